@@ -1,0 +1,1 @@
+"""Photos: from a Roboflow export through TFDS to augmented batches."""

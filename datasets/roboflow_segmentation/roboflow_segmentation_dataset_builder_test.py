@@ -1,0 +1,315 @@
+"""Tests of the TFDS builder, on the export in dummy_data/ and changed copies of it."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from tensorflow_datasets.scripts.cli import build, cli_utils
+
+from roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
+from tf_muscle.data.roboflow import Example
+from tf_muscle.errors import UserError
+
+DUMMY_DATA = Path(__file__).parent / "dummy_data"
+CLASS_NAMES = ["background", "biceps", "triceps", "calf"]
+NUM_EXAMPLES = {"train": 3, "valid": 1, "test": 1}
+
+
+class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
+    """TFDS's own checks, with dummy_data/ as the manual_dir."""
+
+    DATASET_CLASS = Builder
+    SPLITS = NUM_EXAMPLES
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """A copy of dummy_data/ that a test may change."""
+    return Path(shutil.copytree(DUMMY_DATA, tmp_path / "export"))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "tfds"
+
+
+def prepared(export: Path, data_dir: Path, **options: Any) -> Builder:
+    config = RoboflowSegmentationConfig(export_dir=export, **options)
+    builder = Builder(config=config, data_dir=data_dir)
+    builder.download_and_prepare()
+    return builder
+
+
+def first_mask(export: Path) -> Path:
+    return min((export / "train").glob("*_mask.png"))
+
+
+def change_one_pixel(export: Path) -> None:
+    path = first_mask(export)
+    mask = np.array(Image.open(path))
+    mask[0, 0] = 3
+    Image.fromarray(mask).save(path)
+
+
+def examples(builder: Builder, split: str) -> dict[str, dict]:
+    """The examples as stored, with the image's bytes undecoded, by file name."""
+    dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
+    return {example["file_name"].decode(): example for example in tfds.as_numpy(dataset)}
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*")}
+
+
+def test_examples_are_the_files_of_the_export(export: Path, data_dir: Path) -> None:
+    builder = prepared(export, data_dir)
+    for split in NUM_EXAMPLES:
+        stored = examples(builder, split)
+        assert set(stored) == {path.name for path in (export / split).glob("*.jpg")}
+        for file_name, example in stored.items():
+            image = export / split / file_name
+            assert example["image"] == image.read_bytes()
+            mask = Image.open(image.with_name(f"{image.stem}_mask.png"))
+            np.testing.assert_array_equal(example["segmentation_mask"][..., 0], np.array(mask))
+            assert example["source_name"].decode() == file_name.split(".rf.")[0]
+
+
+def test_palette_masks_are_stored_by_index(export: Path, data_dir: Path) -> None:
+    path = first_mask(export)
+    mask = Image.open(path)
+    ids = np.array(mask)
+    mask.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])  # red would become grey level 76
+    mask.save(path)
+    assert Image.open(path).mode == "P"
+    stored = examples(prepared(export, data_dir), "train")
+    example = stored[path.name.replace("_mask.png", ".jpg")]
+    np.testing.assert_array_equal(example["segmentation_mask"][..., 0], ids)
+
+
+def test_prepared_data_need_no_export(export: Path, data_dir: Path) -> None:
+    """What a later run knows, from the code's builder and from files alone."""
+    counts = {
+        split: np.sum(
+            [
+                np.bincount(np.array(Image.open(path)).ravel(), minlength=4)
+                for path in (export / split).glob("*_mask.png")
+            ],
+            axis=0,
+        ).tolist()
+        for split in NUM_EXAMPLES
+    }
+    config = RoboflowSegmentationConfig(export_dir=export)
+    Builder(config=config, data_dir=data_dir).download_and_prepare()
+    shutil.rmtree(export)
+
+    by_code = Builder(config=config, data_dir=data_dir)
+    from_files = tfds.builder(f"roboflow_segmentation/{config.name}", data_dir=data_dir)
+    for builder in (by_code, from_files):
+        assert builder.info.features["segmentation_mask"].names == CLASS_NAMES
+        assert builder.info.features["segmentation_mask"].num_classes == 4
+        metadata = builder.info.metadata
+        assert metadata["class_names"] == CLASS_NAMES
+        assert metadata["num_examples"] == NUM_EXAMPLES
+        assert metadata["pixel_counts"] == counts
+        assert metadata["format"] == "masks"
+        assert metadata["fingerprint"] == config.fingerprint
+        assert len(metadata["baked_augmentation"]) == 1  # the README has a horizontal flip
+        assert isinstance(metadata["notes"], list)
+        assert len(examples(builder, "train")) == 3
+
+
+def test_unchanged_export_is_not_read_again(
+    export: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepared(export, data_dir)
+    moved = export.rename(export.with_name("moved"))
+    packed = export.with_name("packed.zip")
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in moved.rglob("*"):
+            archive.write(path, path.relative_to(moved))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("read again")
+
+    for name in ("open_export", "read_export", "check_pixels", "read_mask"):
+        monkeypatch.setattr(builder_module, name, refuse)
+    for same_content in (moved, packed):
+        again = prepared(same_content, data_dir)
+        assert again.data_dir == first.data_dir
+        assert again.info.splits["train"].num_examples == 3
+
+
+def test_zip_is_prepared_like_its_folder(export: Path, data_dir: Path) -> None:
+    packed = Path(shutil.make_archive(str(export), "zip", export))
+    expected = examples(prepared(export, data_dir), "train")
+    stored = examples(prepared(packed, data_dir.with_name("from_zip")), "train")
+    assert {name: example["image"] for name, example in stored.items()} == {
+        name: example["image"] for name, example in expected.items()
+    }
+
+
+def test_changed_export_is_prepared_again(export: Path, data_dir: Path) -> None:
+    before = prepared(export, data_dir)
+    change_one_pixel(export)
+    after = prepared(export, data_dir)
+    file_name = first_mask(export).name.replace("_mask.png", ".jpg")
+    assert examples(before, "train")[file_name]["segmentation_mask"][0, 0, 0] == 0
+    assert examples(after, "train")[file_name]["segmentation_mask"][0, 0, 0] == 3
+
+
+def test_changed_manual_dir_is_prepared_again(export: Path, data_dir: Path) -> None:
+    def build() -> Builder:
+        builder = Builder(data_dir=data_dir)
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=export)
+        )
+        return builder
+
+    before = build()
+    assert before.builder_config.name == RoboflowSegmentationConfig(export_dir=export).name
+    assert before.builder_config.name in before.info.full_name
+    assert build().data_dir == before.data_dir
+    change_one_pixel(export)
+    file_name = first_mask(export).name.replace("_mask.png", ".jpg")
+    assert examples(build(), "train")[file_name]["segmentation_mask"][0, 0, 0] == 3
+
+
+def test_manual_dir_keeps_the_file_format(export: Path, data_dir: Path) -> None:
+    builder = Builder(data_dir=data_dir, file_format="array_record")
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=export))
+    assert builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD
+    assert len(builder.as_data_source(split="train")) == 3
+
+
+def test_no_export_is_an_error_that_says_how_to_give_one(data_dir: Path) -> None:
+    with pytest.raises(AssertionError, match=r"(?s)--manual_dir=EXPORT.*export_dir") as error:
+        Builder(data_dir=data_dir).download_and_prepare()
+    assert "Manual directory" in str(error.value)
+
+
+def test_tfds_load_takes_the_config(export: Path, data_dir: Path) -> None:
+    dataset, info = tfds.load(
+        "roboflow_segmentation",
+        split="train",
+        as_supervised=True,
+        with_info=True,
+        data_dir=data_dir,
+        builder_kwargs={"config": RoboflowSegmentationConfig(export_dir=export)},
+    )
+    image, mask = next(iter(tfds.as_numpy(dataset)))
+    assert image.shape == (16, 16, 3)
+    assert mask.shape == (16, 16, 1)
+    assert info.supervised_keys == ("image", "segmentation_mask")
+
+
+def test_config_name_carries_what_changes_the_data(export: Path) -> None:
+    name = RoboflowSegmentationConfig(export_dir=export).name
+    assert len(name) == 16
+    options: dict[str, Any] = {"split_seed": 7, "allow_leakage": True}
+    assert RoboflowSegmentationConfig(export_dir=export, **options).name == f"{name}-seed7-leakage"
+    assert RoboflowSegmentationConfig(**options).name == "manual-seed7-leakage"
+
+
+def test_split_seed_reaches_the_split(export: Path, data_dir: Path) -> None:
+    """12 photos without valid and test: their draw depends on the seed."""
+    shutil.rmtree(export / "valid")
+    shutil.rmtree(export / "test")
+    image, mask = min((export / "train").glob("curl*.jpg")), first_mask(export)
+    for i in range(12):
+        shutil.copy(image, export / "train" / f"photo_{i}_jpg.rf.{i}.jpg")
+        shutil.copy(mask, export / "train" / f"photo_{i}_jpg.rf.{i}_mask.png")
+    drawn = {
+        tuple(examples(prepared(export, data_dir, split_seed=seed), "test")) for seed in range(4)
+    }
+    assert len(drawn) > 1
+
+
+def test_leakage_is_prepared_only_when_allowed(export: Path, data_dir: Path) -> None:
+    for path in (export / "train").glob("dip*"):
+        shutil.copy(path, export / "test")
+    with pytest.raises(UserError, match="dip_0002"):
+        prepared(export, data_dir)
+    assert prepared(export, data_dir, allow_leakage=True).info.splits["test"].num_examples == 2
+
+
+def test_unusable_export_leaves_nothing(export: Path, data_dir: Path, tmp_path: Path) -> None:
+    path = first_mask(export)
+    path.write_bytes(path.read_bytes()[:40])
+    before = names_in(tmp_path)
+    with pytest.raises(UserError, match=path.name) as error:
+        prepared(export, data_dir)
+    assert type(error.value) is UserError
+    assert "\n" not in str(error.value)
+    assert names_in(tmp_path) == before
+
+
+def test_failed_write_leaves_no_data(
+    export: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(builder_module, "read_mask", fail)
+    with pytest.raises(OSError, match="No space left"):
+        prepared(export, data_dir)
+    assert names_in(data_dir / "roboflow_segmentation") == {".config", "metadata.json"}
+
+
+def test_export_that_changes_meanwhile_is_refused(
+    export: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = RoboflowSegmentationConfig(export_dir=export)
+    read_mask = builder_module.read_mask
+
+    def change_and_read(example: Example) -> np.ndarray:
+        change_one_pixel(export)
+        return read_mask(example)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builder_module, "read_mask", change_and_read)
+        builder = Builder(config=config, data_dir=data_dir)
+        with pytest.raises(UserError, match="has changed"):
+            builder.download_and_prepare()
+    assert not builder.is_prepared()
+    with pytest.raises(UserError, match="has changed"):  # by the time that it is asked for
+        Builder(config=config, data_dir=data_dir).download_and_prepare()
+
+
+def build_options(by: str, export: Path, data_dir: Path) -> list[str]:
+    """What follows `tfds build`."""
+    given = f"--manual_dir={export}"
+    if by == "config":
+        given = f"--config={json.dumps({'export_dir': str(export)})}"
+    return [str(Path(__file__).parent), given, f"--data_dir={data_dir}"]
+
+
+def check_built(export: Path, data_dir: Path) -> None:
+    builder = Builder(config=RoboflowSegmentationConfig(export_dir=export), data_dir=data_dir)
+    assert builder.is_prepared()
+    assert len(examples(builder, "train")) == 3
+
+
+@pytest.mark.parametrize("by", ["manual_dir", "config"])
+def test_build_command(by: str, export: Path, data_dir: Path) -> None:
+    parse = cli_utils.make_flags_parser(build.Args, description="")
+    for _ in range(2):  # the second finds the data
+        parse(["build", *build_options(by, export, data_dir)]).execute()
+    check_built(export, data_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["manual_dir", "config"])
+def test_build_command_in_a_shell(by: str, export: Path, data_dir: Path) -> None:
+    pytest.importorskip("apache_beam", reason="the tfds command of TFDS 4.9.10 does not start")
+    tfds_command = [sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", "build"]
+    subprocess.run([*tfds_command, *build_options(by, export, data_dir)], check=True, timeout=300)
+    check_built(export, data_dir)

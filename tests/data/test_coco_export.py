@@ -1,0 +1,188 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tf_muscle.data.roboflow import read_export, read_mask
+
+Refusal = Callable[..., str]
+Document = dict[str, list[dict[str, Any]]]
+
+
+def edit(root: Path, change: Callable[[Document], object], *splits: str) -> None:
+    for split in splits:
+        path = root / split / "_annotations.coco.json"
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+
+def test_masks_are_drawn(coco_export: Path) -> None:
+    expected = np.zeros((8, 12), np.uint8)
+    expected[1:3, 2:4] = 1
+    for examples in read_export(coco_export).splits.values():
+        for example in examples:
+            np.testing.assert_array_equal(read_mask(example), expected)
+
+
+def test_image_without_annotation_is_background(coco_export: Path) -> None:
+    edit(coco_export, lambda d: d["annotations"].pop(), "train")
+    assert not read_mask(read_export(coco_export).splits["train"][-1]).any()
+
+
+def test_placeholder_is_kept_where_it_is_annotated(coco_export: Path) -> None:
+    edit(coco_export, lambda d: d["annotations"][0].update(category_id=0), "valid")
+    export = read_export(coco_export)
+    assert export.class_names == ("background", "muscles", "biceps", "calf")
+    assert set(np.unique(read_mask(export.splits["valid"][0]))) == {0, 1}
+    assert set(np.unique(read_mask(export.splits["train"][0]))) == {0, 2}
+
+
+def test_background_category_is_class_0(coco_export: Path) -> None:
+    def swap(document: Document) -> None:
+        document["categories"][1]["name"] = "Background"
+        document["annotations"][0]["category_id"] = 2
+
+    edit(coco_export, swap, "train", "valid", "test")
+    export = read_export(coco_export)
+    assert export.class_names == ("background", "calf")
+    masks = [read_mask(example) for example in export.splits["train"]]
+    assert [mask.max() for mask in masks] == [1, 0, 0, 0]
+
+
+def test_class_ids_follow_category_ids(coco_export: Path) -> None:
+    def renumber(document: Document) -> None:
+        document["categories"] = [{"id": 9, "name": "calf"}, {"id": 4, "name": "biceps"}]
+        for annotation in document["annotations"]:
+            annotation["category_id"] = 9
+
+    edit(coco_export, renumber, "train", "valid", "test")
+    export = read_export(coco_export)
+    assert export.class_names == ("background", "biceps", "calf")
+    assert read_mask(export.splits["test"][0]).max() == 2
+
+
+def test_only_background_annotated(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["annotations"].clear(), "train", "valid", "test")
+    message = refusal(coco_export)
+    assert "4 training masks hold no class but background" in message
+    assert "annotate the photos" in message
+
+
+def test_missing_annotations(coco_export: Path, refusal: Refusal) -> None:
+    (coco_export / "valid" / "_annotations.coco.json").unlink()
+    message = refusal(coco_export)
+    assert "missing while other splits have them: valid/_annotations.coco.json" in message
+    assert "again" in message
+
+
+def test_invalid_json(coco_export: Path, refusal: Refusal) -> None:
+    (coco_export / "test" / "_annotations.coco.json").write_text('{"images": [')
+    message = refusal(coco_export)
+    assert "test/_annotations.coco.json is not valid JSON" in message
+    assert "again" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda d: d.pop("categories"), 'no list "categories"'),
+        (lambda d: d["images"][1].pop("width"), '"width": null in entry 1 of "images"'),
+        (lambda d: d["categories"][0].update(id="0"), '"id": "0" in entry 0 of "categories"'),
+        (lambda d: d["annotations"].append(7), '"image_id": null in entry 4 of "annotations"'),
+        (lambda d: d["images"][1].update(id=0), "the same id to more than one image (0)"),
+        (
+            lambda d: d["images"][1].update(file_name="arm_jpg.rf.01.jpg"),
+            "the same file_name to more than one image (arm_jpg.rf.01.jpg)",
+        ),
+        (lambda d: d["categories"][1].update(id=2), "the same id to more than one category (2)"),
+        (lambda d: d["annotations"][0].update(category_id=5), "category ids that it does not list"),
+        (lambda d: d["annotations"][0].update(image_id=77), "image ids that it does not list (77)"),
+        (lambda d: d["annotations"][0].update(image_id="0"), "image ids that it does not list (0)"),
+    ],
+)
+def test_file_that_is_not_coco(
+    change: Callable[[Document], object], told: str, coco_export: Path, refusal: Refusal
+) -> None:
+    edit(coco_export, change, "train")
+    message = refusal(coco_export)
+    assert "train/_annotations.coco.json" in message
+    assert told in message
+    assert 'export it from Roboflow as "COCO Segmentation" again' in message
+
+
+def test_categories_that_differ(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["categories"].pop(), "valid")
+    message = refusal(coco_export)
+    assert "valid/_annotations.coco.json has nothing as class 2, but train/" in message
+    assert "_annotations.coco.json has calf;" in message
+    assert "one version" in message
+
+
+def test_category_named_twice(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["categories"][2].update(name="biceps"), "train", "valid", "test")
+    message = refusal(coco_export)
+    assert "a name twice" in message
+    assert "(background, biceps, biceps); rename" in message
+
+
+def test_listed_image_missing_on_disk(coco_export: Path, refusal: Refusal) -> None:
+    (coco_export / "train" / "über.PNG").unlink()
+    message = refusal(coco_export)
+    assert "not beside it (1): train/über.PNG" in message
+    assert "put them there" in message
+
+
+def test_image_name_cannot_lead_out_of_the_folder(coco_export: Path, refusal: Refusal) -> None:
+    edit(
+        coco_export,
+        lambda d: d["images"][0].update(file_name="../valid/back_jpg.rf.04.jpg"),
+        "test",
+    )
+    assert "not beside it (1): test/../valid/back_jpg.rf.04.jpg" in refusal(coco_export)
+
+
+def test_image_without_entry(coco_export: Path, refusal: Refusal) -> None:
+    shutil.copy(coco_export / "train" / "über.PNG", coco_export / "test" / "new.png")
+    message = refusal(coco_export)
+    assert (
+        "Images without an entry in _annotations.coco.json beside them (1): test/new.png" in message
+    )
+    assert "remove them" in message
+
+
+def test_boxes_only(coco_export: Path, refusal: Refusal) -> None:
+    def empty(document: Document) -> None:
+        for annotation in document["annotations"]:
+            annotation["segmentation"] = []
+
+    edit(coco_export, empty, "train", "valid", "test")
+    message = refusal(coco_export)
+    assert "Boxes only and no outline in train/_annotations.coco.json, valid/" in message
+    assert "(6 images with boxes)" in message
+    assert 'export as "COCO Segmentation"' in message
+
+
+def test_some_boxes(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["annotations"][0].pop("segmentation"), "train", "test")
+    message = refusal(coco_export)
+    assert "(2): train/arm_jpg.rf.01.jpg, test/chest_jpg.rf.05.jpg" in message
+    assert "draw the outlines" in message
+
+
+def test_polygon_of_two_points(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["annotations"][0].update(segmentation=[[1, 1, 5, 5]]), "valid")
+    message = refusal(coco_export)
+    assert "cannot be drawn (1): valid/back_jpg.rf.04.jpg (a polygon of 2 points)" in message
+    assert "mend them" in message
+
+
+def test_size_that_is_not_the_image_size(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["images"][0].update(width=24, height=16), "valid")
+    message = refusal(coco_export)
+    assert "(1): valid/back_jpg.rf.04.jpg (12x8, listed as 24x16)" in message
+    assert "export both" in message

@@ -1,0 +1,227 @@
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_muscle.data.roboflow import check_pixels, read_export, read_mask
+
+Refusal = Callable[..., str]
+
+
+@pytest.mark.parametrize("kind", ["masks", "coco"])
+def test_reads_both_formats(kind: str, request: pytest.FixtureRequest) -> None:
+    root = request.getfixturevalue("mask_export" if kind == "masks" else "coco_export")
+    export = read_export(root)
+    assert export.format == kind
+    assert export.class_names == ("background", "biceps", "calf")
+    assert list(export.splits) == ["train", "valid", "test"]
+    assert [(e.file_name, e.source_name) for e in export.splits["train"]] == [
+        ("arm_jpg.rf.01.jpg", "arm_jpg"),
+        ("arm_jpg.rf.02.jpg", "arm_jpg"),
+        ("calf (1)_jpg.rf.03.jpg", "calf (1)_jpg"),
+        ("über.PNG", "über"),
+    ]
+    assert export.splits["test"][0].image_path == root / "test" / "chest_jpg.rf.05.jpg"
+    assert export.baked_augmentation == ()
+    assert export.notes == ()
+    mask = read_mask(export.splits["train"][0])
+    assert mask.dtype == np.uint8
+    assert mask.shape == (8, 12)
+    biceps = {"masks": 2, "coco": 4}[kind]  # pixels in every image
+    counts = check_pixels(export)
+    assert counts["train"].tolist() == [4 * (96 - biceps), 4 * biceps, 0]
+    assert counts["valid"].tolist() == [96 - biceps, biceps, 0]
+    assert counts["test"].dtype == np.int64
+
+
+def test_imports_no_tensorflow() -> None:
+    code = "import sys, tf_muscle.data.roboflow; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_other_files_are_passed_over(mask_export: Path) -> None:
+    before = read_export(mask_export)
+    (mask_export / "train" / "nested").mkdir()
+    shutil.copy(mask_export / "train/über.PNG", mask_export / "train/nested/other.png")
+    (mask_export / "train" / "._arm_jpg.rf.01.jpg").write_bytes(b"Mac OS X")
+    (mask_export / "train" / ".DS_Store").write_bytes(b"Bud1")
+    (mask_export / "train" / "notes.txt").write_text("mine")
+    (mask_export / "__MACOSX" / "train").mkdir(parents=True)
+    assert read_export(mask_export) == before
+
+
+def test_no_export_found(tmp_path: Path, mask_export: Path, refusal: Refusal) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    message = refusal(empty)
+    assert "empty" in message
+    assert 'export it from Roboflow as "Semantic Segmentation Masks"' in message
+    assert f"give {tmp_path.name}/muscles" in refusal(tmp_path)
+    assert "give the folder above it" in refusal(mask_export / "train")
+
+
+def test_split_folders_without_class_list_or_annotations(
+    mask_export: Path, refusal: Refusal
+) -> None:
+    for split in ("train", "valid", "test"):
+        (mask_export / split / "_classes.csv").unlink()
+    message = refusal(mask_export)
+    assert "train, valid, test of muscles hold neither _classes.csv nor" in message
+    assert "export it from Roboflow as" in message
+
+
+def test_two_formats_at_once(mask_export: Path, refusal: Refusal) -> None:
+    (mask_export / "valid" / "_annotations.coco.json").write_text("{}")
+    message = refusal(mask_export)
+    assert "train/_classes.csv and valid/_annotations.coco.json" in message
+    assert "keep one of them" in message
+
+
+@pytest.mark.parametrize("kind", ["mask_export", "coco_export"])
+def test_split_with_no_example(kind: str, request: pytest.FixtureRequest, refusal: Refusal) -> None:
+    root = request.getfixturevalue(kind)
+    for path in (root / "valid").iterdir():
+        if path.suffix == ".json":
+            path.write_text(
+                json.dumps(json.loads(path.read_text()) | {"images": [], "annotations": []})
+            )
+        elif path.suffix != ".csv":
+            path.unlink()
+    message = refusal(root)
+    assert "split with no example: valid" in message
+    assert "remove the folder" in message
+
+
+def test_missing_train(mask_export: Path, refusal: Refusal) -> None:
+    shutil.rmtree(mask_export / "train")
+    message = refusal(mask_export)
+    assert "train is missing beside valid, test" in message
+    assert "photos in the training set" in message
+
+
+def test_no_class_but_background(mask_export: Path, refusal: Refusal) -> None:
+    for path in mask_export.rglob("_classes.csv"):
+        path.write_text("Pixel Value, Class\n0, background")
+    message = refusal(mask_export)
+    assert "no class but background" in message
+    assert "add classes in Roboflow" in message
+
+
+def test_photo_in_two_splits(mask_export: Path, refusal: Refusal) -> None:
+    for suffix in (".jpg", "_mask.png"):
+        original = mask_export / "train" / f"arm_jpg.rf.01{suffix}"
+        shutil.copy(original, mask_export / "test" / f"arm_jpg.rf.99{suffix}")
+    message = refusal(mask_export)
+    assert "more than one split (1): arm_jpg (train, test)" in message
+    assert "--allow_leakage" in message
+    export = read_export(mask_export, allow_leakage=True)
+    assert len(export.splits["test"]) == 2
+    assert "(1): arm_jpg (train, test); allowed by --allow_leakage" in export.notes[0]
+
+
+def test_missing_splits_are_set_aside(mask_export: Path) -> None:
+    shutil.rmtree(mask_export / "valid")
+    shutil.rmtree(mask_export / "test")
+    export = read_export(mask_export, split_seed=7)
+    sources = ["arm_jpg", "calf (1)_jpg", "über"]
+    ranked = sorted(sources, key=lambda name: hashlib.sha256(f"7/{name}".encode()).hexdigest())
+    assert {e.source_name for e in export.splits["valid"]} == {ranked[0]}
+    assert {e.source_name for e in export.splits["test"]} == {ranked[1]}
+    assert {e.source_name for e in export.splits["train"]} == {ranked[2]}
+    assert sum(map(len, export.splits.values())) == 4
+    assert "no valid and no test folder" in export.notes[0]
+    assert "seed 7" in export.notes[0]
+
+
+def test_too_few_photos_to_set_aside(mask_export: Path, refusal: Refusal) -> None:
+    shutil.rmtree(mask_export / "valid")
+    shutil.rmtree(mask_export / "test")
+    for path in (mask_export / "train").glob("über*"):
+        path.unlink()
+    message = refusal(mask_export)
+    assert "train holds 2 source photos" in message
+    assert "add photos" in message
+
+
+def test_baked_augmentation_is_read_and_told(mask_export: Path) -> None:
+    (mask_export / "README.roboflow.txt").write_text(
+        "The following augmentation was applied to create 3 versions of each source image:\n"
+        "* 50% probability of horizontal flip\n"
+    )
+    export = read_export(mask_export)
+    assert export.baked_augmentation == ("horizontal_flip",)
+    assert "50% probability of horizontal flip" in export.notes[0]
+
+
+def test_real_mask_export(real_export: Callable[[str], Path]) -> None:
+    export = read_export(real_export("indoor_png_mask"))
+    assert {split: len(examples) for split, examples in export.splits.items()} == {
+        "train": 480,
+        "valid": 25,
+        "test": 25,
+    }
+    assert len({example.source_name for example in export.splits["train"]}) == 160
+    assert len(export.class_names) == 12
+    assert export.class_names[:2] == ("background", "Road")
+    assert export.baked_augmentation == ("noise", "crop")
+    assert "Randomly crop between 0 and 54 percent of the image" in export.notes[1]
+    # 13 photos without annotation have a 1920x1080 mask beside their 640x640 image.
+    assert "(13)" in export.notes[0]
+    by_name = {e.file_name: e for e in export.splits["valid"]}
+    blank = by_name["frame_0113_jpg.rf.75675d7fb11dc1d746a9f89e9738282c.jpg"]
+    assert read_mask(blank).shape == (640, 640)
+    assert not read_mask(blank).any()
+    counts = check_pixels(export)
+    first = export.splits["test"][0]
+    stored = np.asarray(Image.open(first.image_path.with_name(first.image_path.stem + "_mask.png")))
+    np.testing.assert_array_equal(read_mask(first), stored)
+    assert {split: count.sum() for split, count in counts.items()} == {
+        split: len(examples) * 640 * 640 for split, examples in export.splits.items()
+    }
+
+
+def test_real_coco_export(real_export: Callable[[str], Path]) -> None:
+    root = real_export("facade_coco")
+    export = read_export(root)
+    assert [len(examples) for examples in export.splits.values()] == [40, 8, 8]
+    assert len(export.class_names) == 11
+    # Category 0 is a placeholder with the name of category 3, which is a real class.
+    assert export.class_names[0] == "background"
+    assert export.class_names[3] == "facade"
+    document = json.loads((root / "test" / "_annotations.coco.json").read_text())
+    example = export.splits["test"][0]
+    (image,) = (i for i in document["images"] if i["file_name"] == example.file_name)
+    drawn = {a["category_id"] for a in document["annotations"] if a["image_id"] == image["id"]}
+    assert set(np.unique(read_mask(example))) <= drawn | {0}
+    assert len(set(np.unique(read_mask(example)))) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "fix"),
+    [
+        ("multilabel_classes_csv", "train/_classes.csv is a multi-label class list", "export it"),
+        (
+            "coco_boxes_only",
+            "Boxes only and no outline in train/_annotations.coco.json",
+            "polygons",
+        ),
+        (
+            "corrupted_masks",
+            "train/color_180_png.rf.26131f0a08a0593833937342c6e34f4a_mask.png",
+            "git",
+        ),
+    ],
+)
+def test_real_exports_that_are_not_segmentation(
+    name: str, told: str, fix: str, real_export: Callable[[str], Path], refusal: Refusal
+) -> None:
+    message = refusal(real_export(f"not_segmentation/{name}"))
+    assert told in message
+    assert fix in message

@@ -1,0 +1,208 @@
+"""Roboflow's "COCO Segmentation": the outlines of each split's images in _annotations.coco.json.
+
+The format: https://cocodataset.org/#format-data. Roboflow's placeholder category 0 carries the
+project's name and has no annotation.
+"""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tf_muscle.data.outlines import fault
+from tf_muscle.data.records import Example, Outlines, Segment
+from tf_muscle.data.split_folder import (
+    COCO_FILE,
+    check_same_classes,
+    image_files,
+    shown,
+    source_name,
+)
+from tf_muscle.errors import UserError, listed
+
+EXPORT_AGAIN = 'export it from Roboflow as "COCO Segmentation" again'
+FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "categories": {"id": (int,), "name": (str,)},
+    "images": {"id": (int, str), "file_name": (str,), "width": (int,), "height": (int,)},
+    "annotations": {"image_id": (int, str), "category_id": (int,)},
+}
+
+
+@dataclass(frozen=True)
+class _Annotations:
+    """One split's file: the three lists of COCO, their fields checked."""
+
+    path: Path
+    categories: list[dict[str, Any]]
+    images: list[dict[str, Any]]
+    annotations: list[dict[str, Any]]
+
+
+def read_splits(folders: list[Path]) -> tuple[tuple[str, ...], dict[str, tuple[Example, ...]]]:
+    """Reads the classes, and the outlines of each split folder's images.
+
+    Returns:
+        The class names, which start with "background", and each split's examples by file name.
+
+    Raises:
+        UserError: an annotation file is missing or unusable, the splits' categories differ, an
+            image and its entry are not both there, or an annotation has no outline to draw.
+    """
+    missing = [shown(folder / COCO_FILE) for folder in folders if not (folder / COCO_FILE).exists()]
+    if missing:
+        raise UserError(
+            f"Annotations that are missing while other splits have them: {listed(missing)}; "
+            f"{EXPORT_AGAIN}."
+        )
+    files = [_load(folder / COCO_FILE) for folder in folders]
+    class_names, class_ids = _classes(files)
+    _check_images(files)
+    _check_segmentations(files)
+    return class_names, {file.path.parent.name: _examples(file, class_ids) for file in files}
+
+
+def _load(path: Path) -> _Annotations:
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{shown(path)} is not valid JSON ({error}); {EXPORT_AGAIN}.") from error
+    lists = {}
+    for key, fields in FIELDS.items():
+        entries = document.get(key) if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise UserError(f'{shown(path)} has no list "{key}", as COCO has; {EXPORT_AGAIN}.')
+        for number, entry in enumerate(entries):
+            for field, types in fields.items():
+                value = entry.get(field) if isinstance(entry, dict) else None
+                if not isinstance(value, types):
+                    raise UserError(
+                        f'{shown(path)} has "{field}": {json.dumps(value)} in entry {number} of '
+                        f'"{key}" in place of {" or ".join(t.__name__ for t in types)}; '
+                        f"{EXPORT_AGAIN}."
+                    )
+        lists[key] = entries
+    file = _Annotations(path, **lists)
+    _check_unique(file)
+    return file
+
+
+def _check_unique(file: _Annotations) -> None:
+    for kind, entries, field in (
+        ("category", file.categories, "id"),
+        ("image", file.images, "id"),
+        ("image", file.images, "file_name"),
+    ):
+        counts = Counter(entry[field] for entry in entries)
+        repeated = [value for value, count in counts.items() if count > 1]
+        if repeated:
+            raise UserError(
+                f"{shown(file.path)} gives the same {field} to more than one {kind} "
+                f"({listed(repeated)}); {EXPORT_AGAIN}."
+            )
+
+
+def _classes(files: list[_Annotations]) -> tuple[tuple[str, ...], dict[int, int]]:
+    """Numbers the categories of all splits: class names, and category id -> class_id."""
+    by_file = {f.path: {entry["id"]: entry["name"] for entry in f.categories} for f in files}
+    check_same_classes(by_file)
+    categories = by_file[files[0].path]
+    for file in files:
+        unknown = {entry["category_id"] for entry in file.annotations} - categories.keys()
+        if unknown:
+            raise UserError(
+                f"{shown(file.path)} annotates category ids that it does not list "
+                f"({listed(sorted(unknown))}); {EXPORT_AGAIN}."
+            )
+    used = {entry["category_id"] for file in files for entry in file.annotations}
+    class_names, class_ids = ["background"], {}
+    for category_id, name in sorted(categories.items()):
+        if name.strip().lower() == "background":
+            class_ids[category_id] = 0
+        elif category_id != 0 or category_id in used:
+            class_ids[category_id] = len(class_names)
+            class_names.append(name.strip())
+    if "" in class_names or len(set(class_names)) < len(class_names) or len(class_names) > 256:
+        raise UserError(
+            f"{shown(files[0].path)} has a category without a name, a name twice or more than 255 "
+            f"({listed(class_names)}); rename the classes in Roboflow and export again."
+        )
+    return tuple(class_names), class_ids
+
+
+def _check_images(files: list[_Annotations]) -> None:
+    """Every image has an entry, every entry its image, every annotation its entry."""
+    on_disk = image_files([file.path.parent for file in files])
+    absent: list[str] = []
+    unlisted: list[str] = []
+    for file in files:
+        folder = file.path.parent
+        names = {path.name for path in on_disk[folder]}
+        entries = {entry["file_name"] for entry in file.images}
+        absent += [f"{folder.name}/{name}" for name in sorted(entries - names)]
+        unlisted += [f"{folder.name}/{name}" for name in sorted(names - entries)]
+        ids = {entry["id"] for entry in file.images}
+        orphans = [e["image_id"] for e in file.annotations if e["image_id"] not in ids]
+        if orphans:
+            raise UserError(
+                f"{shown(file.path)} annotates image ids that it does not list "
+                f"({listed(list(dict.fromkeys(orphans)))}); {EXPORT_AGAIN}."
+            )
+    if absent:
+        raise UserError(
+            f"Images that {COCO_FILE} lists but that are not beside it ({len(absent)}): "
+            f"{listed(absent)}; put them there or {EXPORT_AGAIN}."
+        )
+    if unlisted:
+        raise UserError(
+            f"Images without an entry in {COCO_FILE} beside them ({len(unlisted)}): "
+            f"{listed(unlisted)}; remove them or {EXPORT_AGAIN}."
+        )
+
+
+def _check_segmentations(files: list[_Annotations]) -> None:
+    boxes: list[str] = []  # the image of each annotation that has no outline
+    faulty: list[str] = []
+    for file in files:
+        images = {entry["id"]: entry for entry in file.images}
+        for annotation in file.annotations:
+            image = images[annotation["image_id"]]
+            name = f"{file.path.parent.name}/{image['file_name']}"
+            segmentation = annotation.get("segmentation")
+            if not segmentation:
+                boxes.append(name)
+            elif reason := fault(segmentation, image["height"], image["width"]):
+                faulty.append(f"{name} ({reason})")
+    names = list(dict.fromkeys(boxes))
+    if boxes and len(boxes) == sum(len(file.annotations) for file in files):
+        raise UserError(
+            f"Boxes only and no outline in {listed([shown(file.path) for file in files])} "
+            f"({len(names)} images with boxes); annotate with polygons or masks in Roboflow and "
+            'export as "COCO Segmentation".'
+        )
+    if boxes:
+        raise UserError(
+            f"Images with a box that has no outline ({len(names)}): {listed(names)}; draw the "
+            f"outlines in Roboflow and {EXPORT_AGAIN}."
+        )
+    if faulty:
+        raise UserError(
+            f"Outlines that cannot be drawn ({len(faulty)}): {listed(faulty)}; mend them in "
+            f"Roboflow and {EXPORT_AGAIN}."
+        )
+
+
+def _examples(file: _Annotations, class_ids: dict[int, int]) -> tuple[Example, ...]:
+    segments = defaultdict(list)
+    for annotation in file.annotations:
+        class_id = class_ids[annotation["category_id"]]
+        segments[annotation["image_id"]].append(Segment(class_id, annotation["segmentation"]))
+    return tuple(
+        Example(
+            file_name=image["file_name"],
+            source_name=source_name(image["file_name"]),
+            image_path=file.path.parent / image["file_name"],
+            mask=Outlines(image["height"], image["width"], tuple(segments[image["id"]])),
+        )
+        for image in sorted(file.images, key=lambda image: image["file_name"])
+    )

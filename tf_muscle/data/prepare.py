@@ -1,0 +1,83 @@
+"""From an export to its prepared TFDS data set: the way that every --data takes."""
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+from roboflow_segmentation import Builder, RoboflowSegmentationConfig
+
+from tf_muscle.errors import UserError
+
+
+def prepare(
+    export: str | Path,
+    *,
+    split_seed: int = 0,
+    allow_leakage: bool = False,
+    data_dir: str | Path | None = None,
+) -> Builder:
+    """Prepares an export as a TFDS data set, or finds it prepared.
+
+    The first call checks and decodes everything. A later one, of the same content under whatever
+    path, compares fingerprints only, and does not even import TensorFlow.
+
+    Args:
+        export: the folder or .zip that Roboflow served.
+        split_seed: of the 80/10/10 split of an export that has a train folder only.
+        allow_leakage: accept an export that has one photo in two splits.
+        data_dir: where TFDS keeps its data sets; TFDS_DATA_DIR or ~/tensorflow_datasets by default.
+
+    Returns:
+        A prepared builder: `as_dataset(split="train")` gives the examples, `info.metadata` what is
+        known of the export (class_names, pixel_counts by split and class, baked_augmentation,
+        notes, format, fingerprint, num_examples).
+
+    Raises:
+        UserError: the export cannot be used, or data_dir cannot be written to.
+    """
+    config = RoboflowSegmentationConfig(
+        export_dir=export, split_seed=split_seed, allow_leakage=allow_leakage
+    )
+    with _quiet():
+        builder = Builder(config=config, data_dir=data_dir and Path(data_dir).expanduser())
+        try:
+            # The data are the user's own, so that no bucket of TFDS's can hold them.
+            offline = tfds.download.DownloadConfig(try_download_gcs=False)
+            builder.download_and_prepare(download_config=offline)
+        except OSError as error:
+            raise UserError(
+                f"{builder.data_dir_root} cannot take the prepared data ({error}); "
+                "set TFDS_DATA_DIR to a folder that you can write to and that has room."
+            ) from error
+    _refuse_partial(builder)
+    return builder
+
+
+def _refuse_partial(builder: Builder) -> None:
+    """TFDS keeps what `tfds build --max_examples_per_split` wrote under the name of the whole."""
+    expected = builder.info.metadata.get("num_examples")
+    present = {name: split.num_examples for name, split in builder.info.splits.items()}
+    if present != expected:
+        raise UserError(
+            f"{builder.data_dir} holds {present} of the {expected} images of the export, as after "
+            "`tfds build --max_examples_per_split`; delete that folder and run the command again."
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Of TFDS's output, keeps the progress bars, and them only where someone sees them move."""
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)  # a warning for every config that is no part of the catalogue
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        absl.setLevel(level)

@@ -1,0 +1,144 @@
+"""Reads a Roboflow export: opened, checked, split, and described for whoever trains on it.
+
+    with open_export("muscles.v3.zip") as root:
+        export = read_export(root)
+        pixel_counts = check_pixels(export)
+        for example in export.splits["train"]:
+            mask = read_mask(example)
+
+"Semantic Segmentation Masks" and "COCO Segmentation" are read, told apart by what lies in the split
+folders. Nothing here imports TensorFlow.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from tf_muscle.data import coco_export, mask_export
+from tf_muscle.data.archive import fingerprint, open_export
+from tf_muscle.data.pixels import check_headers, check_pixels, read_mask
+from tf_muscle.data.records import SPLITS, Example, Export
+from tf_muscle.data.roboflow_readme import read_baked_augmentation
+from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS
+from tf_muscle.data.splitting import set_aside, shared_sources
+from tf_muscle.errors import UserError, listed
+
+__all__ = [
+    "SPLITS",
+    "Example",
+    "Export",
+    "check_pixels",
+    "fingerprint",
+    "open_export",
+    "read_export",
+    "read_mask",
+]
+
+
+def read_export(root: Path, *, split_seed: int = 0, allow_leakage: bool = False) -> Export:
+    """Reads the export in a folder and makes every check that needs no pixels.
+
+    Args:
+        root: the folder with the split folders, from `open_export`.
+        split_seed: for valid and test where Roboflow made no split; 10 percent of the photos each.
+        allow_leakage: go on although copies of one photo are in two splits.
+
+    Raises:
+        UserError: there is no export, or it is of another kind, incomplete or inconsistent.
+    """
+    folders = [root / split for split in SPLITS if (root / split).is_dir()]
+    if not folders:
+        raise _no_export(root)
+    export_format = _recognise(folders)
+    reader = mask_export if export_format == "masks" else coco_export
+    class_names, splits = reader.read_splits(folders)
+    _check_contents(class_names, splits)
+    splits, blank = check_headers(splits)
+    notes = _leakage_notes(splits, allow_leakage)
+    if blank:
+        notes.append(
+            f"Masks without annotation and of another size than their image ({len(blank)}), as "
+            f"Roboflow writes them for photos that nobody annotated: {listed(blank)}; they are "
+            "read as background."
+        )
+    missing = [split for split in SPLITS if split not in splits]
+    if missing:
+        splits |= set_aside(splits["train"], missing, split_seed)
+        sizes = ", ".join(f"{len(splits[split])} {split}" for split in SPLITS)
+        notes.append(
+            f"The export has no {' and no '.join(missing)} folder: whole photos with all their "
+            f"copies were set aside from train by a hash with seed {split_seed} ({sizes} images)."
+        )
+    baked_augmentation, readme_notes = read_baked_augmentation(root)
+    return Export(
+        root=root,
+        format=export_format,
+        class_names=class_names,
+        splits={split: splits[split] for split in SPLITS},
+        baked_augmentation=baked_augmentation,
+        notes=(*notes, *readme_notes),
+    )
+
+
+def _no_export(root: Path) -> UserError:
+    name = root.resolve().name
+    if any((root / file).exists() for file in (CLASS_LIST, COCO_FILE)):
+        fix = f"{name} is itself a split, so give the folder above it"
+    else:
+        inside = [
+            folder.name
+            for folder in sorted(root.iterdir())
+            if any((folder / split).is_dir() for split in SPLITS)
+        ]
+        fix = f"give {name}/{inside[0]}" if len(inside) == 1 else EXPORT_AS
+    return UserError(f"No export found: {name} has none of the folders {listed(SPLITS)}; {fix}.")
+
+
+def _recognise(folders: list[Path]) -> Literal["masks", "coco"]:
+    masks = [folder for folder in folders if (folder / CLASS_LIST).exists()]
+    coco = [folder for folder in folders if (folder / COCO_FILE).exists()]
+    if masks and coco:
+        raise UserError(
+            f"Two kinds of export are mixed: {masks[0].name}/{CLASS_LIST} and "
+            f"{coco[0].name}/{COCO_FILE}; keep one of them, or {EXPORT_AS} into an empty folder."
+        )
+    if not masks and not coco:
+        raise UserError(
+            f"No export found: {listed([folder.name for folder in folders])} of "
+            f"{folders[0].resolve().parent.name} hold neither {CLASS_LIST} nor {COCO_FILE}; "
+            f"{EXPORT_AS}."
+        )
+    return "masks" if masks else "coco"
+
+
+def _check_contents(class_names: tuple[str, ...], splits: dict[str, tuple[Example, ...]]) -> None:
+    empty = [split for split, examples in splits.items() if not examples]
+    if empty:
+        raise UserError(
+            f"A split with no example: {listed(empty)}; remove the folder to have photos set aside "
+            "from train, or export from Roboflow again with photos in it."
+        )
+    if "train" not in splits:
+        raise UserError(
+            f"The folder train is missing beside {listed(list(splits))}; export from Roboflow "
+            "again with photos in the training set."
+        )
+    if len(class_names) == 1:
+        raise UserError(
+            f"The {listed(list(splits))} folders list no class but background; add classes in "
+            "Roboflow, annotate the photos and export them again."
+        )
+
+
+def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) -> list[str]:
+    shared = shared_sources(splits)
+    if not shared:
+        return []
+    named = listed([f"{source} ({', '.join(names)})" for source, names in shared.items()])
+    found = f"Source photos in more than one split ({len(shared)}): {named}"
+    if not allow_leakage:
+        raise UserError(
+            f"{found}; scores on photos that were trained on are too high, so split the data set "
+            "in Roboflow before augmenting it, or go on with --allow_leakage if these are "
+            "different photos of one name."
+        )
+    return [f"{found}; allowed by --allow_leakage, so scores may be too high."]

@@ -1,0 +1,76 @@
+"""The split folders: their files, the names these go by, and that the class lists agree."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tf_muscle.errors import UserError, listed
+
+CLASS_LIST = "_classes.csv"
+COCO_FILE = "_annotations.coco.json"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+# Images by their names, but of a format that tf.io.decode_image does not read or reads as a film.
+OTHER_SUFFIXES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
+EXPORT_AS = 'export it from Roboflow as "Semantic Segmentation Masks" or "COCO Segmentation"'
+
+
+def shown(path: Path) -> str:
+    """Names a file as the user knows it, "train/X.jpg", wherever the export was unpacked."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def source_name(file_name: str) -> str:
+    """The photo that an image was made from: "arm_jpg" of "arm_jpg.rf.0f3c.jpg".
+
+    Roboflow puts ".rf." and a hash of the version behind the name of the upload. A file without it
+    is its own source.
+    """
+    source, marker, _ = file_name.rpartition(".rf.")
+    return source if marker else Path(file_name).stem
+
+
+def check_same_classes(classes: Mapping[Path, Mapping[int, str]]) -> None:
+    """Compares the class lists of all splits, given as file -> id -> name.
+
+    Raises:
+        UserError: two lists differ; the first id that they do not share is named.
+    """
+    (first, expected), *others = classes.items()
+    for path, names in others:
+        for class_id in sorted(expected.keys() | names.keys()):
+            if names.get(class_id) != expected.get(class_id):
+                raise UserError(
+                    f"{shown(path)} has {names.get(class_id, 'nothing')} as class {class_id}, but "
+                    f"{shown(first)} has {expected.get(class_id, 'nothing')}; take all splits from "
+                    "one version of the data set."
+                )
+
+
+def image_files(folders: list[Path]) -> dict[Path, list[Path]]:
+    """Finds the JPEG and PNG files of each split folder, masks among them, sorted by name.
+
+    Subfolders and hidden files (.DS_Store, the ._X that macOS leaves) are passed over.
+
+    Raises:
+        UserError: an image is in another format.
+    """
+    files = {
+        folder: sorted(
+            path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
+        )
+        for folder in folders
+    }
+    others = [
+        shown(path)
+        for paths in files.values()
+        for path in paths
+        if path.suffix.lower() in OTHER_SUFFIXES
+    ]
+    if others:
+        raise UserError(
+            f"Images that are neither JPEG nor PNG ({len(others)}): {listed(others)}; "
+            "export them from Roboflow again, which writes JPEG, or convert them."
+        )
+    return {
+        folder: [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+        for folder, paths in files.items()
+    }
