@@ -1,0 +1,1 @@
+"""The KerasTuner search over the documented grid."""

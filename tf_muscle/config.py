@@ -1,0 +1,231 @@
+"""What a run is made of: one frozen dataclass per concern, filled from a preset and the command line.
+
+A preset is a flat YAML file (configs/*.yaml); the command line overrides it; an unknown key fails.
+Every option of `python -m tf_muscle.train` is a field here, its default and the reason beside it.
+Needs no TensorFlow.
+"""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import jsonargparse
+import yaml
+
+from tf_muscle.errors import UserError
+
+SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
+PACKAGE = Path(__file__).resolve().parent
+
+jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """The photos."""
+
+    data: str = SAMPLE
+    """Roboflow export, a folder or its .zip ("Semantic Segmentation Masks" or "COCO Segmentation"),
+    or "sample" for the bundled synthetic photos."""
+    image_size: int = 256
+    """Height and width in pixels that the model trains at; 256 is the report's."""
+    split_seed: int = 0
+    """Decides which photos become valid and test when the export has only train/."""
+    allow_leakage: bool = False
+    """Go on although copies of one photo stand in two splits (the scores are then too good)."""
+    data_dir: str | None = None
+    """Where the prepared data set is kept; TFDS's own folder by default."""
+
+    def __post_init__(self) -> None:
+        at_least("image_size", self.image_size, 32)
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to the training photos; the defaults are the report's recipe."""
+
+    horizontal_flip: float = 0.5
+    """Probability of mirroring left to right."""
+    vertical_flip: float = 0.5
+    """Probability of turning upside down."""
+    shear: float = 15.0
+    """Largest shear in degrees, horizontal and vertical."""
+    grayscale: float = 0.25
+    """Probability of losing the colours."""
+    blur: float = 1.2
+    """Largest sigma of the Gaussian blur in pixels."""
+    noise: float = 0.0022
+    """Largest share of pixels that become black or white."""
+    rotate: float = 0.0
+    """Largest rotation in degrees. Not in the report, like the three below."""
+    zoom: float = 0.0
+    """Largest change of scale: 0.3 draws a factor of 1/1.3 to 1.3."""
+    shift: float = 0.0
+    """Largest shift as a share of the image size."""
+    brightness: float = 0.0
+    """Largest change of brightness and of contrast: 0.2 draws factors of 0.8 to 1.2."""
+    augment_again: bool = False
+    """Augment online too what README.roboflow.txt says is already in the exported photos."""
+
+    def __post_init__(self) -> None:
+        for name in ("horizontal_flip", "vertical_flip", "grayscale", "noise"):
+            between(name, getattr(self, name), 0.0, 1.0)
+        for name in ("shear", "rotate"):
+            between(name, getattr(self, name), 0.0, 180.0)
+        for name in ("blur", "zoom", "shift", "brightness"):
+            at_least(name, getattr(self, name), 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The U-Net."""
+
+    encoder_weights: str = "imagenet"
+    """imagenet, none, auto (imagenet, or random weights when it cannot be downloaded), or an .h5
+    file of a segmentation-models ResNet34 encoder."""
+    decoder: Literal["transpose", "upsampling"] = "transpose"
+    """Transposed convolutions are the report's; upsampling repeats pixels instead."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizationConfig:
+    """How the weights are found; the defaults are the report's best run."""
+
+    epochs: int = 30
+    batch_size: int = 16
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = 1e-4
+    """The schedule's highest; 1e-4 won the report's search."""
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    momentum: float = 0.0
+    """Of SGD; the report names none, and PyTorch's default is none."""
+    weight_decay: float = 0.0
+    """Of AdamW."""
+    schedule: Literal["step", "one_cycle", "constant"] = "step"
+    """step: PyTorch's StepLR; one_cycle: linear warm-up, then cosine to 0, for short runs."""
+    step_epochs: int = 5
+    gamma: float = 0.5
+    warmup: float = 0.2
+    """Share of one_cycle's steps that climb."""
+    loss: Literal["cross_entropy", "cross_entropy_dice", "focal"] = "cross_entropy"
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: background pixels over the class's pixels, at most class_weight_cap."""
+    class_weight_cap: float = 10.0
+    """2 percent foreground asks for 50, which floods the masks."""
+    ignore_background: bool = False
+    """Leave background pixels out of the loss, as the report did "if needed"."""
+    early_stopping: int = 0
+    """Stop after so many epochs without a better validation mIoU; 0 never stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "step_epochs"):
+            at_least(name, getattr(self, name), 1)
+        for name in ("early_stopping", "weight_decay"):
+            at_least(name, getattr(self, name), 0)
+        for name in ("beta_1", "beta_2", "momentum", "gamma", "warmup"):
+            between(name, getattr(self, name), 0.0, 1.0)
+        at_least("class_weight_cap", self.class_weight_cap, 1.0)
+        if not 0 < self.learning_rate < float("inf"):
+            raise UserError(f"--learning_rate must be above 0, got {self.learning_rate}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Where and how a run runs."""
+
+    run_name: str | None = None
+    """Folder in runs_dir; an existing one is never overwritten. By default the preset's name and
+    the time."""
+    runs_dir: str = "runs"
+    saved_models_dir: str = "saved_models"
+    """Where the SavedModel of the run goes, in a folder of the run's name."""
+    seed: int = 0
+    """Of the weights, the order of the photos and the augmentation."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: bfloat16 where the processor multiplies matrices in it (AMX), mixed precision on a GPU,
+    else float32."""
+    deterministic: bool = False
+    """The same digits in every run on one machine, slower."""
+    preview: bool = False
+    """Write a sheet of augmented training photos to the run and stop."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a training run."""
+
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = ModelConfig()
+    optimization: OptimizationConfig = OptimizationConfig()
+    run: RunConfig = RunConfig()
+
+    def flat(self) -> dict[str, Any]:
+        """All options by their names, as a preset and config.yaml hold them."""
+        return {
+            name: value
+            for concern in dataclasses.fields(self)
+            for name, value in dataclasses.asdict(getattr(self, concern.name)).items()
+        }
+
+    def save(self, path: Path) -> None:
+        """Writes the options as YAML that `--config` reads."""
+        path.write_text(yaml.safe_dump(self.flat(), sort_keys=False), encoding="utf-8")
+
+
+def at_least(name: str, value: float, lowest: float) -> None:
+    """Refuses an option that is too small."""
+    if not value >= lowest:
+        raise UserError(f"--{name} must be at least {lowest}, got {value}")
+
+
+def between(name: str, value: float, lowest: float, highest: float) -> None:
+    """Refuses an option out of its range."""
+    if not lowest <= value <= highest:
+        raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
+
+
+def bundled(name: str) -> Path:
+    """A folder that ships with the project: "configs" or "sample_gym".
+
+    The wheel holds it inside the package, a checkout beside or below its top folder.
+    """
+    for path in (PACKAGE / name, PACKAGE.parent / name, PACKAGE.parent / "datasets" / name):
+        if path.is_dir():
+            return path
+    raise UserError(f"the bundled folder {name} is missing; install tf_muscle again")
+
+
+def add_options(parser: jsonargparse.ArgumentParser, concern: type) -> None:
+    """Adds one option per field of a concern, with its docstring as help."""
+    switches = {field.name for field in dataclasses.fields(concern) if field.type is bool}
+    parser.add_class_arguments(concern, skip=switches)
+    for field in dataclasses.fields(concern):
+        if field.name in switches:
+            parser.add_argument(
+                f"--{field.name}", action=jsonargparse.ActionYesNo, default=field.default, nargs="?"
+            )
+
+
+def from_options(options: dict[str, Any]) -> Config:
+    """Builds the configuration from flat options; every field has to be there or keeps its default.
+
+    Raises:
+        UserError: a value is out of its range.
+    """
+    return Config(
+        **{
+            concern.name: concern.type(  # type: ignore[operator]
+                **{
+                    field.name: options[field.name]
+                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
+                    if field.name in options
+                }
+            )
+            for concern in dataclasses.fields(Config)
+        }
+    )

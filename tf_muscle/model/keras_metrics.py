@@ -1,0 +1,51 @@
+"""The scores of metrics.py as one Keras metric, so that a run logs them every epoch."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from tf_muscle.model.metrics import SCALARS, scores
+
+
+@keras.saving.register_keras_serializable(package="tf_muscle")
+class SegmentationScores(keras.metrics.Metric):
+    """One confusion matrix of class ids [B, H, W] and logits [B, H, W, K], many scores.
+
+    `result()` is a dictionary that Keras spreads over the logs: the scalars of `metrics.scores`
+    (`mean_iou`, ...) and `iou_<class name>`.
+
+    Args:
+        class_names: K names; [0] is the background.
+    """
+
+    def __init__(
+        self, class_names: Sequence[str], name: str = "segmentation_scores", **kwargs: object
+    ):
+        super().__init__(name=name, dtype="float32", **kwargs)
+        self.class_names = list(class_names)
+        size = len(self.class_names)
+        # float32 counts exactly to 2^24; int64 would leave a GPU for every update.
+        self.confusion = self.add_variable((size, size), "zeros", name="confusion", dtype="int64")
+
+    def update_state(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: None = None,
+    ) -> None:
+        size = len(self.class_names)
+        truth = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        prediction = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
+        counts = ops.bincount(truth * size + prediction, minlength=size * size)
+        self.confusion.assign_add(ops.cast(ops.reshape(counts, (size, size)), "int64"))
+
+    def result(self) -> dict[str, keras.KerasTensor]:
+        values = scores(ops.cast(self.confusion, "float32"), ops)
+        by_class = {
+            f"iou_{name}": values["iou"][class_id] for class_id, name in enumerate(self.class_names)
+        }
+        return {name: values[name] for name in SCALARS} | by_class
+
+    def get_config(self) -> dict[str, object]:
+        return {"class_names": self.class_names, "name": self.name}

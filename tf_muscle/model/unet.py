@@ -1,0 +1,139 @@
+"""The published model: a U-Net with a ResNet34 encoder, its parts from segmentation-models.
+
+Around the library's network stand what the report adds and the library lacks: uint8 images
+normalised inside, sizes that are no multiple of 32, batch normalization with PyTorch's momentum,
+and a 1x1 head of float32 logits.
+"""
+
+import contextlib
+import io
+import os
+import types
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_muscle.model.layers import FusedBatchNormalization
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of images in [0, 1]: the report's slides
+IMAGENET_STD = (0.229, 0.224, 0.225)
+BATCH_NORM_MOMENTUM = 0.9  # PyTorch's default 0.1; with 30 steps an epoch Keras' 0.99 lags behind
+ENCODER = "resnet34"
+ENCODER_OUTPUT = "relu1"  # the library's name for the last layer of that encoder
+CORE = "resnet34_unet"  # the layer that holds the network proper
+STRIDE = 32  # the encoder halves an image five times
+
+
+def import_segmentation_models() -> types.ModuleType:
+    """Imports segmentation_models on Keras 3, without the line that it prints."""
+    os.environ["SM_FRAMEWORK"] = "tf.keras"  # "keras" fails: it looks for keras.utils.generic_utils
+    with contextlib.redirect_stdout(io.StringIO()):
+        import segmentation_models.models.unet
+    return segmentation_models
+
+
+def layers_namespace(fused: bool) -> types.SimpleNamespace:
+    """`keras.layers` with the batch normalization that segmentation-models is to build with."""
+    base = FusedBatchNormalization if fused else keras.layers.BatchNormalization
+
+    def batch_normalization(momentum: float = 0.0, **kwargs: object) -> keras.layers.Layer:
+        return base(momentum=BATCH_NORM_MOMENTUM, **kwargs)  # in place of the library's 0.99
+
+    return types.SimpleNamespace(
+        **{name: getattr(keras.layers, name) for name in dir(keras.layers) if name[0].isupper()}
+        | {"BatchNormalization": batch_normalization}
+    )
+
+
+def _row_numbers(images: keras.KerasTensor, axis: int) -> keras.KerasTensor:
+    """Row or column numbers 0, 1, ... of images whose size is only known when they come: [H]."""
+    line = images[0, :, 0, 0] if axis == 1 else images[0, 0, :, 0]
+    return ops.cumsum(ops.ones_like(line, dtype="float32")) - 1.0
+
+
+def pad_to_stride(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Repeats the last row and column until height and width are multiples of 32.
+
+    Built of Keras' own layers, also for unknown sizes, so that a saved model needs no code of ours:
+    pooling rounds a length up to whole strides, upsampling multiplies it out again.
+    """
+    for axis in (1, 2):
+        size = images.shape[axis]
+        if size is not None:
+            if size % STRIDE == 0:
+                continue
+            source = np.minimum(np.arange(-(-size // STRIDE) * STRIDE), size - 1)
+        else:
+            numbers = ops.reshape(_row_numbers(images, axis), (1, -1, 1))
+            strides = keras.layers.MaxPooling1D(STRIDE, padding="same", dtype="float32")(numbers)
+            padded = keras.layers.UpSampling1D(STRIDE, dtype="float32")(strides)
+            length = ops.cumsum(ops.ones_like(ops.reshape(padded, (-1,)))) - 1.0
+            source = ops.cast(ops.minimum(length, ops.max(numbers)), "int32")
+        images = ops.take(images, source, axis=axis)
+    return images
+
+
+def crop_to(logits: keras.KerasTensor, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Takes the rows and columns away that `pad_to_stride` added to the images."""
+    for axis in (1, 2):
+        size = images.shape[axis]
+        if size is None:
+            kept = ops.cast(_row_numbers(images, axis), "int32")
+            logits = ops.take(logits, kept, axis=axis)
+        elif size % STRIDE:
+            logits = logits[:, :size] if axis == 1 else logits[:, :, :size]
+    return logits
+
+
+def build_unet(
+    class_count: int,
+    image_size: int | None = None,
+    *,
+    decoder: str = "transpose",
+    fused: bool = True,
+) -> keras.Model:
+    """Builds the U-Net with random weights.
+
+    Args:
+        class_count: classes with the background, K.
+        image_size: height and width in pixels for a model of one size, which trains fastest; None
+            for a model of any height and width.
+        decoder: "transpose" (the report's transposed convolutions) or "upsampling".
+        fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
+            which any process loads without this package.
+
+    Returns:
+        A model from images, uint8 RGB [B, H, W, 3], to logits, float32 [B, H, W, K]. Compute is in
+        the global dtype policy; the logits are float32 in every policy.
+    """
+    sm = import_segmentation_models()
+    submodules = {
+        "backend": keras.backend,
+        "layers": layers_namespace(fused),
+        "models": keras.models,
+        "utils": keras.utils,
+    }
+    library_unet = sm.models.unet.Unet(
+        ENCODER,
+        input_shape=(None, None, 3),
+        classes=class_count,
+        activation="linear",
+        encoder_weights=None,
+        decoder_block_type=decoder,
+        **submodules,
+    )
+    features = library_unet.get_layer("final_conv").input
+    # bfloat16 logits cost accuracy in the softmax, hence float32 in every policy.
+    logits = keras.layers.Conv2D(class_count, 1, dtype="float32", name="logits")(features)
+    core = keras.Model(library_unet.input, logits, name=CORE)
+
+    images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+    padded = pad_to_stride(images)
+    normalized = keras.layers.Normalization(
+        mean=255 * np.array(IMAGENET_MEAN),
+        variance=(255 * np.array(IMAGENET_STD)) ** 2,
+        dtype="float32",
+        name="normalize",
+    )(padded)
+    return keras.Model(images, crop_to(core(normalized), images), name="tf_muscle")
