@@ -1,4 +1,4 @@
-"""What a run is made of: one frozen dataclass per concern, filled from a preset and the command line.
+"""What a run is made of: one frozen dataclass per concern, from a preset and the command line.
 
 A preset is a flat YAML file (configs/*.yaml); the command line overrides it; an unknown key fails.
 Every option of `python -m tf_muscle.train` is a field here, its default and the reason beside it.
@@ -6,13 +6,9 @@ Needs no TensorFlow.
 """
 
 import dataclasses
-import os
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import jsonargparse
 import yaml
 
 from tf_muscle.errors import UserError
@@ -20,7 +16,17 @@ from tf_muscle.errors import UserError
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
 PACKAGE = Path(__file__).resolve().parent
 
-jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+def at_least(name: str, value: float, lowest: float) -> None:
+    """Refuses an option that is too small."""
+    if not value >= lowest:
+        raise UserError(f"--{name} must be at least {lowest}, got {value}")
+
+
+def between(name: str, value: float, lowest: float, highest: float) -> None:
+    """Refuses an option out of its range."""
+    if not lowest <= value <= highest:
+        raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +66,16 @@ class AugmentConfig:
     noise: float = 0.0022
     """Largest share of pixels that become black or white."""
     rotate: float = 0.0
-    """Largest rotation in degrees. Not in the report, like the three below."""
+    """Largest rotation in degrees. Not in the report, like those below."""
     zoom: float = 0.0
     """Largest change of scale: 0.3 draws a factor of 1/1.3 to 1.3."""
     shift: float = 0.0
     """Largest shift as a share of the image size."""
     brightness: float = 0.0
     """Largest change of brightness and of contrast: 0.2 draws factors of 0.8 to 1.2."""
+    crop: int = 0
+    """Train on random crops of so many pixels, two thirds of them with muscle in; 0: whole photos.
+    A quarter of the pixels makes a step four times as fast, and 2 percent foreground 8."""
     augment_again: bool = False
     """Augment online too what README.roboflow.txt says is already in the exported photos."""
 
@@ -77,6 +86,8 @@ class AugmentConfig:
             between(name, getattr(self, name), 0.0, 180.0)
         for name in ("blur", "zoom", "shift", "brightness"):
             at_least(name, getattr(self, name), 0.0)
+        if self.crop:
+            at_least("crop", self.crop, 32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,11 +169,11 @@ class RunConfig:
 class Config:
     """Everything that decides a training run."""
 
-    data: DataConfig = DataConfig()
-    augment: AugmentConfig = AugmentConfig()
-    model: ModelConfig = ModelConfig()
-    optimization: OptimizationConfig = OptimizationConfig()
-    run: RunConfig = RunConfig()
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
+    run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     def flat(self) -> dict[str, Any]:
         """All options by their names, as a preset and config.yaml hold them."""
@@ -177,18 +188,6 @@ class Config:
         path.write_text(yaml.safe_dump(self.flat(), sort_keys=False), encoding="utf-8")
 
 
-def at_least(name: str, value: float, lowest: float) -> None:
-    """Refuses an option that is too small."""
-    if not value >= lowest:
-        raise UserError(f"--{name} must be at least {lowest}, got {value}")
-
-
-def between(name: str, value: float, lowest: float, highest: float) -> None:
-    """Refuses an option out of its range."""
-    if not lowest <= value <= highest:
-        raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
-
-
 def bundled(name: str) -> Path:
     """A folder that ships with the project: "configs" or "sample_gym".
 
@@ -198,34 +197,3 @@ def bundled(name: str) -> Path:
         if path.is_dir():
             return path
     raise UserError(f"the bundled folder {name} is missing; install tf_muscle again")
-
-
-def add_options(parser: jsonargparse.ArgumentParser, concern: type) -> None:
-    """Adds one option per field of a concern, with its docstring as help."""
-    switches = {field.name for field in dataclasses.fields(concern) if field.type is bool}
-    parser.add_class_arguments(concern, skip=switches)
-    for field in dataclasses.fields(concern):
-        if field.name in switches:
-            parser.add_argument(
-                f"--{field.name}", action=jsonargparse.ActionYesNo, default=field.default, nargs="?"
-            )
-
-
-def from_options(options: dict[str, Any]) -> Config:
-    """Builds the configuration from flat options; every field has to be there or keeps its default.
-
-    Raises:
-        UserError: a value is out of its range.
-    """
-    return Config(
-        **{
-            concern.name: concern.type(  # type: ignore[operator]
-                **{
-                    field.name: options[field.name]
-                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
-                    if field.name in options
-                }
-            )
-            for concern in dataclasses.fields(Config)
-        }
-    )

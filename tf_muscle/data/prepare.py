@@ -10,7 +10,18 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
+from tf_muscle.config import SAMPLE, DataConfig, bundled
 from tf_muscle.errors import UserError
+
+
+def load_builder(config: DataConfig) -> Builder:
+    """Prepares the export that `--data` names, or the bundled sample; see `prepare`."""
+    return prepare(
+        bundled("sample_gym") if config.data == SAMPLE else config.data,
+        split_seed=config.split_seed,
+        allow_leakage=config.allow_leakage,
+        data_dir=config.data_dir,
+    )
 
 
 def prepare(

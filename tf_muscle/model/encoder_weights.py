@@ -1,6 +1,7 @@
 """Puts ImageNet weights into the encoder, adapted to the report's mean/std input."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import keras
@@ -39,7 +40,7 @@ def load_encoder_weights(core: keras.Model, source: str) -> str:
         except UserError as error:
             if source == "imagenet":
                 raise
-            return f"random, because {error}"
+            return f"random, because {str(error).partition(': ')[0]}"
     else:
         loaded = _read_into(encoder, Path(source))
     fold_data_statistics(core.get_layer("bn_data"))
@@ -51,7 +52,9 @@ def _download_into(encoder: keras.Model) -> str:
     from classification_models.weights import _find_weights, load_model_weights
 
     (entry,) = _find_weights(ENCODER, "imagenet", False)
-    cache = Path(keras.config.keras_home()) / "models" / entry["name"]
+    # Where keras.utils.get_file keeps its downloads.
+    home = os.environ.get("KERAS_HOME", "~/.keras")
+    cache = Path(home).expanduser() / "models" / entry["name"]
     try:
         load_model_weights(
             encoder,
@@ -68,8 +71,8 @@ def _download_into(encoder: keras.Model) -> str:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"the ImageNet weights {entry['name']} could not be had ({reason}): put the file at "
-            f"{cache} yourself (from {entry['url']}, md5 {entry['md5']}), or use {ALTERNATIVES}"
+            f"the ImageNet weights {entry['name']} could not be downloaded: {reason}; put the file "
+            f"at {cache} yourself (from {entry['url']}, md5 {entry['md5']}), or use {ALTERNATIVES}"
         ) from error
     return f"imagenet ({entry['name']}, md5 {entry['md5']})"
 
@@ -101,6 +104,4 @@ def fold_data_statistics(bn_data: keras.layers.BatchNormalization) -> None:
     mean, std = 255 * np.array(IMAGENET_MEAN), 255 * np.array(IMAGENET_STD)
     epsilon = bn_data.epsilon
     bn_data.moving_mean.assign((np.array(bn_data.moving_mean) - mean) / std)
-    bn_data.moving_variance.assign(
-        (np.array(bn_data.moving_variance) + epsilon) / std**2 - epsilon
-    )
+    bn_data.moving_variance.assign((np.array(bn_data.moving_variance) + epsilon) / std**2 - epsilon)

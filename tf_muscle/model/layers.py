@@ -12,8 +12,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras 3 composes batch normalization of a dozen elementwise operations on a float32 copy of its
     input; the kernel reads bfloat16 or float16 once and keeps its sums in float32, which made a
-    training step of the ResNet34 U-Net 1.4 times as fast on a CPU. Weights, their names and the
-    results are the parent's, so weight files are exchangeable between the two.
+    training step of the ResNet34 U-Net 1.4 times as fast on a CPU. Weights and results are the
+    parent's, so that either takes the other's `get_weights()`.
 
     Input and output: [B, H, W, C] of the layer's compute dtype (float32, bfloat16 or float16).
     """

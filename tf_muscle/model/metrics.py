@@ -97,9 +97,7 @@ def floor_mean_iou(pixel_counts: np.ndarray) -> float:
 def is_background_only(confusion: np.ndarray) -> bool:
     """Whether a model found next to none of the foreground (see BACKGROUND_ONLY_RECALL)."""
     foreground = confusion[1:].sum()
-    return bool(
-        foreground > 0 and confusion[1:, 1:].sum() < BACKGROUND_ONLY_RECALL * foreground
-    )
+    return bool(foreground > 0 and confusion[1:, 1:].sum() < BACKGROUND_ONLY_RECALL * foreground)
 
 
 def background_only_sentence(mean_iou: float, floor: float) -> str:
@@ -159,7 +157,9 @@ def summarize(confusions: np.ndarray, class_names: Sequence[str]) -> dict[str, A
     by_class = {
         key: {
             name: float(value) if present else None
-            for name, value, present in zip(class_names, values[key], values["present"], strict=True)
+            for name, value, present in zip(
+                class_names, values[key], values["present"], strict=True
+            )
         }
         for key in ("iou", "dice")
     }

@@ -92,6 +92,7 @@ def build_unet(
     *,
     decoder: str = "transpose",
     fused: bool = True,
+    precision: str = "float32",
 ) -> keras.Model:
     """Builds the U-Net with random weights.
 
@@ -102,11 +103,21 @@ def build_unet(
         decoder: "transpose" (the report's transposed convolutions) or "upsampling".
         fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
             which any process loads without this package.
+        precision: "float32", "bfloat16" or "float16"; the latter two keep float32 weights.
 
     Returns:
-        A model from images, uint8 RGB [B, H, W, 3], to logits, float32 [B, H, W, K]. Compute is in
-        the global dtype policy; the logits are float32 in every policy.
+        A model from images, uint8 RGB [B, H, W, 3], to logits, float32 [B, H, W, K].
     """
+    before = keras.config.dtype_policy()
+    # segmentation-models passes no dtype on to its layers, which leaves the global policy.
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    try:
+        return _build(class_count, image_size, decoder, fused)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(class_count: int, image_size: int | None, decoder: str, fused: bool) -> keras.Model:
     sm = import_segmentation_models()
     submodules = {
         "backend": keras.backend,

@@ -1,0 +1,247 @@
+import copy
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tf_muscle.model.metrics import summarize
+from tf_muscle.report import photo_sheets, plots, published, tables
+
+NAMES = ["background", "biceps", "triceps", "calf"]
+# Rows true, columns predicted. By hand: IoU 900/950, 20/60, 0/10 and absent, so mIoU is .427 and
+# foreground mIoU .167; recall 900/930, 20/30, 0/10, so their mean is 54.5%; 20 of the 40 annotated
+# and 920 of all 970 pixels are right; Dice is 1800/1850, 40/80, 0; the floor 930/970/3.
+CONFUSION = np.array([[900, 30, 0, 0], [10, 20, 0, 0], [10, 0, 0, 0], [0, 0, 0, 0]])
+NOTHING_FOUND = np.array([[930, 0, 0, 0], [30, 0, 0, 0], [10, 0, 0, 0], [0, 0, 0, 0]])
+HISTORY = {"loss": [1.0, 0.5, 0.25], "val_mean_iou": [0.3, 0.42, 0.4]}
+OPTIONS = {"image_size": 128, "loss": "focal", "resume": None, "encoder_weights": "auto"}
+BACKGROUND_ONLY = "background only: mIoU 0.320 is the floor of this data set, 0.3196"
+
+
+@pytest.fixture
+def metrics() -> dict[str, dict[str, Any]]:
+    record = {"loss": 0.04567, **summarize(CONFUSION[None], NAMES)}
+    record["intervals"] |= {"mean_iou": [0.3123, 0.4877], "mean_class_accuracy": [0.4, 0.61239]}
+    return {split: copy.deepcopy(record) for split in ("train", "valid", "test")}
+
+
+@pytest.fixture
+def environment() -> dict[str, Any]:
+    return {
+        "tensorflow": "2.21.0",
+        "encoder_weights": "random, because the ImageNet weights could not be had",
+        "augmentation_left_out": [],
+        "data": {
+            "name": "my_export.zip",
+            "fingerprint": "0123456789abcdef",
+            "synthetic": False,
+            "class_names": NAMES,
+            "num_examples": {"train": 4800, "valid": 20, "test": 20},
+            "pixel_counts": {"train": [975, 25, 0, 0], "valid": [9, 1, 0, 0], "test": [1, 0, 0, 0]},
+            "baked_augmentation": ["shear", "blur"],
+            "notes": ["Something to know."],
+        },
+    }
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    run = tmp_path / "my_run"
+    (run / "figures").mkdir(parents=True)
+    return run
+
+
+def write(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> tuple[str, list[dict[str, list[str]]]]:
+    """The report, and its tables as {first cell: the other cells}."""
+    path = tables.write_report(run_dir / "report.md", OPTIONS, environment, metrics, HISTORY)
+    assert path == run_dir / "report.md"
+    text = path.read_text("utf-8")
+    found = []
+    for block in text.split("\n\n"):
+        if block.startswith("|"):
+            rows = [line.strip("| ").split(" | ") for line in block.splitlines()]
+            assert len({line.count("|") for line in block.splitlines()}) == 1
+            found.append({row[0]: row[1:] for row in rows})
+    return text, found
+
+
+def test_opening_table(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    text, (scores, *_) = write(run_dir, environment, metrics)
+    assert text.startswith("# Report of my_run\n\n|  | training | validation | test |\n")
+    assert scores["loss"] == ["0.0457"] * 3
+    assert scores["accuracy"] == ["54.5%", "54.5%", "54.5% (40.0 to 61.2)"]
+    assert scores["mIoU"] == ["0.427", "0.427", "0.427 (0.312 to 0.488)"]
+    assert scores["foreground mIoU"] == ["0.167", "0.167", "0.167 (0.167 to 0.167)"]
+    assert scores["foreground pixel accuracy"][0] == "50.0%"
+    assert scores["pixel accuracy"][0] == "94.8%"
+    assert scores["floor of mIoU"] == ["0.3196"] * 3
+    assert scores["images"] == ["1"] * 3
+    assert "50.0% were given their right class" in text
+    assert "Background is 95.9% of the test pixels" in text
+    assert "0.3196 (the floor), and this one is 0.107 above it" in text
+    assert "Training took 3 epochs. Scored are the weights after epoch 2," in text
+    assert "Encoder weights at the start: random, because the ImageNet weights" in text
+    assert "background only" not in text
+
+
+def test_interval_of_the_loss(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    metrics["test"]["intervals"]["loss"] = [0.04, 0.05]
+    _, (scores, *_) = write(run_dir, environment, metrics)
+    assert scores["loss"] == ["0.0457", "0.0457", "0.0457 (0.0400 to 0.0500)"]
+
+
+def test_other_tables(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    text, (_, classes, data, settings, machine) = write(run_dir, environment, metrics)
+    assert classes["background"] == ["0.947"] * 3 + ["0.973"] * 3
+    assert classes["biceps"] == ["0.333"] * 3 + ["0.500"] * 3
+    assert classes["triceps"] == ["0.000"] * 6
+    assert classes["calf"] == ["*absent*"] * 6
+    assert data["images"] == ["4,800", "20", "20"]
+    assert data["background, pixels"] == ["975 (97.50%)", "9 (90.00%)", "1 (100.00%)"]
+    assert data["biceps, pixels"] == ["25 (2.50%)", "1 (10.00%)", "0 (0.00%)"]
+    assert "already carry: shear, blur." in text
+    assert "- Something to know." in text
+    assert settings["loss"] == ["focal"]
+    assert settings["resume"] == ["none"]
+    assert machine["tensorflow"] == ["2.21.0"]
+    assert machine["augmentation_left_out"] == ["none"]
+    assert "data" not in machine
+    assert f"--config {run_dir}/config.yaml --run_name" in text
+
+
+def test_background_only_is_called_out(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    metrics["valid"] |= summarize(NOTHING_FOUND[None], NAMES)
+    text, _ = write(run_dir, environment, metrics)
+    assert text.count("background only") == 1
+    assert re.search(rf"^> \*\*validation: {re.escape(BACKGROUND_ONLY)}.*\*\*$", text, re.MULTILINE)
+    assert "> 10 of the 13 trials" in text
+    metrics["test"] |= metrics["valid"]
+    text, _ = write(run_dir, environment, metrics)
+    assert text.count(f"> **test: {BACKGROUND_ONLY}") == 1
+    assert text.count("10 of the 13 trials") == 1
+
+
+def test_synthetic_stands_beside_every_score(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    text, _ = write(run_dir, environment, metrics)
+    assert "synthetic" not in text
+    environment["data"]["synthetic"] = True
+    metrics["valid"] |= summarize(NOTHING_FOUND[None], NAMES)
+    text, (scores, classes, *_) = write(run_dir, environment, metrics)
+    assert scores[""] == [f"{split} (synthetic)" for split in ("training", "validation", "test")]
+    assert all(header.endswith("(synthetic)") for header in classes["class"])
+    assert "**validation (synthetic): background only" in text
+    assert "pixels in the synthetic test images" in text
+    assert "**Every photo is synthetic**" in text
+
+
+def test_published_beside(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    text, (scores, *_) = write(run_dir, environment, metrics)
+    assert scores["loss, published"] == ["0.0147", "0.0411", "~0.045"]
+    assert scores["accuracy, published"] == ["94.61%", "57.23%", "~55.8%"]
+    assert scores["mIoU, published"] == ["~0.58", "0.5165", "~0.49"]
+    assert "Adam, learning rate 0.0001, batch size 16, 30 epochs" in text
+    assert "photos are real" not in text
+    environment["data"]["synthetic"] = True
+    assert (
+        "photos are real and those of this run are synthetic"
+        in (write(run_dir, environment, metrics)[0])
+    )
+    environment["data"]["class_names"] = ["background", "wall", "door", "bin"]
+    text, (scores, *_) = write(run_dir, environment, metrics)
+    assert "published" not in "".join(scores)
+    assert "Somanna" not in text
+
+
+def test_figures_that_exist_are_linked(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    assert "## Pictures" not in write(run_dir, environment, metrics)[0]
+    for name in list(tables.FIGURES)[1:]:
+        (run_dir / "figures" / name).touch()
+    links = re.findall(r"!\[[^]]+\]\(([^)]+)\)", write(run_dir, environment, metrics)[0])
+    assert len(links) == len(tables.FIGURES) - 1
+    assert all((run_dir / link).is_file() for link in links)
+
+
+def test_figures_bear_the_names_of_their_functions() -> None:
+    drawn = {*vars(plots), *vars(photo_sheets)}
+    assert {Path(name).stem for name in tables.FIGURES} <= drawn
+
+
+def test_class_name_with_a_bar(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    environment["data"]["class_names"] = ["background", "left|right", "triceps", "calf"]
+    text, _ = write(run_dir, environment, metrics)  # counts the bars of every table
+    assert "left&#124;right, pixels" in text
+
+
+def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, Any]]) -> None:
+    environment["data"]["synthetic"] = True
+    card = tables.model_card("calves", OPTIONS, environment, metrics)
+    assert card.startswith("# calves\n")
+    assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
+    assert 'tf.saved_model.load("calves")' in card
+    assert "trained at 128x128" in card
+    assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
+    assert "`my_export.zip`" in card
+    assert "**Every photo is synthetic**" in card
+    assert "published" not in card
+
+
+def test_results_table(metrics: dict[str, dict[str, Any]]) -> None:
+    page = io.StringIO()
+    Console(file=page, width=100).print(tables.results_table({"test": metrics["test"]}))
+    shown = re.sub(r"\s+", " ", page.getvalue())
+    assert "mIoU │ 0.427 (0.312 to 0.488)" in shown
+    assert "validation" not in shown
+    assert "synthetic" not in shown
+    Console(file=page, width=100).print(
+        tables.results_table(metrics, synthetic=True, published_beside=True)
+    )
+    assert page.getvalue().count("(synthetic)") == 3
+    assert "0.5165" in page.getvalue()
+
+
+def test_trials_at_the_floor() -> None:
+    """Ten of the thirteen published trials never left background alone."""
+    trials = published.TRIALS
+    assert len(trials) == 13
+    assert len({(t.learning_rate, t.batch_size, t.optimizer) for t in trials}) == 13
+    assert sum(round(t.val_mean_iou, 3) == 0.245 for t in trials) == 10
+    assert max(trials, key=lambda t: t.val_mean_iou) == published.BEST_RUN
+    assert published.SCORES["mean_iou"][1] == str(published.BEST_RUN.val_mean_iou)
+    assert published.SCORES["loss"][1] == str(published.BEST_RUN.val_loss)
+
+
+@pytest.mark.parametrize(
+    ("class_names", "same"),
+    [
+        (NAMES, True),
+        (["background", "Activated Calf", "activated_biceps", "activated-triceps"], True),
+        (NAMES[:3], False),
+        ([*NAMES, "quadriceps"], False),
+        (["background", "biceps", "biceps", "calf"], False),
+        (["background", "wall", "door", "bin"], False),
+    ],
+)
+def test_published_classes(class_names: list[str], same: bool) -> None:
+    assert published.has_published_classes(class_names) == same

@@ -1,0 +1,124 @@
+"""What every command does alike: options from a preset, errors in one sentence, exit codes."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+
+from tf_muscle.config import Config, bundled
+from tf_muscle.errors import UserError
+
+DEFAULT_PRESET = "sample.yaml"
+
+# The options' help texts are the docstrings below the fields in config.py.
+jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+def run_command(command: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None) -> int:
+    """Runs a command and turns what its user can mend into one line and exit code 2."""
+    # TensorFlow's remarks on its build and on missing GPUs concern nobody who trains a model.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        command(sys.argv[1:] if argv is None else argv)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def preset_path(argv: Sequence[str]) -> Path | None:
+    """The preset that the options name, to call the run after it."""
+    for i, word in enumerate(argv):
+        if word == "--config" and i + 1 < len(argv):
+            return Path(argv[i + 1])
+        if word.startswith("--config="):
+            return Path(word.removeprefix("--config="))
+    return None
+
+
+def from_options(options: dict[str, Any]) -> Config:
+    """Builds the configuration from flat options; every field has to be there or keeps its default.
+
+    Raises:
+        UserError: a value is out of its range.
+    """
+    return Config(
+        **{
+            concern.name: concern.type(  # type: ignore[operator]
+                **{
+                    field.name: options[field.name]
+                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
+                    if field.name in options
+                }
+            )
+            for concern in dataclasses.fields(Config)
+        }
+    )
+
+
+def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
+    """A parser with --config and every option of `Config`."""
+    parser = command_parser(prog, description)
+    parser.add_argument("--config", action="config", help="Preset: a YAML file of options.")
+    for concern in dataclasses.fields(Config):
+        parser.add_class_arguments(concern.type)
+    return parser
+
+
+def command_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
+    """A parser that leaves errors to `parse` and takes no abbreviated options."""
+    return jsonargparse.ArgumentParser(
+        prog=f"python -m tf_muscle.{prog}",
+        usage="%(prog)s [options]",
+        description=description,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+
+
+def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
+    """Parses options into a flat dictionary.
+
+    Raises:
+        UserError: an option is unknown or its value is not of its kind.
+    """
+    try:
+        return vars(parser.parse_args(list(argv)))
+    except argparse.ArgumentError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{reason}; {parser.prog} --help lists the options") from error
+
+
+def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Config:
+    """Parses options over a preset; without --config, over configs/sample.yaml.
+
+    Raises:
+        UserError: an option is unknown or out of range, or the preset cannot be read.
+    """
+    if preset_path(argv) is None:
+        argv = ["--config", str(bundled("configs") / DEFAULT_PRESET), *argv]
+    return from_options(parse(parser, with_values(argv)))
+
+
+def with_values(argv: Sequence[str]) -> list[str]:
+    """Writes a switch out: `--preview` alone means `--preview true`."""
+    switches = {
+        f"--{field.name}"
+        for concern in dataclasses.fields(Config)
+        for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
+        if field.type is bool
+    }
+    words = []
+    for i, word in enumerate(argv):
+        words.append(word)
+        if word in switches and (i + 1 == len(argv) or argv[i + 1].startswith("-")):
+            words.append("true")
+    return words

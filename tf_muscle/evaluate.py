@@ -1,0 +1,121 @@
+"""Judges a trained model: `python -m tf_muscle.evaluate RUN [--data EXPORT] [--split test]`."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.config import DataConfig
+from tf_muscle.errors import UserError
+from tf_muscle.run_folder import default_name, find_run, read_options, write_json
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's results on one split."""
+
+    record: dict[str, Any]  # metrics.summarize with the loss
+    predictions: "np.ndarray"  # uint8 [N, S, S], class ids
+
+
+def judge(
+    model: "keras.Model",
+    examples: "tf.data.Dataset",
+    class_names: Sequence[str],
+    loss: "keras.losses.Loss",
+    batch_size: int = 16,
+) -> Judged:
+    """Scores a model on one split.
+
+    Args:
+        model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
+        examples: of `pipeline.load_split`.
+        class_names: K names.
+        loss: of the training.
+        batch_size: images at a time; it does not change the scores.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from tf_muscle.data.pipeline import evaluation_batches
+    from tf_muscle.model.metrics import confusion_matrix, summarize
+
+    forward = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+    predictions, confusions, losses = [], [], []
+    for images, masks in evaluation_batches(examples, batch_size):
+        logits = forward(images)
+        predicted = np.argmax(logits, axis=-1).astype(np.uint8)
+        losses += [float(loss(masks, logits))] * len(predicted)
+        predictions.append(predicted)
+        confusions += [
+            confusion_matrix(truth, prediction, len(class_names))
+            for truth, prediction in zip(masks.numpy(), predicted, strict=True)
+        ]
+    return Judged(
+        record={"loss": float(np.mean(losses)), **summarize(np.stack(confusions), class_names)},
+        predictions=np.concatenate(predictions),
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    parser = command_parser(
+        "evaluate", "Judge a trained model on a split of its own or other data."
+    )
+    parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
+    parser.add_argument("--data", type=str | None, help="Other export; by default the run's own.")
+    parser.add_argument("--split", type=str, default="test", help="train, valid or test.")
+    parser.add_argument("--allow_leakage", type=bool, default=False, help="As in training.")
+    parser.add_argument("--batch_size", type=int, default=16, help="Photos at a time.")
+    options = parse(parser, argv)
+    if options["split"] not in ("train", "valid", "test"):
+        raise UserError(f"--split must be train, valid or test, got {options['split']}")
+    run = find_run(options["run"])
+    if not run.model.is_file():
+        raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
+    trained = read_options(run)
+
+    import keras
+    from rich.console import Console
+
+    from tf_muscle.data.pipeline import load_split
+    from tf_muscle.data.prepare import load_builder
+    from tf_muscle.model.losses import SegmentationLoss
+    from tf_muscle.report.tables import results_table
+
+    data = DataConfig(
+        data=options["data"] or trained["data"],
+        image_size=trained["image_size"],
+        split_seed=trained["split_seed"],
+        allow_leakage=options["allow_leakage"] or trained["allow_leakage"],
+        data_dir=trained["data_dir"],
+    )
+    builder = load_builder(data)
+    class_names = builder.info.metadata["class_names"]
+    model = keras.saving.load_model(run.model)
+    if model.output_shape[-1] != len(class_names):
+        raise UserError(
+            f"--data {data.data} has {len(class_names)} classes, the model of {run.path} knows "
+            f"{model.output_shape[-1]}: give an export with the classes that it was trained on"
+        )
+    examples = load_split(builder, options["split"], data.image_size)
+    loss = SegmentationLoss(trained["loss"], ignore_background=trained["ignore_background"])
+    judged = judge(model, examples, class_names, loss, options["batch_size"])
+    record = {"data": data.data, "split": options["split"], **judged.record}
+    Console().print(results_table({options["split"]: record}))
+    folder = run.path / "evaluations"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{default_name(Path(data.data).stem + '-' + options['split'])}.json"
+    write_json(path, record)
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,154 @@
+"""What follows the training: the best model judged, pictured, reported and exported."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from tf_muscle.config import Config
+from tf_muscle.evaluate import judge
+from tf_muscle.export import write_saved_model
+from tf_muscle.report import photo_sheets, plots
+from tf_muscle.report.history import read_history
+from tf_muscle.report.tables import model_card, results_table, write_report
+from tf_muscle.run_folder import RunFolder, write_json
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from tf_muscle.train import Data
+
+PICTURED = 500  # test photos that the figures choose from; more would only fill memory
+BEFORE_AFTER = 4  # photos in the figure of before and after
+
+
+def choose_photos(masks: np.ndarray, count: int = BEFORE_AFTER) -> np.ndarray:
+    """Photos that show most of each class, and one at rest: indices [<= count].
+
+    Args:
+        masks: uint8 [N, S, S].
+        count: how many at most.
+    """
+    largest = [
+        int(np.argmax((masks == class_id).sum(axis=(1, 2))))
+        for class_id in np.unique(masks)
+        if class_id
+    ]
+    at_rest = np.flatnonzero(masks.max(axis=(1, 2)) == 0)[:1].tolist()
+    others = np.flatnonzero(masks.max(axis=(1, 2)) > 0).tolist()
+    kept = largest[: count - len(at_rest)] + at_rest
+    return np.array(list(dict.fromkeys(kept + others))[:count])
+
+
+def predict_untrained(model: "keras.Model", test: "tf.data.Dataset", run: RunFolder) -> None:
+    """Keeps the untrained model's masks of a few test photos for the figure."""
+    from tf_muscle.data.pipeline import as_arrays
+
+    images, masks, _ = as_arrays(test, PICTURED)
+    chosen = choose_photos(masks)
+    logits = model.predict_on_batch(images[chosen])
+    np.save(run.untrained_masks, np.argmax(logits, axis=-1).astype(np.uint8))
+
+
+def best_model(run: RunFolder, config: Config, class_count: int) -> "keras.Model":
+    """The model of the best epoch, saved as best.keras if that was not done yet.
+
+    Saved in float32 and built of Keras' own layers, whatever it was trained in, so that any Keras
+    loads it, for images of any size, without this package.
+    """
+    import keras
+
+    from tf_muscle.model.unet import CORE, build_unet
+
+    if not run.model.is_file():
+        decoder = config.model.decoder
+        trained = build_unet(class_count, decoder=decoder).get_layer(CORE)
+        trained.load_weights(run.best_weights)
+        model = build_unet(class_count, decoder=decoder, fused=False)
+        model.get_layer(CORE).set_weights(trained.get_weights())
+        unfinished = run.model.with_name("unfinished_best.keras")
+        model.save(unfinished)
+        unfinished.replace(run.model)
+    return keras.saving.load_model(run.model)
+
+
+def finish(run: RunFolder, config: Config, data: "Data") -> None:
+    """Judges the best model on every split, draws the figures, writes report and SavedModel.
+
+    metrics.json is written last: it marks the run as complete.
+    """
+    from tf_muscle.model.losses import SegmentationLoss
+
+    model = best_model(run, config, len(data.class_names))
+    loss = SegmentationLoss(
+        config.optimization.loss, ignore_background=config.optimization.ignore_background
+    )
+    judged = {
+        split: judge(model, examples, data.class_names, loss)
+        for split, examples in data.splits.items()
+    }
+    metrics = {split: one.record for split, one in judged.items()}
+    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    history = read_history(run.history)
+    synthetic = environment["data"]["synthetic"]
+    draw_figures(run, data, judged["test"].predictions, metrics, history, synthetic=synthetic)
+    saved_model = Path(config.run.saved_models_dir) / run.path.name
+    if not saved_model.exists():  # it does if a kill came between it and metrics.json
+        card = model_card(saved_model.name, config.flat(), environment, metrics)
+        write_saved_model(model, data.class_names, saved_model, card)
+    write_report(run.report, config.flat(), environment, metrics, history)
+    write_json(run.metrics, metrics)
+    shutil.rmtree(run.checkpoints)
+    Console().print(results_table(metrics, synthetic=synthetic))
+
+
+def draw_figures(
+    run: RunFolder,
+    data: "Data",
+    predictions: np.ndarray,
+    metrics: dict[str, dict[str, Any]],
+    history: dict[str, list[float]],
+    *,
+    synthetic: bool,
+) -> None:
+    """Draws the pictures of the report; `predictions` are the test masks, uint8 [N, S, S]."""
+    from tf_muscle.data.pipeline import as_arrays
+
+    images, masks, names = as_arrays(data.splits["test"], PICTURED)
+    chosen = choose_photos(masks)
+    photo_sheets.before_after(
+        images[chosen],
+        masks[chosen],
+        np.load(run.untrained_masks),
+        predictions[chosen],
+        [names[i] for i in chosen],
+        data.class_names,
+        run.figures / "before_after.png",
+        synthetic=synthetic,
+    )
+    photo_sheets.best_and_worst(
+        list(images),
+        list(masks),
+        list(predictions[: len(images)]),
+        names,
+        data.class_names,
+        run.figures / "best_and_worst.png",
+        synthetic=synthetic,
+    )
+    plots.learning_curves(
+        history,
+        run.figures / "learning_curves.png",
+        floor_mean_iou=metrics["valid"]["floor_mean_iou"],
+        synthetic=synthetic,
+    )
+    plots.confusion_heatmap(
+        np.array(metrics["test"]["confusion_matrix"]),
+        data.class_names,
+        run.figures / "confusion_matrix.png",
+        synthetic=synthetic,
+    )
+    plots.class_iou_bars(metrics, run.figures / "class_iou.png", synthetic=synthetic)

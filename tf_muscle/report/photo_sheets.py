@@ -1,0 +1,203 @@
+"""Figures made of photos: samples with their masks, and predictions beside the truth."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from tf_muscle.model.metrics import confusion_matrix, scores
+from tf_muscle.report.figure_style import WIDTH, new_figure
+from tf_muscle.report.overlays import class_colors, overlay
+
+
+def preview_sheet(
+    images: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    class_names: Sequence[str],
+    path: Path,
+    *,
+    columns: int = 4,
+) -> Path:
+    """Writes a sheet of samples with their masks, to check data and augmentation by eye.
+
+    Args:
+        images: RGB, uint8 [H, W, 3], all of one size, at least one.
+        masks: class ids, uint8 [H, W].
+        class_names: K names; [0] is the background.
+        path: of the PNG.
+        columns: samples in a row.
+
+    Returns:
+        `path`.
+    """
+    rows = -(-len(images) // columns)
+    figure, axes = _photo_grid("", rows, columns, images[0].shape, synthetic=False)
+    for axis, image, mask in zip(axes.flat, images, masks, strict=False):
+        _show(axis, image, mask)
+    _add_legend(figure, class_names)
+    figure.savefig(path)
+    return path
+
+
+def before_after(
+    images: Sequence[np.ndarray],
+    truths: Sequence[np.ndarray],
+    before: Sequence[np.ndarray],
+    after: Sequence[np.ndarray],
+    names: Sequence[str],
+    class_names: Sequence[str],
+    path: Path,
+    *,
+    synthetic: bool = False,
+) -> Path:
+    """Writes the same test photos with their true mask, and as seen before and after training.
+
+    Args:
+        images: RGB, uint8 [H, W, 3], all of one size; a row each, at least one.
+        truths: class ids, uint8 [H, W].
+        before: predicted class ids, uint8 [H, W], of the untrained model.
+        after: predicted class ids, uint8 [H, W], of the trained one.
+        names: file names.
+        class_names: K names; [0] is the background.
+        path: of the PNG.
+        synthetic: the photos are rendered.
+
+    Returns:
+        `path`.
+    """
+    figure, axes = _photo_grid(
+        "Before and after training", len(images), 4, images[0].shape, synthetic=synthetic
+    )
+    for row, image, truth, name, untrained, trained in zip(
+        axes, images, truths, names, before, after, strict=True
+    ):
+        _show(row[0], image, title=photo_label(name))
+        _show(row[1], image, truth, "truth")
+        _show(row[2], image, untrained, f"before, {_verdict(truth, untrained)}")
+        _show(row[3], image, trained, f"after, {_verdict(truth, trained)}")
+    _add_legend(figure, class_names)
+    figure.savefig(path)
+    return path
+
+
+def best_and_worst(
+    images: Sequence[np.ndarray],
+    truths: Sequence[np.ndarray],
+    predictions: Sequence[np.ndarray],
+    names: Sequence[str],
+    class_names: Sequence[str],
+    path: Path,
+    *,
+    count: int = 4,
+    synthetic: bool = False,
+) -> Path:
+    """Writes the test photos with the highest and the lowest foreground IoU.
+
+    A photo without a muscle in truth or prediction is right, but no feat, and stands on neither
+    side.
+
+    Args:
+        images: RGB, uint8 [H, W, 3], all of one size, at least one.
+        truths: class ids, uint8 [H, W].
+        predictions: class ids, uint8 [H, W].
+        names: file names.
+        class_names: K names; [0] is the background.
+        path: of the PNG.
+        count: photos on each side; fewer if there are not twice as many.
+        synthetic: the photos are rendered.
+
+    Returns:
+        `path`.
+    """
+    best, worst = rank(truths, predictions, count)
+    figure, axes = _photo_grid(
+        "Best (left) and worst (right) predictions",
+        max(1, len(best)),
+        4,
+        images[0].shape,
+        synthetic=synthetic,
+    )
+    for columns, side in ((axes[:, :2], best), (axes[:, 2:], worst)):
+        for (left, right), index in zip(columns, side, strict=False):
+            image, truth, prediction = images[index], truths[index], predictions[index]
+            _show(left, image, truth, f"{photo_label(names[index])}: truth")
+            _show(right, image, prediction, f"prediction, {_verdict(truth, prediction)}")
+    _add_legend(figure, class_names)
+    figure.savefig(path)
+    return path
+
+
+def rank(
+    truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray], count: int
+) -> tuple[list[int], list[int]]:
+    """Finds the photos with the highest and the lowest foreground IoU.
+
+    Returns:
+        At most `count` indices each, the best and the worst first; no index is in both, and none is
+        of a photo without a muscle in truth or prediction.
+    """
+    overlaps = {
+        index: foreground_iou(truth, prediction)
+        for index, (truth, prediction) in enumerate(zip(truths, predictions, strict=True))
+        if truth.any() or prediction.any()
+    }
+    ranked = sorted(overlaps, key=lambda index: -overlaps[index])
+    best = ranked[: min(count, (len(ranked) + 1) // 2)]
+    return best, ranked[len(best) :][::-1][:count]
+
+
+def foreground_iou(truth: np.ndarray, prediction: np.ndarray) -> float:
+    """Foreground mIoU of one photo, over the muscles that are in its truth or prediction."""
+    class_count = int(max(truth.max(), prediction.max(), 1)) + 1
+    confusion = confusion_matrix(truth, prediction, class_count)
+    return float(scores(confusion.astype(float))["foreground_mean_iou"])
+
+
+def _verdict(truth: np.ndarray, prediction: np.ndarray) -> str:
+    if truth.any() or prediction.any():
+        return f"IoU {foreground_iou(truth, prediction):.2f}"
+    return "rightly empty"
+
+
+def photo_label(name: str) -> str:
+    """What tells a photo from others, short enough to stand above it.
+
+    Roboflow names X.jpg "X_jpg.rf.<hash>.jpg".
+    """
+    label = re.sub(r"(_(jpe?g|png))?(\.rf\.\w+)?\.\w+$", "", name, flags=re.IGNORECASE)
+    return label if len(label) <= 18 else f"{label[:8]}…{label[-9:]}"
+
+
+def _photo_grid(
+    title: str, rows: int, columns: int, image_shape: Sequence[int], *, synthetic: bool
+) -> tuple[Figure, np.ndarray]:
+    """A figure with axes, object [rows, columns], for photos of shape (H, W, ...)."""
+    row_height = WIDTH / columns * image_shape[0] / image_shape[1] + (0.2 if title else 0)
+    figure = new_figure(title, rows * row_height + 0.8, synthetic=synthetic)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure, axes
+
+
+def _show(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None, title: str = "") -> None:
+    """Shows a photo, with its overlay where there is a mask."""
+    axis.imshow(image if mask is None else overlay(image, mask))
+    axis.set_title(title, fontsize=9, pad=3)
+
+
+def _add_legend(figure: Figure, class_names: Sequence[str]) -> None:
+    """Names the colour of each class but the background, below the photos."""
+    colors = class_colors(len(class_names)) / 255
+    patches = [
+        Patch(facecolor=color, edgecolor="#555555", linewidth=0.5, label=name)
+        for color, name in zip(colors[1:], class_names[1:], strict=True)
+    ]
+    figure.legend(
+        handles=patches, loc="outside lower center", ncols=min(len(patches), 5), frameon=False
+    )

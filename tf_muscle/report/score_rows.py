@@ -1,0 +1,71 @@
+"""The rows of the score tables that report, model card and terminal have in common."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tf_muscle.report import published
+
+Metrics = Mapping[str, Mapping[str, Any]]  # split -> `metrics.summarize` and its loss
+
+SPLIT_LABELS = {"train": "training", "valid": "validation", "test": "test"}
+
+SCORE_LABELS = {
+    "loss": "loss",
+    "mean_class_accuracy": "accuracy",  # as the original work calls it
+    "mean_iou": "mIoU",
+    "foreground_mean_iou": "foreground mIoU",
+    "foreground_pixel_accuracy": "foreground pixel accuracy",
+    "pixel_accuracy": "pixel accuracy",
+}
+PERCENT = {"mean_class_accuracy", "foreground_pixel_accuracy", "pixel_accuracy"}
+
+
+def score_rows(
+    metrics: Metrics, *, synthetic: bool, published_beside: bool = False
+) -> Iterator[tuple[str, ...]]:
+    """The header and the lines of the table of scores, one column a split.
+
+    Args:
+        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`; the test scores
+            that have an interval in their record are shown with it.
+        synthetic: the photos are rendered: say so in the header of each column.
+        published_beside: follow each score by the published one.
+    """
+    yield "", *split_headers(metrics, synthetic=synthetic)
+    for score, label in SCORE_LABELS.items():
+        yield label, *(_score_cell(record, score, split) for split, record in metrics.items())
+        if published_beside and score in published.SCORES:
+            beside = dict(zip(SPLIT_LABELS, published.SCORES[score], strict=True))
+            yield f"{label}, published", *(beside[split] for split in metrics)
+    floors = (f"{record['floor_mean_iou']:.4f}" for record in metrics.values())
+    yield "floor of mIoU", *floors
+    yield "images", *(str(record["image_count"]) for record in metrics.values())
+
+
+def split_headers(metrics: Metrics, *, synthetic: bool) -> list[str]:
+    """A column header for each split."""
+    return [SPLIT_LABELS[split] + (" (synthetic)" if synthetic else "") for split in metrics]
+
+
+def format_score(score: str, value: float) -> str:
+    """A score in the digits that suit it; percent where the original work has percent."""
+    if score == "loss":
+        return f"{value:.4f}"
+    return f"{value:.1%}" if score in PERCENT else f"{value:.3f}"
+
+
+def _score_cell(record: Mapping[str, Any], score: str, split: str) -> str:
+    text = format_score(score, record[score])
+    if split == "test" and score in record["intervals"]:
+        low, high = (format_score(score, bound) for bound in record["intervals"][score])
+        text += f" ({low.removesuffix('%')} to {high.removesuffix('%')})"
+    return text
+
+
+def class_rows(metrics: Metrics, *, synthetic: bool) -> Iterator[tuple[str, ...]]:
+    """The header and the lines of the table of IoU and Dice by class."""
+    headers = split_headers(metrics, synthetic=synthetic)
+    yield "class", *(f"{name} {split}" for name in ("IoU", "Dice") for split in headers)
+    for class_name in next(iter(metrics.values()))["iou"]:
+        values = (record[key][class_name] for key in ("iou", "dice") for record in metrics.values())
+        yield class_name, *("*absent*" if value is None else f"{value:.3f}" for value in values)

@@ -1,0 +1,277 @@
+"""What a run scored, as text: report.md, the card of its SavedModel, a table for the terminal."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from tf_muscle.model.metrics import background_only_sentence
+from tf_muscle.report import published
+from tf_muscle.report.history import best_epoch
+from tf_muscle.report.score_rows import (
+    SPLIT_LABELS,
+    Metrics,
+    class_rows,
+    format_score,
+    score_rows,
+    split_headers,
+)
+
+# The figures that a report shows if they are in the run's folder, and what to look for in each.
+FIGURES = {
+    "before_after.png": "The same test photos with their true mask, and with the masks that the "
+    "model gave before and after training. IoU is the foreground mIoU of that one photo.",
+    "best_and_worst.png": "The test photos with the highest and with the lowest foreground mIoU; "
+    "photos with no annotated and no marked pixel are left out.",
+    "learning_curves.png": "Validation far below training is overfitting; mIoU at the dashed line "
+    "is a model that finds nothing. Training scores are taken during the epoch, on augmented "
+    "photos, so they can lie below those of the first table.",
+    "class_iou_bars.png": "IoU of each class: the pixels that are both marked and true, divided by "
+    "those that are either.",
+    "confusion_heatmap.png": "Where the pixels of each true class of the test photos went: percent "
+    "of the row, and pixels. The diagonal is right; the first column is what was missed, the first "
+    "row what was marked where there is nothing.",
+}
+
+SYNTHETIC = (
+    "**Every photo is synthetic**: rendered, with masks drawn by rule. The scores show that the "
+    "program works, not how well it does on photos of people."
+)
+
+
+def results_table(
+    metrics: Metrics, *, synthetic: bool = False, published_beside: bool = False
+) -> Table:
+    """The table that opens the report, for a terminal.
+
+    Args:
+        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
+        synthetic: the photos are rendered.
+        published_beside: add the published scores.
+    """
+    table = Table()
+    header, *rows = score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
+    for number, cell in enumerate(header):
+        table.add_column(cell, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def write_report(
+    path: Path,
+    options: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    metrics: Metrics,
+    history: Mapping[str, Sequence[float]],
+) -> Path:
+    """Writes the report of a run.
+
+    Args:
+        path: report.md in the run's folder, beside figures/ with the names in `FIGURES`.
+        options: the resolved options by their names.
+        environment: versions, device and the like; `encoder_weights`: what the encoder really
+            started from; `data`: what is known of the export, with `name`, `fingerprint`,
+            `synthetic` (bool), `num_examples` (split -> images), `pixel_counts` (split -> pixels of
+            each class), `class_names`, `baked_augmentation` and `notes`.
+        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`, for train,
+            valid and test. A test score is shown with the interval that its record has for it.
+        history: the columns of history.csv, see `tf_muscle.report.history`.
+
+    Returns:
+        `path`.
+    """
+    run_dir = path.parent
+    data = environment["data"]
+    synthetic = data["synthetic"]
+    published_beside = published.has_published_classes(data["class_names"])
+    scores = score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
+    machine = {name: value for name, value in environment.items() if name != "data"}
+    parts = [
+        f"# Report of {run_dir.resolve().name}",
+        _markdown_table(scores),
+        _interval_note(metrics, synthetic),
+        *_warnings(metrics, synthetic),
+        _reading(metrics, history, environment["encoder_weights"], synthetic),
+        *(_published_parts(synthetic) if published_beside else ()),
+        "## Each class",
+        _markdown_table(class_rows(metrics, synthetic=synthetic)),
+        "IoU counts the pixels that are both marked and true, divided by those that are either; "
+        "Dice is 2 IoU / (1 + IoU). *Absent*: neither true nor marked in any image of the split.",
+        *_figure_parts(run_dir),
+        "## Data",
+        *_data_parts(data),
+        "## Settings",
+        _markdown_table(_named_values(options), align="---"),
+        "## Environment",
+        _markdown_table(_named_values(machine), align="---"),
+        "## Again",
+        f"```\npython -m tf_muscle.train --config {run_dir}/config.yaml --run_name NEW_NAME\n```",
+    ]
+    path.write_text("\n\n".join(parts) + "\n", "utf-8")
+    return path
+
+
+def model_card(
+    name: str, options: Mapping[str, Any], environment: Mapping[str, Any], metrics: Metrics
+) -> str:
+    """The README.md of a SavedModel: what it is, how it is called, how well it does.
+
+    Args:
+        name: of the model.
+        options: as for `write_report`.
+        environment: as for `write_report`.
+        metrics: as for `write_report`.
+
+    Returns:
+        Markdown.
+    """
+    data = environment["data"]
+    synthetic = data["synthetic"]
+    size = options["image_size"]
+    class_names = ", ".join(f"{i} {name}" for i, name in enumerate(data["class_names"]))
+    parts = [
+        f"# {name}",
+        "A U-Net with a ResNet34 encoder that gives each pixel of a photo its class: "
+        f"{class_names}.",
+        "```python\nimport tensorflow as tf\n\n"
+        f'model = tf.saved_model.load("{name}")\n'
+        'result = model.signatures["serving_default"](images=photos)\n```',
+        "`photos` is uint8 RGB [B, H, W, 3], as decoded: the model scales the values itself. It "
+        f"takes any height and width; it was trained at {size}x{size}, so photos of about that "
+        "size do best. `class_ids` of the result is uint8 [B, H, W], `probabilities` float32 "
+        "[B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG or PNG files instead.",
+        "## How well it does",
+        _markdown_table(score_rows(metrics, synthetic=synthetic)),
+        _interval_note(metrics, synthetic),
+        *_warnings(metrics, synthetic),
+        _markdown_table(class_rows(metrics, synthetic=synthetic)),
+        "## What it was trained on",
+        *_data_parts(data),
+        f"Encoder weights at the start: {environment['encoder_weights']}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:
+    header, *body = rows
+    rule = ["---", *(align for _ in header[1:])]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |"
+        for row in (header, rule, *body)
+    )
+
+
+def _interval_note(metrics: Metrics, synthetic: bool) -> str:
+    return (
+        f"In parentheses: the 95% bootstrap interval over the {metrics['test']['image_count']} "
+        f"{'synthetic ' if synthetic else ''}test images. It covers which images happen to be "
+        "tested, not another training run, and photos of one person are alike, so it is rather "
+        "too narrow than too wide."
+    )
+
+
+def _warnings(metrics: Metrics, synthetic: bool) -> list[str]:
+    """Says of which splits the model found nothing; no paragraph if there is none."""
+    headers = split_headers(metrics, synthetic=synthetic)
+    lines = [
+        f"> **{header}: {background_only_sentence(record['mean_iou'], record['floor_mean_iou'])}**"
+        for header, record in zip(headers, metrics.values(), strict=True)
+        if record["background_only"]
+    ]
+    if not lines:
+        return []
+    at_floor = sum(t.val_mean_iou <= published.FLOOR_MEAN_IOU for t in published.TRIALS)
+    lines.append(
+        f"> {at_floor} of the {len(published.TRIALS)} trials that the original work published "
+        "ended there. More epochs, a loss with Dice, class weights and pretrained encoder weights "
+        "are the ways out of it."
+    )
+    return ["\n>\n".join(lines)]
+
+
+def _reading(
+    metrics: Metrics,
+    history: Mapping[str, Sequence[float]],
+    encoder_weights: str,
+    synthetic: bool,
+) -> str:
+    """What the first table says, in sentences."""
+    test = metrics["test"]
+    found = format_score("foreground_pixel_accuracy", test["foreground_pixel_accuracy"])
+    confusion = test["confusion_matrix"]
+    background = sum(confusion[0]) / sum(map(sum, confusion))
+    above = test["mean_iou"] - test["floor_mean_iou"]
+    sentences = (
+        f"Of the annotated pixels in the {'synthetic ' if synthetic else ''}test images, {found} "
+        "were given their right class (foreground pixel accuracy).",
+        "**Foreground mIoU is the number to judge by**: the overlap of marked and true pixels, 0 "
+        f"to 1, averaged over the classes without background. Background is {background:.1%} of "
+        "the test pixels and easy, and lifts every other score.",
+        "mIoU counts background as one more class: a model that marks nothing already has "
+        f"{test['floor_mean_iou']:.4f} (the floor), and this one is {abs(above):.3f} "
+        f"{'above' if above >= 0 else 'below'} it.",
+        "Accuracy is the share of its pixels that a class got back, averaged over the classes; "
+        "what is marked where nothing is hardly lowers it.",
+        "Loss is what training minimised; compare it between runs with the same `loss` only.",
+        f"Training took {len(history['loss'])} epochs. Scored are the weights after epoch "
+        f"{best_epoch(history)}, which had the best validation mIoU.",
+        f"Encoder weights at the start: {encoder_weights}.",
+    )
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _published_parts(synthetic: bool) -> Iterator[str]:
+    run = published.BEST_RUN
+    yield "## Beside the original work"
+    yield (
+        f"{published.CITATION}: {run.optimizer.capitalize()}, learning rate {run.learning_rate}, "
+        f"batch size {run.batch_size}, {run.epochs} epochs. A ~ marks its authors' estimates. What "
+        "they call pixel accuracy stands beside the mean over the classes here: with 98% "
+        "background, 57% of all pixels would hardly go with an mIoU of 0.52. Their README has "
+        f"another run, with training and validation {published.OTHER_RUN}."
+    )
+    if synthetic:
+        yield (
+            "**Its photos are real and those of this run are synthetic: neither row tells how well "
+            "the other would do on its data.**"
+        )
+
+
+def _figure_parts(run_dir: Path) -> Iterator[str]:
+    shown = [name for name in FIGURES if (run_dir / "figures" / name).exists()]
+    if shown:
+        yield "## Pictures"
+    for name in shown:
+        yield f"![{name.removesuffix('.png').replace('_', ' ')}](figures/{name})"
+        yield FIGURES[name]
+
+
+def _data_parts(data: Mapping[str, Any]) -> Iterator[str]:
+    """How many images and pixels there are, and what the user should know of them."""
+    if data["synthetic"]:
+        yield SYNTHETIC
+    yield f"`{data['name']}`, content fingerprint `{data['fingerprint']}`."
+    counts = data["pixel_counts"]
+    rows = [("", *(SPLIT_LABELS[split] for split in counts))]
+    rows.append(("images", *(f"{data['num_examples'][split]:,}" for split in counts)))
+    for class_id, name in enumerate(data["class_names"]):
+        shares = (f"{n[class_id]:,} ({n[class_id] / sum(n):.2%})" for n in counts.values())
+        rows.append((f"{name}, pixels", *shares))
+    yield _markdown_table(rows)
+    yield "Pixels are counted in the masks as exported, before they are resized."
+    baked = ", ".join(data["baked_augmentation"])
+    notes = [f"Augmentation that the exported photos already carry: {baked}."] if baked else []
+    notes += data["notes"]
+    if notes:
+        yield "\n".join(f"- {note}" for note in notes)
+
+
+def _named_values(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "name", "value"
+    for name, value in values.items():
+        if isinstance(value, list):
+            yield name, ", ".join(map(str, value)) or "none"
+        else:
+            yield name, "none" if value is None else str(value)

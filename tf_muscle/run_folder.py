@@ -1,0 +1,174 @@
+"""The folder of a run: its name, its files, what is recorded of the machine."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tf_muscle.config import PACKAGE, RunConfig
+from tf_muscle.errors import UserError
+
+RECORDED_PACKAGES = (
+    "tf_muscle",
+    "tensorflow",
+    "keras",
+    "segmentation-models",
+    "tensorflow-datasets",
+    "albumentations",
+    "numpy",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in runs/NAME/."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved options, which --config reads."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, data fingerprint, encoder weights really used."""
+        return self.path / "environment.json"
+
+    @property
+    def history(self) -> Path:
+        """Scores of every epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Scores of the best model on every split."""
+        return self.path / "metrics.json"
+
+    @property
+    def model(self) -> Path:
+        """The best model, of Keras' own layers in float32."""
+        return self.path / "best.keras"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.md"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the pictures."""
+        return self.path / "figures"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder for `tensorboard --logdir`."""
+        return self.path / "tensorboard"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch so far."""
+        return self.checkpoints / "best.weights.h5"
+
+    @property
+    def untrained_masks(self) -> Path:
+        """Masks of a few test photos before the first epoch."""
+        return self.checkpoints / "untrained_masks.npy"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of what a resumed training needs; gone when the run is complete."""
+        return self.path / "checkpoints"
+
+
+def refuse_existing(options: RunConfig, run_name: str) -> None:
+    """Refuses a name that is taken, before any work is done for it.
+
+    Raises:
+        UserError: a run or a SavedModel of that name exists.
+    """
+    run = Path(options.runs_dir) / run_name
+    if run.exists():
+        raise UserError(
+            f"{run} exists and is never overwritten: choose another --run_name, or go on with it "
+            f"by --resume {run}"
+        )
+    saved_model = Path(options.saved_models_dir) / run_name
+    if saved_model.exists():
+        raise UserError(f"{saved_model} exists and is never overwritten: choose another --run_name")
+
+
+def new_run(runs_dir: str, run_name: str) -> RunFolder:
+    """Makes the folder of a new run.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    run = RunFolder(Path(runs_dir) / run_name)
+    try:
+        run.path.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(
+            f"{run.path} cannot be made ({error}): choose another --runs_dir"
+        ) from error
+    for folder in (run.figures, run.tensorboard, run.checkpoints):
+        folder.mkdir()
+    return run
+
+
+def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
+    """The folder of a run, given as its path or its name in runs_dir.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    for path in (Path(name), Path(runs_dir) / name):
+        if (path / "config.yaml").is_file():
+            return RunFolder(path)
+    raise UserError(f"{name} is no run: give a folder such as runs/NAME with a config.yaml in it")
+
+
+def default_name(preset: str) -> str:
+    """The preset's name and the time."""
+    return f"{preset}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def read_options(run: RunFolder) -> dict[str, Any]:
+    """The options of an earlier run.
+
+    Raises:
+        UserError: config.yaml cannot be read.
+    """
+    try:
+        return dict(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{run.config} cannot be read ({error}): start a new run") from error
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record in one move, so that a kill never leaves half a file."""
+    unfinished = path.with_name(f"unfinished_{path.name}")
+    unfinished.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """Python, the platform, the packages that decide results, and the checkout's commit."""
+    record = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in RECORDED_PACKAGES:
+        record[package] = importlib.metadata.version(package)
+    commit = subprocess.run(
+        ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if commit.returncode == 0 and (PACKAGE.parent / ".git").exists():
+        record["git_commit"] = commit.stdout.strip()
+    return record

@@ -1,0 +1,291 @@
+"""From an export to a trained, judged and exported model: `python -m tf_muscle.train [options]`."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tf_muscle.command import (
+    DEFAULT_PRESET,
+    config_parser,
+    from_options,
+    parse_config,
+    preset_path,
+    run_command,
+)
+from tf_muscle.config import SAMPLE, Config
+from tf_muscle.errors import UserError
+from tf_muscle.run_folder import (
+    RunFolder,
+    default_name,
+    find_run,
+    new_run,
+    read_options,
+    refuse_existing,
+    versions,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+PREVIEWED = 16  # photos on the sheet of --preview
+WATCHED = 4  # validation photos whose predictions go to TensorBoard
+
+
+@dataclass(frozen=True)
+class Data:
+    """A prepared data set, decoded at the model's size."""
+
+    splits: "dict[str, tf.data.Dataset]"  # train, valid, test: examples of pipeline.load_split
+    facts: dict[str, Any]  # of the TFDS builder: class_names, pixel_counts, notes, fingerprint ...
+
+    @property
+    def class_names(self) -> list[str]:
+        """K names, [0] the background."""
+        return list(self.facts["class_names"])
+
+
+def load_data(config: Config) -> Data:
+    """Prepares and loads the export.
+
+    Raises:
+        UserError: the export cannot be used.
+    """
+    from tf_muscle.data.prepare import load_builder
+
+    builder = load_builder(config.data)
+    from tf_muscle.data.pipeline import load_split
+
+    splits = {
+        split: load_split(builder, split, config.data.image_size)
+        for split in ("train", "valid", "test")
+    }
+    return Data(splits, dict(builder.info.metadata))
+
+
+def compiled_model(
+    config: Config, data: Data, precision: str, steps_per_epoch: int
+) -> "tuple[keras.Model, str]":
+    """Builds the model with its loss, optimizer and scores.
+
+    Returns:
+        The model, and the encoder weights really used, in words.
+
+    Raises:
+        UserError: the encoder weights cannot be had.
+    """
+    import numpy as np
+
+    from tf_muscle.model.encoder_weights import load_encoder_weights
+    from tf_muscle.model.keras_metrics import SegmentationScores
+    from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
+    from tf_muscle.model.optimizers import optimizer
+    from tf_muscle.model.unet import CORE, build_unet
+
+    choice = config.optimization
+    model = build_unet(
+        len(data.class_names),
+        None if config.augment.crop else config.data.image_size,
+        decoder=config.model.decoder,
+        precision=precision,
+    )
+    encoder_weights = load_encoder_weights(model.get_layer(CORE), config.model.encoder_weights)
+    weights = None
+    if choice.class_weights == "balanced":
+        counts = np.array(data.facts["pixel_counts"]["train"])
+        weights = balanced_class_weights(counts, choice.class_weight_cap)
+    model.compile(
+        optimizer=optimizer(choice, steps_per_epoch),
+        loss=SegmentationLoss(choice.loss, weights, choice.ignore_background),
+        metrics=[SegmentationScores(data.class_names)],
+    )
+    return model, encoder_weights
+
+
+def fit(
+    model: "keras.Model",
+    config: Config,
+    data: Data,
+    callbacks: "Sequence[keras.callbacks.Callback]",
+    *,
+    epochs_done: int = 0,
+) -> None:
+    """Trains the model, with validation after every epoch.
+
+    Args:
+        model: of `compiled_model`.
+        config: augmentation, seed, epochs and batch size.
+        data: of `load_data`.
+        callbacks: Keras callbacks, run in this order.
+        epochs_done: of an interrupted run that is resumed.
+    """
+    from tf_muscle.data.augment import Augmenter, without_baked
+    from tf_muscle.data.pipeline import batches_per_epoch, evaluation_batches, training_batches
+
+    batch_size = config.optimization.batch_size
+    steps = batches_per_epoch(data.splits["train"], batch_size)
+    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    batches = training_batches(
+        data.splits["train"],
+        batch_size,
+        Augmenter(recipe, config.run.seed),
+        skipped_batches=epochs_done * steps,
+    )
+    model.fit(
+        batches,
+        epochs=config.optimization.epochs,
+        steps_per_epoch=steps,
+        validation_data=evaluation_batches(data.splits["valid"], batch_size),
+        callbacks=list(callbacks),
+        verbose="auto" if sys.stdout.isatty() else 2,
+    )
+
+
+def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) -> RunFolder:
+    """Trains, judges, reports and exports: all of a run.
+
+    Args:
+        config: every option.
+        run_name: folder in runs_dir and in saved_models_dir.
+        resumed: an interrupted run to go on with, instead of a new one.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UserError: something that the user can mend; a new run leaves nothing behind then.
+    """
+    started = time.time()
+    if resumed is None:
+        refuse_existing(config.run, run_name)
+    data = load_data(config)
+
+    from tf_muscle.data.augment import without_baked
+    from tf_muscle.data.pipeline import batches_per_epoch
+    from tf_muscle.device import choose_precision, description, seed_everything, strategy
+    from tf_muscle.finish import finish, predict_untrained
+
+    for note in data.facts["notes"]:
+        print(note)
+    _, left_out = without_baked(config.augment, data.facts["baked_augmentation"])
+    if left_out:
+        print(f"Not augmented again (--augment_again to do so): {', '.join(left_out)}")
+    seed_everything(config.run.seed, config.run.deterministic)
+    precision, reason = choose_precision(config.run.precision)
+    print(f"Computing in {precision} on {description()} ({reason})")
+    steps_per_epoch = batches_per_epoch(data.splits["train"], config.optimization.batch_size)
+    with strategy().scope():
+        model, encoder_weights = compiled_model(config, data, precision, steps_per_epoch)
+    if encoder_weights.startswith("random, because"):
+        print(f"WARNING: the encoder starts from {encoder_weights}", file=sys.stderr)
+
+    run = resumed or new_run(config.run.runs_dir, run_name)
+    if resumed is None:
+        config.save(run.config)
+        environment = {
+            **versions(),
+            "device": description(),
+            "precision": f"{precision} ({reason})",
+            "encoder_weights": encoder_weights,
+            "augmentation_left_out": left_out,
+            "data": {"name": config.data.data, "synthetic": config.data.data == SAMPLE}
+            | data.facts,
+        }
+        write_json(run.environment, environment)
+        predict_untrained(model, data.splits["test"], run)
+    if not run.model.is_file():
+        fit_with_records(model, config, data, run, steps_per_epoch)
+    finish(run, config, data)
+    print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
+    return run
+
+
+def fit_with_records(
+    model: "keras.Model", config: Config, data: Data, run: RunFolder, steps_per_epoch: int
+) -> None:
+    """Trains with all records and checkpoints, from where the run's last checkpoint stands."""
+    import keras
+    import numpy as np
+
+    from tf_muscle import callbacks as ours
+    from tf_muscle.data.pipeline import as_arrays
+    from tf_muscle.model.metrics import floor_mean_iou
+
+    backup = ours.Backup(run.checkpoints / "backup", steps_per_epoch)
+    epochs_done = backup.restore(model)
+    rows = ours.trim_history(run.history, epochs_done)
+    best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)
+    images, masks, _ = as_arrays(data.splits["valid"], WATCHED)
+    callbacks = [
+        keras.callbacks.TerminateOnNaN(),
+        ours.LearningRate(),
+        ours.CallOutCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
+        ours.FinishEpochOnInterrupt(print),
+        ours.BestWeights(run.best_weights, best_before),
+        keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
+        ours.TensorBoardImages(run.tensorboard, images, masks, data.class_names),
+        keras.callbacks.CSVLogger(run.history, append=True),
+        backup,
+    ]
+    if config.optimization.early_stopping:
+        patience = config.optimization.early_stopping
+        callbacks.append(keras.callbacks.EarlyStopping(ours.MONITOR, mode="max", patience=patience))
+    fit(model, config, data, callbacks, epochs_done=epochs_done)
+    if not run.best_weights.exists():
+        raise UserError(
+            f"{run.path}: the loss became NaN in the first epoch, so there is no model; lower "
+            f"--learning_rate (it was {config.optimization.learning_rate})"
+        )
+
+
+def preview(config: Config, run_name: str) -> None:
+    """Writes a sheet of augmented training photos with their masks."""
+    from tf_muscle.data.augment import Augmenter, without_baked
+
+    data = load_data(config)
+    from tf_muscle.data.pipeline import training_batches
+    from tf_muscle.report.photo_sheets import preview_sheet
+
+    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    batches = training_batches(
+        data.splits["train"], PREVIEWED, Augmenter(recipe, config.run.seed)
+    ).take(1)
+    ((images, masks),) = batches.as_numpy_iterator()
+    folder = Path(config.run.runs_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{run_name}-preview.png"
+    print(f"written to {preview_sheet(images, masks, data.class_names, path)}")
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    parser = config_parser("train", "Train, judge and export a muscle segmentation model.")
+    parser.add_argument(
+        "--resume", type=str | None, help="Go on with this interrupted run; takes no other option."
+    )
+    words = list(argv)
+    if any(word.split("=")[0] == "--resume" for word in words):
+        if len(words) > (1 if "=" in words[0] else 2):
+            raise UserError(
+                "--resume goes on with the run's own options: give no other one with it"
+            )
+        run = find_run(words[0].partition("=")[2] or words[-1])
+        if run.metrics.is_file():
+            raise UserError(f"{run.path} is complete: see {run.report}")
+        train(from_options(read_options(run)), run.path.name, resumed=run)
+        return
+    config = parse_config(parser, words)
+    preset = preset_path(words) or Path(DEFAULT_PRESET)
+    run_name = config.run.run_name or default_name(preset.stem)
+    if config.run.preview:
+        preview(config, run_name)
+    else:
+        train(config, run_name)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
