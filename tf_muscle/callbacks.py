@@ -1,6 +1,7 @@
 """What happens around the epochs: records, checkpoints, a clean end, pictures for TensorBoard."""
 
 import csv
+import math
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ def _replace_weights(model: keras.Model, path: Path) -> None:
     """Writes weights beside `path` and renames them, so that a kill never leaves half a file."""
     unfinished = path.with_name(f"unfinished_{path.name}")
     model.save_weights(unfinished)
-    with unfinished.open("rb") as file:
+    with unfinished.open("r+b") as file:  # Windows syncs only what is open for writing
         os.fsync(file.fileno())
     unfinished.replace(path)
 
@@ -39,7 +40,8 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     Keras writes weights and epoch number into two files, one over the other. Here the epoch follows
     from the optimizer's step, which is in the weights file, and that file is replaced in one move;
-    the one before is kept in case the newest cannot be read.
+    the one before is kept in case the newest cannot be read. Both stay when the training ends: a
+    run that is killed before its model is saved would have to start from nothing otherwise.
 
     Args:
         folder: of the checkpoints.
@@ -48,7 +50,7 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def __init__(self, folder: Path, steps_per_epoch: int):
         folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=True)
+        super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
         self.latest = Path(self._weights_path)
         self.previous = Path(self._prev_weights_path)
         self.steps_per_epoch = steps_per_epoch
@@ -70,14 +72,17 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def _load_model(self) -> None:
         super()._load_model()
-        self.model._initial_epoch = int(self.model.optimizer.iterations) // self.steps_per_epoch
+        # Rounded, for float16's loss scaling leaves out the few steps whose gradients overflow.
+        steps = int(self.model.optimizer.iterations)
+        self.model._initial_epoch = round(steps / self.steps_per_epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if math.isfinite((logs or {})["loss"]):  # no run can go on from NaN
+            super().on_epoch_end(epoch, logs)
 
     def _save_model(self) -> None:
-        kept = self.latest.with_name("kept.weights.h5")
         if self.latest.exists():
-            kept.unlink(missing_ok=True)
-            os.link(self.latest, kept)
-            kept.replace(self.previous)
+            self.latest.replace(self.previous)
         _replace_weights(self.model, self.latest)
 
 
@@ -95,19 +100,27 @@ class BestWeights(keras.callbacks.Callback):
         self.best = best
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        score = (logs or {})[MONITOR]
-        if score > self.best:
+        logs = logs or {}
+        score = logs[MONITOR]
+        # A network of NaN predicts class 0 everywhere, which scores as background only.
+        if score > self.best and math.isfinite(logs["loss"]):
             self.best = score
             # The network alone, without the optimizer's state, is a third of the size.
             _replace_weights(self.model.get_layer(CORE), self.path)
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Adds the epoch's last learning rate to the logs, for the callbacks behind it."""
+    """Adds the learning rate that the epoch began with to the logs, for the callbacks behind it.
+
+    At the end of an epoch the optimizer already names the rate of the next.
+    """
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs["learning_rate"] = self.rate
 
 
 class CallOutCollapse(keras.callbacks.Callback):
@@ -214,8 +227,12 @@ def trim_history(path: Path, epochs: int) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        rows = [row for row in reader if row["epoch"].isdigit() and int(row["epoch"]) < epochs]
-        columns = reader.fieldnames or []
+        complete = [row for row in reader if None not in row.values()]
+        rows = [row for row in complete if int(row["epoch"]) < epochs]
+        columns = reader.fieldnames
+    if not columns:  # killed in the first epoch, before Keras wrote the names of the columns
+        path.unlink()
+        return []
     unfinished = path.with_name("unfinished_history.csv")
     with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)

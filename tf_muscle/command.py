@@ -92,7 +92,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> dict[str,
     """
     try:
         return vars(parser.parse_args(list(argv)))
-    except argparse.ArgumentError as error:
+    except (argparse.ArgumentError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{reason}; {parser.prog} --help lists the options") from error
 
@@ -103,9 +103,25 @@ def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Co
     Raises:
         UserError: an option is unknown or out of range, or the preset cannot be read.
     """
-    if preset_path(argv) is None:
-        argv = ["--config", str(bundled("configs") / DEFAULT_PRESET), *argv]
-    return from_options(parse(parser, with_values(argv)))
+    presets, others = _presets_apart(with_values(argv))
+    if not presets:
+        presets = ["--config", str(bundled("configs") / DEFAULT_PRESET)]
+    try:
+        parse(parser, presets)
+    except UserError as error:
+        raise UserError(f"{' '.join(presets)}: {error}") from error
+    # jsonargparse lets the later word win; an option wins over a preset wherever it stands.
+    return from_options(parse(parser, [*presets, *others]))
+
+
+def _presets_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separates --config and its values from the other words."""
+    presets: list[str] = []
+    others: list[str] = []
+    for word in argv:
+        is_preset = word.split("=")[0] == "--config" or presets[-1:] == ["--config"]
+        (presets if is_preset else others).append(word)
+    return presets, others
 
 
 def with_values(argv: Sequence[str]) -> list[str]:

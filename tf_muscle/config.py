@@ -72,7 +72,8 @@ class AugmentConfig:
     shift: float = 0.0
     """Largest shift as a share of the image size."""
     brightness: float = 0.0
-    """Largest change of brightness and of contrast: 0.2 draws factors of 0.8 to 1.2."""
+    """Largest change of brightness and of contrast: 0.2 adds up to 20 percent of white or black
+    and draws a factor of contrast of 0.8 to 1.2."""
     crop: int = 0
     """Train on random crops of so many pixels, two thirds of them with muscle in; 0: whole photos.
     A quarter of the pixels makes a step four times as fast, and 2 percent foreground 8."""
@@ -80,11 +81,12 @@ class AugmentConfig:
     """Augment online too what README.roboflow.txt says is already in the exported photos."""
 
     def __post_init__(self) -> None:
-        for name in ("horizontal_flip", "vertical_flip", "grayscale", "noise"):
+        shares = ("horizontal_flip", "vertical_flip", "grayscale", "noise", "shift", "brightness")
+        for name in shares:
             between(name, getattr(self, name), 0.0, 1.0)
-        for name in ("shear", "rotate"):
-            between(name, getattr(self, name), 0.0, 180.0)
-        for name in ("blur", "zoom", "shift", "brightness"):
+        between("shear", self.shear, 0.0, 45.0)  # Roboflow's largest; 90 degrees have no picture
+        between("rotate", self.rotate, 0.0, 180.0)
+        for name in ("blur", "zoom"):
             at_least(name, getattr(self, name), 0.0)
         if self.crop:
             at_least("crop", self.crop, 32)
@@ -164,6 +166,13 @@ class RunConfig:
     preview: bool = False
     """Write a sheet of augmented training photos to the run and stop."""
 
+    def __post_init__(self) -> None:
+        between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
+        if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
+            raise UserError(
+                f"--run_name must be a plain name, got {self.run_name}; --runs_dir takes a path"
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -174,6 +183,13 @@ class Config:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if self.augment.crop > self.data.image_size:
+            raise UserError(
+                f"--crop must be at most --image_size, {self.data.image_size}, "
+                f"got {self.augment.crop}"
+            )
 
     def flat(self) -> dict[str, Any]:
         """All options by their names, as a preset and config.yaml hold them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.config import DataConfig
+from tf_muscle.config import SAMPLE, DataConfig
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import default_name, find_run, read_options, write_json
 
@@ -47,7 +47,10 @@ def judge(
     from tf_muscle.data.pipeline import evaluation_batches
     from tf_muscle.model.metrics import confusion_matrix, summarize
 
-    forward = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        return model(images, training=False)
+
     predictions, confusions, losses = [], [], []
     for images, masks in evaluation_batches(examples, batch_size):
         logits = forward(images)
@@ -109,7 +112,8 @@ def main(argv: Sequence[str]) -> None:
     loss = SegmentationLoss(trained["loss"], ignore_background=trained["ignore_background"])
     judged = judge(model, examples, class_names, loss, options["batch_size"])
     record = {"data": data.data, "split": options["split"], **judged.record}
-    Console().print(results_table({options["split"]: record}))
+    synthetic = data.data == SAMPLE
+    Console().print(results_table({options["split"]: record}, synthetic=synthetic))
     folder = run.path / "evaluations"
     folder.mkdir(exist_ok=True)
     path = folder / f"{default_name(Path(data.data).stem + '-' + options['split'])}.json"

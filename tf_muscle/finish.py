@@ -131,9 +131,9 @@ def draw_figures(
         synthetic=synthetic,
     )
     photo_sheets.best_and_worst(
-        list(images),
-        list(masks),
-        list(predictions[: len(images)]),
+        images,
+        masks,
+        predictions[: len(images)],
         names,
         data.class_names,
         run.figures / "best_and_worst.png",
@@ -148,7 +148,7 @@ def draw_figures(
     plots.confusion_heatmap(
         np.array(metrics["test"]["confusion_matrix"]),
         data.class_names,
-        run.figures / "confusion_matrix.png",
+        run.figures / "confusion_heatmap.png",
         synthetic=synthetic,
     )
-    plots.class_iou_bars(metrics, run.figures / "class_iou.png", synthetic=synthetic)
+    plots.class_iou_bars(metrics, run.figures / "class_iou_bars.png", synthetic=synthetic)

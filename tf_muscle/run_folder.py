@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +76,11 @@ class RunFolder:
     def best_weights(self) -> Path:
         """Weights of the best epoch so far."""
         return self.checkpoints / "best.weights.h5"
+
+    @property
+    def backup(self) -> Path:
+        """Folder of the newest states of weights and optimizer."""
+        return self.checkpoints / "backup"
 
     @property
     def untrained_masks(self) -> Path:
@@ -163,12 +169,13 @@ def versions() -> dict[str, str]:
     record = {"python": platform.python_version(), "platform": platform.platform()}
     for package in RECORDED_PACKAGES:
         record[package] = importlib.metadata.version(package)
-    commit = subprocess.run(
-        ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if commit.returncode == 0 and (PACKAGE.parent / ".git").exists():
-        record["git_commit"] = commit.stdout.strip()
+    if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
+        commit = subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if commit.returncode == 0:
+            record["git_commit"] = commit.stdout.strip()
     return record

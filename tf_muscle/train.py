@@ -1,9 +1,9 @@
 """From an export to a trained, judged and exported model: `python -m tf_muscle.train [options]`."""
 
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ PREVIEWED = 16  # photos on the sheet of --preview
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Data:
     """A prepared data set, decoded at the model's size."""
 
@@ -178,6 +178,11 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     precision, reason = choose_precision(config.run.precision)
     print(f"Computing in {precision} on {description()} ({reason})")
     steps_per_epoch = batches_per_epoch(data.splits["train"], config.optimization.batch_size)
+    if resumed and (resumed.backup / "latest.weights.h5").exists():
+        # The checkpoint holds the encoder too.
+        config = dataclasses.replace(
+            config, model=dataclasses.replace(config.model, encoder_weights="none")
+        )
     with strategy().scope():
         model, encoder_weights = compiled_model(config, data, precision, steps_per_epoch)
     if encoder_weights.startswith("random, because"):
@@ -215,7 +220,7 @@ def fit_with_records(
     from tf_muscle.data.pipeline import as_arrays
     from tf_muscle.model.metrics import floor_mean_iou
 
-    backup = ours.Backup(run.checkpoints / "backup", steps_per_epoch)
+    backup = ours.Backup(run.backup, steps_per_epoch)
     epochs_done = backup.restore(model)
     rows = ours.trim_history(run.history, epochs_done)
     best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)

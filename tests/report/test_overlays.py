@@ -6,7 +6,7 @@ import pytest
 from tf_muscle.report.overlays import PALETTE, class_colors, overlay
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
-VISION = {
+VISION: dict[str, np.ndarray | list[list[float]]] = {
     "normal": np.eye(3),
     "protanopia": [
         [0.152286, 1.052583, -0.204868],
@@ -33,14 +33,14 @@ def seen(rgb: np.ndarray, vision: str) -> np.ndarray:
 
 
 def smallest_distance(lab: np.ndarray) -> float:
-    return min(np.linalg.norm(a - b) for a, b in itertools.combinations(lab, 2))
+    return min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2))
 
 
 def test_lab_of_the_test_itself() -> None:
     """Against the published values of sRGB red and white."""
     np.testing.assert_allclose(
         seen(np.array([[255, 0, 0], [255, 255, 255]]), "normal"),
-        [[53.24, 80.09, 67.20], [100, 0, 0]],
+        np.array([[53.24, 80.09, 67.20], [100, 0, 0]]),
         atol=0.2,
     )
 

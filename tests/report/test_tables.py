@@ -65,7 +65,7 @@ def write(
     found = []
     for block in text.split("\n\n"):
         if block.startswith("|"):
-            rows = [line.strip("| ").split(" | ") for line in block.splitlines()]
+            rows = [line[2:-2].split(" | ") for line in block.splitlines()]
             assert len({line.count("|") for line in block.splitlines()}) == 1
             found.append({row[0]: row[1:] for row in rows})
     return text, found
@@ -135,7 +135,7 @@ def test_background_only_is_called_out(
     assert text.count("10 of the 13 trials") == 1
 
 
-def test_synthetic_stands_beside_every_score(
+def test_rendered_photos_are_named_beside_every_score(
     run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
 ) -> None:
     text, _ = write(run_dir, environment, metrics)

@@ -1,6 +1,7 @@
 """Random changes to training batches: the report's recipe in albumentations."""
 
 import os
+import random
 import threading
 from collections.abc import Iterable
 
@@ -12,9 +13,8 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network fo
 import albumentations as A  # noqa: N812
 import cv2
 
-cv2.setNumThreads(
-    0
-)  # tf.data runs several batches at once; OpenCV's own threads only get in the way
+# tf.data runs several batches at once; OpenCV's own threads only get in the way.
+cv2.setNumThreads(0)
 
 FOREGROUND_CROPS = 2 / 3  # nnU-Net crops 1/3 around foreground; muscles are rarer than its organs
 
@@ -122,8 +122,13 @@ class Augmenter:
         out_images = np.empty((len(images), *size, 3), np.uint8)
         out_masks = np.empty((len(images), *size), np.uint8)
         for i in range(len(images)):
-            words = np.random.SeedSequence([self.seed, int(batch), i]).generate_state(1)
-            transform.set_random_seed(int(words[0]))
+            sequence = np.random.SeedSequence([self.seed, int(batch), i])
+            # One state for all transforms: set_random_seed would give each its own of the same
+            # seed, and every draw of one be the draw of the others (both flips, or neither).
+            transform.set_random_state(
+                np.random.default_rng(sequence),
+                random.Random(int(sequence.generate_state(1, np.uint64)[0])),
+            )
             changed = transform(image=images[i], mask=masks[i])
             out_images[i], out_masks[i] = changed["image"], changed["mask"]
         return out_images, out_masks

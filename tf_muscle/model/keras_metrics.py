@@ -25,7 +25,7 @@ class SegmentationScores(keras.metrics.Metric):
         super().__init__(name=name, dtype="float32", **kwargs)
         self.class_names = list(class_names)
         size = len(self.class_names)
-        # float32 counts exactly to 2^24; int64 would leave a GPU for every update.
+        # int64, since float32 counts no further than 2^24 and an epoch may have more pixels.
         self.confusion = self.add_variable((size, size), "zeros", name="confusion", dtype="int64")
 
     def update_state(

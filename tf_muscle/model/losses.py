@@ -37,7 +37,8 @@ class SegmentationLoss(keras.losses.Loss):
 
     Args:
         kind: "cross_entropy"; "cross_entropy_dice", which adds 1 - the mean soft Dice of the muscle
-            classes over the batch (Milletari et al. 2016, V-Net); or "focal" (Lin et al. 2017).
+            classes over the batch (Drozdzal et al. 2016, with plain sums in the denominator as in
+            nnU-Net); or "focal" (Lin et al. 2017).
         class_weights: K weights, or None. The mean divides by the weights' sum as PyTorch does.
         ignore_background: leave pixels of class 0 out, as the report did "if needed".
     """

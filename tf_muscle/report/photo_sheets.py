@@ -13,10 +13,12 @@ from tf_muscle.model.metrics import confusion_matrix, scores
 from tf_muscle.report.figure_style import WIDTH, new_figure
 from tf_muscle.report.overlays import class_colors, overlay
 
+Arrays = np.ndarray | Sequence[np.ndarray]  # one a photo, stacked or listed
+
 
 def preview_sheet(
-    images: Sequence[np.ndarray],
-    masks: Sequence[np.ndarray],
+    images: Arrays,
+    masks: Arrays,
     class_names: Sequence[str],
     path: Path,
     *,
@@ -35,19 +37,18 @@ def preview_sheet(
         `path`.
     """
     rows = -(-len(images) // columns)
-    figure, axes = _photo_grid("", rows, columns, images[0].shape, synthetic=False)
+    figure, axes = _photo_grid("", rows, columns, images[0].shape, class_names, synthetic=False)
     for axis, image, mask in zip(axes.flat, images, masks, strict=False):
         _show(axis, image, mask)
-    _add_legend(figure, class_names)
     figure.savefig(path)
     return path
 
 
 def before_after(
-    images: Sequence[np.ndarray],
-    truths: Sequence[np.ndarray],
-    before: Sequence[np.ndarray],
-    after: Sequence[np.ndarray],
+    images: Arrays,
+    truths: Arrays,
+    before: Arrays,
+    after: Arrays,
     names: Sequence[str],
     class_names: Sequence[str],
     path: Path,
@@ -70,7 +71,12 @@ def before_after(
         `path`.
     """
     figure, axes = _photo_grid(
-        "Before and after training", len(images), 4, images[0].shape, synthetic=synthetic
+        "Before and after training",
+        len(images),
+        4,
+        images[0].shape,
+        class_names,
+        synthetic=synthetic,
     )
     for row, image, truth, name, untrained, trained in zip(
         axes, images, truths, names, before, after, strict=True
@@ -79,15 +85,14 @@ def before_after(
         _show(row[1], image, truth, "truth")
         _show(row[2], image, untrained, f"before, {_verdict(truth, untrained)}")
         _show(row[3], image, trained, f"after, {_verdict(truth, trained)}")
-    _add_legend(figure, class_names)
     figure.savefig(path)
     return path
 
 
 def best_and_worst(
-    images: Sequence[np.ndarray],
-    truths: Sequence[np.ndarray],
-    predictions: Sequence[np.ndarray],
+    images: Arrays,
+    truths: Arrays,
+    predictions: Arrays,
     names: Sequence[str],
     class_names: Sequence[str],
     path: Path,
@@ -119,6 +124,7 @@ def best_and_worst(
         max(1, len(best)),
         4,
         images[0].shape,
+        class_names,
         synthetic=synthetic,
     )
     for columns, side in ((axes[:, :2], best), (axes[:, 2:], worst)):
@@ -126,14 +132,11 @@ def best_and_worst(
             image, truth, prediction = images[index], truths[index], predictions[index]
             _show(left, image, truth, f"{photo_label(names[index])}: truth")
             _show(right, image, prediction, f"prediction, {_verdict(truth, prediction)}")
-    _add_legend(figure, class_names)
     figure.savefig(path)
     return path
 
 
-def rank(
-    truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray], count: int
-) -> tuple[list[int], list[int]]:
+def rank(truths: Arrays, predictions: Arrays, count: int) -> tuple[list[int], list[int]]:
     """Finds the photos with the highest and the lowest foreground IoU.
 
     Returns:
@@ -173,12 +176,29 @@ def photo_label(name: str) -> str:
 
 
 def _photo_grid(
-    title: str, rows: int, columns: int, image_shape: Sequence[int], *, synthetic: bool
+    title: str,
+    rows: int,
+    columns: int,
+    image_shape: Sequence[int],
+    class_names: Sequence[str],
+    *,
+    synthetic: bool,
 ) -> tuple[Figure, np.ndarray]:
-    """A figure with axes, object [rows, columns], for photos of shape (H, W, ...)."""
+    """A figure with axes, object [rows, columns], for photos of shape (H, W, ...), and a legend."""
+    colors = class_colors(len(class_names)) / 255
+    patches = [
+        Patch(facecolor=color, edgecolor="#555555", linewidth=0.5, label=name)
+        for color, name in zip(colors[1:], class_names[1:], strict=True)
+    ]
+    # A line of the figure has room for 100 characters; the patch of an entry takes 8.
+    legend_columns = min(len(patches), max(1, 100 // (max(map(len, class_names)) + 8)))
+    legend_rows = -(-len(patches) // legend_columns)
     row_height = WIDTH / columns * image_shape[0] / image_shape[1] + (0.2 if title else 0)
-    figure = new_figure(title, rows * row_height + 0.8, synthetic=synthetic)
-    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    height = rows * row_height + 0.2 * legend_rows + (0.5 if title else 0.2)
+
+    figure = new_figure(title, height, synthetic=synthetic)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.04, wspace=0.01, hspace=0.01)
+    figure.legend(handles=patches, loc="outside lower center", ncols=legend_columns, frameon=False)
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
@@ -189,15 +209,3 @@ def _show(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None, title: 
     """Shows a photo, with its overlay where there is a mask."""
     axis.imshow(image if mask is None else overlay(image, mask))
     axis.set_title(title, fontsize=9, pad=3)
-
-
-def _add_legend(figure: Figure, class_names: Sequence[str]) -> None:
-    """Names the colour of each class but the background, below the photos."""
-    colors = class_colors(len(class_names)) / 255
-    patches = [
-        Patch(facecolor=color, edgecolor="#555555", linewidth=0.5, label=name)
-        for color, name in zip(colors[1:], class_names[1:], strict=True)
-    ]
-    figure.legend(
-        handles=patches, loc="outside lower center", ncols=min(len(patches), 5), frameon=False
-    )
