@@ -23,7 +23,7 @@ def write_saved_model(
 
     `serving_default` takes `images`, uint8 RGB [B, H, W, 3] of any size; `encoded` takes `bytes`,
     strings [B] of JPEG or PNG files of one size. Both give `class_ids`, uint8 [B, H, W], and
-    `probabilities`, float32 [B, H, W, K]. The class names are the constant `labels` of the loaded
+    `probabilities`, float32 [B, H, W, K]. The class names are the variable `labels` of the loaded
     object and the file assets/labels.txt.
 
     Args:
@@ -42,7 +42,7 @@ def write_saved_model(
         def __init__(self) -> None:
             super().__init__()
             self.network = model
-            self.labels = tf.constant(names)
+            self.labels = tf.Variable(names, trainable=False)
 
         @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
         def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

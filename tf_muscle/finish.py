@@ -65,10 +65,10 @@ def best_model(run: RunFolder, config: Config, class_count: int) -> "keras.Model
     from tf_muscle.model.unet import CORE, build_unet
 
     if not run.model.is_file():
-        decoder = config.model.decoder
-        trained = build_unet(class_count, decoder=decoder).get_layer(CORE)
+        encoder, decoder = config.model.encoder, config.model.decoder
+        trained = build_unet(class_count, encoder=encoder, decoder=decoder).get_layer(CORE)
         trained.load_weights(run.best_weights)
-        model = build_unet(class_count, decoder=decoder, fused=False)
+        model = build_unet(class_count, encoder=encoder, decoder=decoder, fused=False)
         model.get_layer(CORE).set_weights(trained.get_weights())
         unfinished = run.model.with_name("unfinished_best.keras")
         model.save(unfinished)

@@ -84,19 +84,23 @@ def compiled_model(
     from tf_muscle.model.keras_metrics import SegmentationScores
     from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
     from tf_muscle.model.optimizers import optimizer
-    from tf_muscle.model.unet import CORE, build_unet
+    from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
 
     choice = config.optimization
     model = build_unet(
         len(data.class_names),
         None if config.augment.crop else config.data.image_size,
+        encoder=config.model.encoder,
         decoder=config.model.decoder,
         precision=precision,
     )
-    encoder_weights = load_encoder_weights(model.get_layer(CORE), config.model.encoder_weights)
+    core = model.get_layer(CORE)
+    encoder_weights = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
+    counts = np.array(data.facts["pixel_counts"]["train"])
+    if config.model.prior_bias:
+        set_prior_bias(core, counts)
     weights = None
     if choice.class_weights == "balanced":
-        counts = np.array(data.facts["pixel_counts"]["train"])
         weights = balanced_class_weights(counts, choice.class_weight_cap)
     model.compile(
         optimizer=optimizer(choice, steps_per_epoch),

@@ -158,12 +158,8 @@ def test_published_beside(
     assert scores["accuracy, published"] == ["94.61%", "57.23%", "~55.8%"]
     assert scores["mIoU, published"] == ["~0.58", "0.5165", "~0.49"]
     assert "Adam, learning rate 0.0001, batch size 16, 30 epochs" in text
-    assert "photos are real" not in text
     environment["data"]["synthetic"] = True
-    assert (
-        "photos are real and those of this run are synthetic"
-        in (write(run_dir, environment, metrics)[0])
-    )
+    assert "published |" not in write(run_dir, environment, metrics)[0]
     environment["data"]["class_names"] = ["background", "wall", "door", "bin"]
     text, (scores, *_) = write(run_dir, environment, metrics)
     assert "published" not in "".join(scores)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tf_muscle.errors import UserError
-from tf_muscle.model.unet import ENCODER, ENCODER_OUTPUT, IMAGENET_MEAN, IMAGENET_STD
+from tf_muscle.model.unet import ENCODER_OUTPUT, IMAGENET_MEAN, IMAGENET_STD
 
 ALTERNATIVES = (
     "--encoder_weights FILE for a file of yours, --encoder_weights none for random weights, or "
@@ -16,11 +16,12 @@ ALTERNATIVES = (
 )
 
 
-def load_encoder_weights(core: keras.Model, source: str) -> str:
+def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> str:
     """Loads the encoder's weights into the U-Net and folds the data statistics.
 
     Args:
-        core: the network inside the model of `build_unet`, layer "resnet34_unet".
+        core: the network inside the model of `build_unet`, layer `unet.CORE`.
+        encoder_name: "resnet34" or "resnet18".
         source: "imagenet" (downloaded once by segmentation-models' own loader, checksum verified),
             "none" (left random), "auto" (imagenet, else random), or the path of an .h5 file of a
             segmentation-models ResNet34 encoder without top, which expects RGB in 0-255.
@@ -36,29 +37,29 @@ def load_encoder_weights(core: keras.Model, source: str) -> str:
     encoder = keras.Model(core.input, core.get_layer(ENCODER_OUTPUT).output)
     if source in ("imagenet", "auto"):
         try:
-            loaded = _download_into(encoder)
+            loaded = _download_into(encoder, encoder_name)
         except UserError as error:
             if source == "imagenet":
                 raise
             return f"random, because {str(error).partition(': ')[0]}"
     else:
-        loaded = _read_into(encoder, Path(source))
+        loaded = _read_into(encoder, encoder_name, Path(source))
     fold_data_statistics(core.get_layer("bn_data"))
     return loaded
 
 
-def _download_into(encoder: keras.Model) -> str:
+def _download_into(encoder: keras.Model, encoder_name: str) -> str:
     """Downloads the ImageNet weights into Keras' cache, unless they are there, and loads them."""
     from classification_models.weights import _find_weights, load_model_weights
 
-    (entry,) = _find_weights(ENCODER, "imagenet", False)
+    (entry,) = _find_weights(encoder_name, "imagenet", False)
     # Where keras.utils.get_file keeps its downloads.
     home = os.environ.get("KERAS_HOME", "~/.keras")
     cache = Path(home).expanduser() / "models" / entry["name"]
     try:
         load_model_weights(
             encoder,
-            ENCODER,
+            encoder_name,
             "imagenet",
             classes=1000,
             include_top=False,
@@ -77,7 +78,7 @@ def _download_into(encoder: keras.Model) -> str:
     return f"imagenet ({entry['name']}, md5 {entry['md5']})"
 
 
-def _read_into(encoder: keras.Model, path: Path) -> str:
+def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> str:
     """Loads a user's weights file."""
     if not path.is_file():
         raise UserError(f"--encoder_weights {path}: there is no such file; use {ALTERNATIVES}")
@@ -86,7 +87,7 @@ def _read_into(encoder: keras.Model, path: Path) -> str:
     except Exception as error:  # h5py and Keras raise many kinds for a foreign file
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"--encoder_weights {path} does not hold a segmentation-models ResNet34 encoder "
+            f"--encoder_weights {path} does not hold segmentation-models' {encoder_name} encoder "
             f"without top ({reason}); use {ALTERNATIVES}"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

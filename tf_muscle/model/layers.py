@@ -32,7 +32,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
         if mask is not None:
-            raise ValueError(f"FusedBatchNormalization takes no mask. Received: mask={mask}")
+            raise ValueError(f"FusedBatchNormalization takes no mask. Received: {mask.shape=}")
         channels = self.moving_mean.shape
         batch_statistics = bool(training) and self.trainable
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

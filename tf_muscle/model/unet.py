@@ -19,9 +19,9 @@ from tf_muscle.model.layers import FusedBatchNormalization
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of images in [0, 1]: the report's slides
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH_NORM_MOMENTUM = 0.9  # PyTorch's default 0.1; with 30 steps an epoch Keras' 0.99 lags behind
-ENCODER = "resnet34"
 ENCODER_OUTPUT = "relu1"  # the library's name for the last layer of that encoder
-CORE = "resnet34_unet"  # the layer that holds the network proper
+HEAD = "logits"  # the 1x1 convolution
+CORE = "unet"  # the layer that holds the network proper
 STRIDE = 32  # the encoder halves an image five times
 
 
@@ -90,6 +90,7 @@ def build_unet(
     class_count: int,
     image_size: int | None = None,
     *,
+    encoder: str = "resnet34",
     decoder: str = "transpose",
     fused: bool = True,
     precision: str = "float32",
@@ -100,6 +101,7 @@ def build_unet(
         class_count: classes with the background, K.
         image_size: height and width in pixels for a model of one size, which trains fastest; None
             for a model of any height and width.
+        encoder: "resnet34" (the report's) or "resnet18".
         decoder: "transpose" (the report's transposed convolutions) or "upsampling".
         fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
             which any process loads without this package.
@@ -112,12 +114,14 @@ def build_unet(
     # segmentation-models passes no dtype on to its layers, which leaves the global policy.
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
-        return _build(class_count, image_size, decoder, fused)
+        return _build(class_count, image_size, encoder, decoder, fused)
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def _build(class_count: int, image_size: int | None, decoder: str, fused: bool) -> keras.Model:
+def _build(
+    class_count: int, image_size: int | None, encoder: str, decoder: str, fused: bool
+) -> keras.Model:
     sm = import_segmentation_models()
     submodules = {
         "backend": keras.backend,
@@ -126,7 +130,7 @@ def _build(class_count: int, image_size: int | None, decoder: str, fused: bool) 
         "utils": keras.utils,
     }
     library_unet = sm.models.unet.Unet(
-        ENCODER,
+        encoder,
         input_shape=(None, None, 3),
         classes=class_count,
         activation="linear",
@@ -136,7 +140,7 @@ def _build(class_count: int, image_size: int | None, decoder: str, fused: bool) 
     )
     features = library_unet.get_layer("final_conv").input
     # bfloat16 logits cost accuracy in the softmax, hence float32 in every policy.
-    logits = keras.layers.Conv2D(class_count, 1, dtype="float32", name="logits")(features)
+    logits = keras.layers.Conv2D(class_count, 1, dtype="float32", name=HEAD)(features)
     core = keras.Model(library_unet.input, logits, name=CORE)
 
     images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
@@ -148,3 +152,15 @@ def _build(class_count: int, image_size: int | None, decoder: str, fused: bool) 
         name="normalize",
     )(padded)
     return keras.Model(images, crop_to(core(normalized), images), name="tf_muscle")
+
+
+def set_prior_bias(core: keras.Model, pixel_counts: np.ndarray) -> None:
+    """Starts the softmax at the classes' shares of the training pixels.
+
+    Args:
+        core: the network inside the model, layer `CORE`.
+        pixel_counts: int64 [K]; a class without a pixel counts as one pixel.
+    """
+    head = core.get_layer(HEAD)
+    shares = np.maximum(pixel_counts, 1) / pixel_counts.sum()
+    head.bias.assign(np.log(shares))

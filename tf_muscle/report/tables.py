@@ -85,7 +85,7 @@ def write_report(
     run_dir = path.parent
     data = environment["data"]
     synthetic = data["synthetic"]
-    published_beside = published.has_published_classes(data["class_names"])
+    published_beside = not synthetic and published.has_published_classes(data["class_names"])
     scores = score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
     machine = {name: value for name, value in environment.items() if name != "data"}
     parts = [
@@ -94,7 +94,7 @@ def write_report(
         _interval_note(metrics, synthetic),
         *_warnings(metrics, synthetic),
         _reading(metrics, history, environment["encoder_weights"], synthetic),
-        *(_published_parts(synthetic) if published_beside else ()),
+        *(_published_parts() if published_beside else ()),
         "## Each class",
         _markdown_table(class_rows(metrics, synthetic=synthetic)),
         "IoU counts the pixels that are both marked and true, divided by those that are either; "
@@ -222,7 +222,7 @@ def _reading(
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _published_parts(synthetic: bool) -> Iterator[str]:
+def _published_parts() -> Iterator[str]:
     run = published.BEST_RUN
     yield "## Beside the original work"
     yield (
@@ -232,11 +232,6 @@ def _published_parts(synthetic: bool) -> Iterator[str]:
         "background, 57% of all pixels would hardly go with an mIoU of 0.52. Their README has "
         f"another run, with training and validation {published.OTHER_RUN}."
     )
-    if synthetic:
-        yield (
-            "**Its photos are real and those of this run are synthetic: neither row tells how well "
-            "the other would do on its data.**"
-        )
 
 
 def _figure_parts(run_dir: Path) -> Iterator[str]:

@@ -1,0 +1,197 @@
+import warnings
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from tf_muscle.model.metrics import (
+    SCALARS,
+    background_only_sentence,
+    bootstrap_intervals,
+    confusion_matrix,
+    floor_mean_iou,
+    is_background_only,
+    scores,
+    summarize,
+)
+
+CLASS_NAMES = ["background", "biceps", "triceps", "calf"]
+K = len(CLASS_NAMES)
+
+
+def random_masks(seed: int, true_ids: list[int], predicted_ids: list[int]) -> tuple:
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(true_ids, (3, 20, 30)).astype(np.uint8)
+    guess = rng.choice(predicted_ids, truth.shape).astype(np.uint8)
+    agreeing = rng.random(truth.shape) < 0.5
+    return truth, np.where(agreeing & np.isin(truth, predicted_ids), truth, guess)
+
+
+CASES = {
+    "all classes": ([0, 1, 2, 3], [0, 1, 2, 3]),
+    "a class that is nowhere": ([0, 1, 3], [0, 1, 3]),
+    "a class that is never found": ([0, 1, 2, 3], [0, 1, 3]),
+    "a class that is only predicted": ([0, 1, 2], [0, 1, 2, 3]),
+    "background alone": ([0], [0]),
+    "no background": ([1, 2], [1, 2]),
+    "background predicted alone": ([0, 1, 2, 3], [0]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_are_scikit_learns(case: str, seed: int) -> None:
+    truth, prediction = random_masks(seed, *CASES[case])
+    flat = truth.ravel(), prediction.ravel()
+    confusion = confusion_matrix(truth, prediction, K)
+    np.testing.assert_array_equal(
+        confusion, sklearn_metrics.confusion_matrix(*flat, labels=range(K))
+    )
+
+    ours = scores(confusion.astype(float))
+    iou = sklearn_metrics.jaccard_score(*flat, labels=range(K), average=None, zero_division=0)
+    dice = sklearn_metrics.f1_score(*flat, labels=range(K), average=None, zero_division=0)
+    np.testing.assert_allclose(ours["iou"], iou)
+    np.testing.assert_allclose(ours["dice"], dice)
+
+    occurring = np.union1d(*flat)
+    np.testing.assert_array_equal(np.flatnonzero(ours["present"]), occurring)
+    muscles = occurring[occurring > 0]
+    macro = {"average": "macro", "zero_division": 0}
+    expected = {
+        "mean_iou": sklearn_metrics.jaccard_score(*flat, labels=occurring, **macro),
+        "foreground_mean_iou": (
+            sklearn_metrics.jaccard_score(*flat, labels=muscles, **macro) if len(muscles) else 0
+        ),
+        "pixel_accuracy": sklearn_metrics.accuracy_score(*flat),
+        "mean_class_accuracy": sklearn_metrics.recall_score(
+            *flat, labels=np.unique(truth), **macro
+        ),
+        "foreground_pixel_accuracy": (
+            sklearn_metrics.accuracy_score(truth[truth > 0], prediction[truth > 0])
+            if truth.any()
+            else 0
+        ),
+    }
+    assert set(expected) == set(SCALARS)
+    for name, value in expected.items():
+        assert ours[name] == pytest.approx(value, abs=1e-12), name
+
+
+def test_confusion_matrix_by_hand() -> None:
+    truth = np.array([[0, 0], [1, 2]], np.uint8)
+    prediction = np.array([[0, 1], [1, 0]], np.uint8)
+    expected = [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    np.testing.assert_array_equal(confusion_matrix(truth, prediction, 3), expected)
+    # uint8 would overflow in truth * class_count
+    large = confusion_matrix(np.array([99], np.uint8), np.array([98], np.uint8), 100)
+    assert large[99, 98] == large.sum() == 1
+
+
+def test_no_pixel_is_no_division_by_zero() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nothing = scores(np.zeros((K, K)))
+    assert all(nothing[name] == 0 for name in SCALARS)
+
+
+def test_floor_is_the_score_of_predicting_background() -> None:
+    # 98 percent background and four classes: IoU .98, 0, 0, 0.
+    assert floor_mean_iou(np.array([9800, 80, 70, 50])) == pytest.approx(0.98 / 4)
+    assert floor_mean_iou(np.array([9800, 0, 150, 50])) == pytest.approx(0.98 / 3)
+    assert floor_mean_iou(np.array([100, 0, 0, 0])) == 1.0
+    truth, _ = random_masks(0, *CASES["a class that is nowhere"])
+    confusion = confusion_matrix(truth, np.zeros_like(truth), K)
+    assert floor_mean_iou(confusion.sum(axis=1)) == pytest.approx(
+        sklearn_metrics.jaccard_score(
+            truth.ravel(), np.zeros(truth.size), labels=[0, 1, 3], average="macro"
+        )
+    )
+
+
+def test_background_only_begins_below_one_percent_of_the_foreground() -> None:
+    def confusion(found: int) -> np.ndarray:
+        return np.array([[9000, 0, 0], [1000 - found, found, 0], [0, 0, 0]])
+
+    assert is_background_only(confusion(0))
+    assert is_background_only(confusion(9))
+    assert not is_background_only(confusion(10))
+    assert not is_background_only(confusion(500))
+    # With no muscle in the truth, background alone is right.
+    assert not is_background_only(np.array([[9000, 0], [0, 0]]))
+
+
+def test_background_only_sentence() -> None:
+    assert background_only_sentence(0.24512, 0.24509).startswith(
+        "background only: mIoU 0.245 is the floor of this data set, 0.2451"
+    )
+
+
+def confusions_of_images(count: int) -> np.ndarray:
+    """Images of very different quality, [count, K, K]."""
+    rng = np.random.default_rng(5)
+    return np.stack(
+        [
+            confusion_matrix(truth, np.where(rng.random(400) < rng.random(), truth, 0), K)
+            for truth in rng.integers(0, K, (count, 400))
+        ]
+    )
+
+
+def test_bootstrap_of_equal_images_is_a_point() -> None:
+    one = confusions_of_images(1)
+    for name, interval in bootstrap_intervals(np.repeat(one, 8, axis=0), resamples=200).items():
+        point = scores(one[0].astype(float))[name]
+        assert interval.low == pytest.approx(point)
+        assert interval.high == pytest.approx(point)
+
+
+def test_bootstrap_holds_the_score_and_narrows_with_more_images() -> None:
+    widths = []
+    for count in (10, 160):
+        confusions = confusions_of_images(count)
+        point = scores(confusions.sum(axis=0).astype(float))
+        intervals = bootstrap_intervals(confusions, resamples=1000)
+        assert set(intervals) == set(SCALARS)
+        for name, interval in intervals.items():
+            assert interval.low < point[name] < interval.high
+        widths.append(intervals["mean_iou"].high - intervals["mean_iou"].low)
+    # 16 times the images: a quarter of the width.
+    assert 2.5 < widths[0] / widths[1] < 6.0
+
+
+def test_bootstrap_matches_the_normal_approximation() -> None:
+    """Pixel accuracy of images of one size is a plain mean, whose standard error is known."""
+    confusions = confusions_of_images(60)
+    accuracy = np.trace(confusions, axis1=1, axis2=2) / 400
+    half = 1.96 * accuracy.std() / np.sqrt(60)
+    interval = bootstrap_intervals(confusions, ["pixel_accuracy"])["pixel_accuracy"]
+    assert interval.low == pytest.approx(accuracy.mean() - half, abs=0.15 * half)
+    assert interval.high == pytest.approx(accuracy.mean() + half, abs=0.15 * half)
+    again = bootstrap_intervals(confusions, ["pixel_accuracy"])["pixel_accuracy"]
+    assert interval == again
+
+
+def test_summary_of_a_split() -> None:
+    truth, prediction = random_masks(1, *CASES["a class that is nowhere"])
+    confusions = np.stack([confusion_matrix(*pair, K) for pair in zip(truth, prediction)])
+    record = summarize(confusions, CLASS_NAMES)
+    assert record["image_count"] == 3
+    assert record["iou"]["triceps"] is None
+    assert record["dice"]["triceps"] is None
+    flat = truth.ravel(), prediction.ravel()
+    assert record["iou"]["calf"] == pytest.approx(
+        sklearn_metrics.jaccard_score(*flat, labels=[3], average="macro")
+    )
+    assert record["dice"]["biceps"] == pytest.approx(
+        sklearn_metrics.f1_score(*flat, labels=[1], average="macro")
+    )
+    assert record["pixel_accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(*flat))
+    for name in SCALARS:
+        low, high = record["intervals"][name]
+        assert low <= record[name] <= high
+    assert record["confusion_matrix"] == confusions.sum(axis=0).tolist()
+    assert record["floor_mean_iou"] == pytest.approx((truth == 0).mean() / 3)
+    assert record["background_only"] is False
+    collapsed = np.stack([confusion_matrix(one, one * 0, K) for one in truth])
+    assert summarize(collapsed, CLASS_NAMES)["background_only"] is True

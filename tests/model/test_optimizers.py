@@ -1,0 +1,110 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tf_muscle.config import OptimizationConfig
+from tf_muscle.model.optimizers import learning_rate_schedule, optimizer
+
+STEPS = 30  # 480 photos in batches of 16
+
+
+def rates(config: OptimizationConfig, steps_per_epoch: int = STEPS) -> np.ndarray:
+    """The rate of every step of a training."""
+    schedule = learning_rate_schedule(config, steps_per_epoch)
+    return np.array([float(schedule(step)) for step in range(config.epochs * steps_per_epoch)])
+
+
+def test_unh_gym_halves_every_five_epochs() -> None:
+    by_epoch = rates(OptimizationConfig()).reshape(30, STEPS)
+    for epoch, of_epoch in enumerate(by_epoch):
+        # PyTorch's StepLR(step_size=5, gamma=0.5), stepped after every epoch.
+        np.testing.assert_allclose(of_epoch, 1e-4 * 0.5 ** (epoch // 5), rtol=1e-6)
+    # At the very boundaries: the last step of epoch 5, the first of epoch 6.
+    assert by_epoch[4, -1] == pytest.approx(1e-4)
+    assert by_epoch[5, 0] == pytest.approx(5e-5)
+    assert by_epoch[29, -1] == pytest.approx(3.125e-6)
+
+
+def test_step_schedule_when_steps_are_many() -> None:
+    """The exponent is computed in float32: it must not round up to the next epoch."""
+    config = OptimizationConfig(epochs=60, step_epochs=7, gamma=0.1)
+    schedule = learning_rate_schedule(config, 9999)
+    for drop in range(1, 8):
+        first = drop * 7 * 9999
+        assert float(schedule(first - 1)) == pytest.approx(1e-4 * 0.1 ** (drop - 1), rel=1e-5)
+        assert float(schedule(first)) == pytest.approx(1e-4 * 0.1**drop, rel=1e-5)
+
+
+def test_one_cycle_climbs_linearly_and_falls_as_a_cosine() -> None:
+    config = OptimizationConfig(epochs=10, learning_rate=1e-3, schedule="one_cycle", warmup=0.2)
+    values = rates(config)
+    assert values[0] == pytest.approx(1e-3 / 25)
+    assert values[30] == pytest.approx((1e-3 / 25 + 1e-3) / 2)  # half of the 60 steps up
+    assert values.argmax() == 60
+    assert values[60] == pytest.approx(1e-3)
+    for step in (61, 150, 180, 299):
+        expected = 1e-3 * (1 + math.cos(math.pi * (step - 60) / 240)) / 2
+        assert values[step] == pytest.approx(expected, rel=1e-3, abs=1e-10)
+    assert values[-1] < 1e-6
+    assert float(learning_rate_schedule(config, STEPS)(300)) == pytest.approx(0, abs=1e-10)
+
+
+def test_one_cycle_without_warmup_and_of_warmup_only() -> None:
+    config = OptimizationConfig(epochs=1, learning_rate=1e-3, schedule="one_cycle", warmup=0.0)
+    assert rates(config)[0] == pytest.approx(1e-3)
+    config = OptimizationConfig(epochs=1, learning_rate=1e-3, schedule="one_cycle", warmup=1.0)
+    assert np.all(np.diff(rates(config)) > 0)
+
+
+def test_constant() -> None:
+    config = OptimizationConfig(epochs=4, learning_rate=3e-3, schedule="constant")
+    np.testing.assert_allclose(rates(config), 3e-3, rtol=1e-6)
+
+
+def test_optimizer_follows_its_schedule() -> None:
+    chosen = optimizer(OptimizationConfig(), STEPS)
+    chosen.build([keras.Variable(1.0)])
+    assert float(chosen.learning_rate) == pytest.approx(1e-4)
+    chosen.iterations.assign(5 * STEPS)  # as a restored checkpoint does
+    assert float(chosen.learning_rate) == pytest.approx(5e-5)
+
+
+def test_report_optimizer() -> None:
+    chosen = optimizer(OptimizationConfig(), STEPS)
+    assert type(chosen) is keras.optimizers.Adam
+    assert (chosen.beta_1, chosen.beta_2, chosen.epsilon) == (0.9, 0.999, 1e-8)
+    assert chosen.weight_decay is None
+
+
+def test_sgd() -> None:
+    chosen = optimizer(OptimizationConfig(optimizer="sgd", momentum=0.5, learning_rate=0.1), STEPS)
+    weight = keras.Variable(1.0)
+    chosen.apply([np.float32(1)], [weight])
+    assert float(weight) == pytest.approx(0.9)
+    chosen.apply([np.float32(1)], [weight])
+    assert float(weight) == pytest.approx(0.9 - 0.1 * (0.5 + 1))
+
+
+def test_adamw_decays_kernels_only() -> None:
+    """With gradients of zero, decay is all that moves a weight: by learning rate times decay."""
+    config = OptimizationConfig(
+        optimizer="adamw", weight_decay=0.1, learning_rate=0.01, schedule="constant"
+    )
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(2, 3, bias_initializer="ones"),
+            keras.layers.BatchNormalization(beta_initializer="ones"),
+            keras.layers.Conv2DTranspose(2, 2, bias_initializer="ones"),
+        ]
+    )
+    before = [np.array(weight) for weight in model.trainable_weights]
+    chosen = optimizer(config, STEPS)
+    chosen.apply([np.zeros_like(value) for value in before], model.trainable_weights)
+    names = [weight.name for weight in model.trainable_weights]
+    assert names == ["kernel", "bias", "gamma", "beta", "kernel", "bias"]
+    for name, weight, value in zip(names, model.trainable_weights, before, strict=True):
+        factor = 1 - 0.01 * 0.1 if name == "kernel" else 1.0
+        np.testing.assert_allclose(np.array(weight), value * factor, rtol=1e-6)

@@ -1,0 +1,159 @@
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tf_muscle.command import config_parser, parse_config, preset_path, run_command, with_values
+from tf_muscle.config import Config
+from tf_muscle.errors import UserError
+
+
+def resolve(*argv: str) -> Config:
+    return parse_config(config_parser("train", "Trains."), argv)
+
+
+@pytest.fixture
+def preset(tmp_path: Path) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 9\nlearning_rate: 1e-3\nencoder_weights: none\ndata_dir: null\n")
+    return str(path)
+
+
+def test_preset_fills_the_options(preset: str) -> None:
+    config = resolve("--config", preset)
+    assert config.optimization.epochs == 9
+    assert config.optimization.learning_rate == 0.001
+    assert config.model.encoder_weights == "none"
+    assert config.data.data_dir is None
+    assert config.data.image_size == Config().data.image_size  # unnamed: the default
+
+
+def test_option_wins_over_the_preset_wherever_it_stands(preset: str) -> None:
+    assert resolve("--config", preset, "--epochs", "3").optimization.epochs == 3
+    assert resolve("--epochs", "3", "--config", preset).optimization.epochs == 3
+    assert resolve("--epochs=3", f"--config={preset}").optimization.epochs == 3
+    assert resolve("--preview", "--config", preset).run.preview
+
+
+def test_later_preset_wins(preset: str, tmp_path: Path) -> None:
+    second = tmp_path / "second.yaml"
+    second.write_text("epochs: 4\n")
+    config = resolve("--config", preset, "--config", str(second))
+    assert config.optimization.epochs == 4
+    assert config.optimization.learning_rate == 0.001
+
+
+def test_without_preset_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Path(__file__).parents[1] / "configs" / "sample.yaml"
+    monkeypatch.chdir(tmp_path)  # found from anywhere
+    assert resolve() == resolve("--config", str(sample))
+    assert resolve("--epochs", "7").optimization.epochs == 7
+
+
+def test_switch_needs_no_value() -> None:
+    assert resolve("--preview", "--epochs", "2").run.preview
+    assert resolve("--epochs", "2", "--preview").run.preview
+    assert resolve("--preview", "true").run.preview
+    assert not resolve("--preview", "false").run.preview
+    assert not resolve("--preview=false").run.preview
+    assert not resolve().run.preview
+    assert with_values(["--deterministic", "--epochs", "1"]) == [
+        "--deterministic",
+        "true",
+        "--epochs",
+        "1",
+    ]
+
+
+def test_texts_stay_texts() -> None:
+    config = resolve("--run_name", "1e3", "--data", "2024", "--encoder_weights", "none")
+    assert config.run.run_name == "1e3"
+    assert config.data.data == "2024"
+    assert config.model.encoder_weights == "none"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--bogus", "1"], "--bogus"),
+        (["--epo", "1"], "--epo"),  # an abbreviation may mean another option tomorrow
+        (["extra"], "extra"),
+        (["--epochs", "ten"], "ten"),
+        (["--epochs", "2.5"], "2.5"),
+        (["--epochs"], "--epochs"),
+        (["--loss", "hinge"], "hinge"),
+        (["--preview", "maybe"], "maybe"),
+        (["--config"], "--config"),
+        (["--batch_size", "0"], "--batch_size"),
+    ],
+)
+def test_wrong_option_is_one_sentence(argv: Sequence[str], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve(*argv)
+    message = str(caught.value)
+    assert told in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"epoch: 9\n", "epoch"),
+        (b"epochs: ten\n", "ten"),
+        (b"epochs: [\n", ""),
+        (b"- epochs\n", ""),
+        (b"", ""),
+        (b"\xff\xfe\x00", ""),
+        (None, "does not exist"),
+    ],
+)
+def test_wrong_preset_is_named(content: bytes | None, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        resolve("--epochs", "1", "--config", str(path))
+    message = str(caught.value)
+    assert message.startswith(f"--config {path}: ")
+    assert told in message
+    assert "\n" not in message
+
+
+def test_preset_path() -> None:
+    assert preset_path(["--epochs", "1", "--config", "a/b.yaml"]) == Path("a/b.yaml")
+    assert preset_path(["--config=a/b.yaml"]) == Path("a/b.yaml")
+    assert preset_path(["--epochs", "1"]) is None
+
+
+def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    def user_error(argv: Sequence[str]) -> None:
+        raise UserError(f"bad {argv[0]}")
+
+    def interrupted(argv: Sequence[str]) -> None:
+        raise KeyboardInterrupt
+
+    def broken(argv: Sequence[str]) -> None:
+        raise ZeroDivisionError
+
+    assert run_command(lambda argv: None, []) == 0
+    assert run_command(user_error, ["x"]) == 2
+    assert capsys.readouterr().err == "error: bad x\n"
+    assert run_command(interrupted, []) == 130
+    with pytest.raises(ZeroDivisionError):  # our mistakes keep their traceback
+        run_command(broken, [])
+
+
+def test_command_line_of_the_shell() -> None:
+    """The whole way: one line on stderr, exit code 2, nothing on stdout, and --help."""
+    command = [sys.executable, "-m", "tf_muscle.train"]
+    wrong = subprocess.run([*command, "--epochs", "0"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert wrong.stderr == "error: --epochs must be at least 1, got 0\n"
+    assert wrong.stdout == ""
+    helped = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert helped.returncode == 0
+    for name in Config().flat():
+        assert f"--{name}" in helped.stdout
+    assert "StepLR" in helped.stdout  # the docstrings of config.py are the help texts
