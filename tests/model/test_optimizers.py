@@ -1,9 +1,11 @@
 import math
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from tf_muscle.command import config_parser, parse_config
 from tf_muscle.config import OptimizationConfig
 from tf_muscle.model.optimizers import learning_rate_schedule, optimizer
 
@@ -17,7 +19,9 @@ def rates(config: OptimizationConfig, steps_per_epoch: int = STEPS) -> np.ndarra
 
 
 def test_unh_gym_halves_every_five_epochs() -> None:
-    by_epoch = rates(OptimizationConfig()).reshape(30, STEPS)
+    preset = Path(__file__).parents[2] / "configs" / "unh_gym.yaml"
+    config = parse_config(config_parser("train", ""), ["--config", str(preset)])
+    by_epoch = rates(config.optimization).reshape(30, STEPS)
     for epoch, of_epoch in enumerate(by_epoch):
         # PyTorch's StepLR(step_size=5, gamma=0.5), stepped after every epoch.
         np.testing.assert_allclose(of_epoch, 1e-4 * 0.5 ** (epoch // 5), rtol=1e-6)

@@ -73,9 +73,7 @@ def test_architecture_is_the_reports(which: str, request: pytest.FixtureRequest)
     }
     # ResNet34 without its classifier has 21.3 million weights, as torchvision's has.
     encoder = sum(
-        layer.count_params()
-        for layer in layers
-        if layer.name.startswith(("conv0", "bn", "stage"))
+        layer.count_params() for layer in layers if layer.name.startswith(("conv0", "bn", "stage"))
     )
     assert encoder == pytest.approx(21.3e6, rel=0.01)
 

@@ -160,7 +160,7 @@ def test_published_beside(
     assert "Adam, learning rate 0.0001, batch size 16, 30 epochs" in text
     environment["data"]["synthetic"] = True
     assert "published |" not in write(run_dir, environment, metrics)[0]
-    environment["data"]["class_names"] = ["background", "wall", "door", "bin"]
+    environment["data"] |= {"synthetic": False, "class_names": ["background", "wall", "door", "bin"]}
     text, (scores, *_) = write(run_dir, environment, metrics)
     assert "published" not in "".join(scores)
     assert "Somanna" not in text

@@ -49,14 +49,11 @@ def load_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -
     size = (image_size, image_size)
 
     def resize(example: Example) -> Example:
-        image, mask = example["image"], example["segmentation_mask"]
-        if tuple(image.shape[:2]) != size:
-            resized = tf.image.resize(image, size, antialias=True)
-            image = tf.saturate_cast(tf.round(resized), tf.uint8)
-            mask = tf.image.resize(mask, size, method="nearest")
+        image = tf.image.resize(example["image"], size, antialias=True)
+        mask = tf.image.resize(example["segmentation_mask"], size, method="nearest")
         return {
-            "image": tf.ensure_shape(image, (*size, 3)),
-            "mask": tf.ensure_shape(mask[..., 0], size),
+            "image": tf.saturate_cast(tf.round(image), tf.uint8),
+            "mask": mask[..., 0],
             "file_name": example["file_name"],
         }
 

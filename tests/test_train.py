@@ -1,0 +1,173 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tf_muscle.command import run_command
+from tf_muscle.train import main
+
+TINY = ("--image_size", "32", "--batch_size", "4", "--encoder_weights", "none", "--precision",
+        "float32", "--encoder", "resnet18", "--loss", "cross_entropy")  # fmt: skip
+
+
+def options(export: Path, folder: Path, **more: object) -> list[str]:
+    """Words for a run of seconds on the small export, everything below `folder`."""
+    places = {
+        "data": export,
+        "data_dir": folder / "tfds",
+        "runs_dir": folder / "runs",
+        "saved_models_dir": folder / "saved_models",
+    }
+    return [
+        *TINY,
+        *(str(word) for key, value in (places | more).items() for word in (f"--{key}", value)),
+    ]
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def straight(small_export: Path, folder: Path) -> Path:
+    """A finished run of four epochs."""
+    words = options(small_export, folder, run_name="straight", epochs=4)
+    assert run_command(main, words) == 0
+    return folder / "runs" / "straight"
+
+
+def test_a_run_leaves_everything_that_the_readme_names(straight: Path) -> None:
+    names = {path.name for path in straight.iterdir()}
+    assert names == {
+        "best.keras", "config.yaml", "environment.json", "figures", "history.csv", "metrics.json",
+        "report.md", "tensorboard",
+    }  # fmt: skip
+    assert len(list((straight / "figures").glob("*.png"))) == 5
+    assert [int(row["epoch"]) for row in rows(straight)] == [0, 1, 2, 3]
+    saved_model = straight.parents[1] / "saved_models" / "straight"
+    assert {"README.md", "saved_model.pb"} <= {path.name for path in saved_model.iterdir()}
+
+
+def test_the_resolved_options_are_saved_and_start_the_same_run(straight: Path) -> None:
+    saved = yaml.safe_load((straight / "config.yaml").read_text())
+    assert saved["epochs"] == 4
+    assert saved["image_size"] == 32
+    assert saved["optimizer"] == "adamw"  # of the preset, not of the command line
+    environment = json.loads((straight / "environment.json").read_text())
+    assert environment["encoder_weights"] == "random"
+    assert environment["data"]["class_names"] == ["background", "biceps", "triceps", "calf"]
+    assert len(environment["data"]["fingerprint"]) == 16
+
+
+def test_scores_are_those_of_the_saved_model(straight: Path, small_export: Path) -> None:
+    import keras
+    from PIL import Image
+    from sklearn.metrics import accuracy_score, jaccard_score
+
+    model = keras.saving.load_model(straight / "best.keras")
+    truths, predictions = [], []
+    for path in sorted((small_export / "test").glob("*_mask.png")):
+        photo = Image.open(path.with_name(path.name.replace("_mask.png", ".jpg")))
+        # Pillow's bilinear filter is antialiased like the pipeline's, within rounding.
+        image = np.array(photo.resize((32, 32), Image.Resampling.BILINEAR))
+        truths.append(np.array(Image.open(path).resize((32, 32), Image.Resampling.NEAREST)))
+        predictions.append(np.argmax(model.predict_on_batch(image[None])[0], axis=-1))
+    truth, prediction = np.ravel(truths), np.ravel(predictions)
+    record = json.loads((straight / "metrics.json").read_text())["test"]
+    assert record["pixel_accuracy"] == pytest.approx(accuracy_score(truth, prediction), abs=0.01)
+    expected = jaccard_score(truth, prediction, average="macro", zero_division=0.0)
+    assert record["mean_iou"] == pytest.approx(expected, abs=0.02)
+
+
+def test_a_killed_run_goes_on_where_it_stood(
+    small_export: Path, folder: Path, straight: Path
+) -> None:
+    """kill -9 in the middle of an epoch; the loss agrees with the straight run to 1e-3.
+
+    Weights, optimizer, order and augmentation are restored exactly; what is left is the order in
+    which the processor's threads add up.
+    """
+    words = options(small_export, folder, run_name="killed", epochs=4)
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tf_muscle.train", *words],
+        env=environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Epoch 3"):  # the third epoch runs now
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    run = folder / "runs" / "killed"
+    assert not (run / "metrics.json").exists()
+    assert run_command(main, ["--resume", str(run)]) == 0
+    resumed, expected = rows(run), rows(straight)
+    assert [int(row["epoch"]) for row in resumed] == [0, 1, 2, 3]
+    for column in ("loss", "val_loss", "learning_rate"):
+        ours = [float(row[column]) for row in resumed]
+        assert ours == pytest.approx([float(row[column]) for row in expected], rel=1e-3), column
+    assert not (run / "checkpoints").exists()
+
+
+def test_an_existing_run_is_refused_before_any_work(
+    straight: Path, small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in straight.rglob("*")}
+    started = time.time()
+    assert run_command(main, options(small_export, folder, run_name="straight")) == 2
+    assert time.time() - started < 5
+    assert "is never overwritten" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in straight.rglob("*")} == before
+
+
+def test_a_complete_run_is_not_resumed(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(main, ["--resume", str(straight)]) == 2
+    assert "is complete" in capsys.readouterr().err
+
+
+def test_resume_takes_no_other_option(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--resume", str(straight), "--epochs", "9"], ["--epochs", "9", "--resume", "x"]):
+        assert run_command(main, words) == 2
+        assert "give no other" in capsys.readouterr().err
+
+
+def test_a_bad_export_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = tmp_path / "empty"
+    export.mkdir()
+    work = tmp_path / "work"
+    assert run_command(main, options(export, work, run_name="bad")) == 2
+    assert capsys.readouterr().err.startswith("error: No export found")
+    assert not work.exists()
+
+
+def test_missing_encoder_weights_leave_no_run(
+    small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = options(small_export, folder, run_name="bad", encoder_weights="nowhere.h5")
+    assert run_command(main, words) == 2
+    assert "nowhere.h5" in capsys.readouterr().err
+    assert not (folder / "runs" / "bad").exists()
+
+
+def test_preview_writes_a_sheet_and_trains_nothing(small_export: Path, folder: Path) -> None:
+    words = options(small_export, folder, run_name="look")
+    assert run_command(main, [*words, "--preview"]) == 0
+    assert (folder / "runs" / "look-preview.png").stat().st_size > 10_000
+    assert not (folder / "runs" / "look").exists()
