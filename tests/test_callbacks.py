@@ -81,10 +81,10 @@ States = dict[int, list[np.ndarray]]  # by the number of epochs done
 @pytest.fixture(scope="module")
 def three_epochs(tmp_path_factory: pytest.TempPathFactory) -> tuple[States, Path]:
     states: States = {}
+    model = network()
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: states.update({epoch + 1: state(model)})
     )
-    model = network()
     folder = tmp_path_factory.mktemp("backup")
     fit(model, 3, keep, Backup(folder, STEPS))
     return states, folder
@@ -163,9 +163,10 @@ def test_kill_while_writing_leaves_the_backup_before(
     model = network()
     backup = Backup(tmp_path, STEPS)
     backup.restore(model)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "save_weights", killed)
-        fit(model, 4, backup)
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, 4, backup)
     again = network()
     assert Backup(tmp_path, STEPS).restore(again) == 3
     assert_same_state(again, trained[3])
@@ -239,10 +240,12 @@ def test_training_that_becomes_nan_leaves_the_last_good_state(tmp_path: Path) ->
     best = BestWeights(tmp_path / "best.weights.h5")
     history = fit(model, 9, keras.callbacks.TerminateOnNaN(), poison, best, backup)
     assert history.epoch == [0, 1, 2]
-    assert backup.restore(network()) == 2
+    restored = network()
+    assert backup.restore(restored) == 2
     core = network().get_layer(CORE)
     core.load_weights(best.path)
-    assert all(np.isfinite(weight).all() for weight in core.get_weights())
+    for weight in (*restored.get_weights(), *core.get_weights()):
+        assert np.isfinite(weight).all()
 
 
 def test_learning_rate_of_every_epoch_stands_in_the_logs(tmp_path: Path) -> None:
@@ -351,7 +354,7 @@ def test_history_is_cut_to_the_backup(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("half", ["2", "2,0.4", "2,0.4,", "1", "1,0"])
 def test_half_a_line_of_history_is_cut_off(half: str, tmp_path: Path) -> None:
-    """ "1" is the beginning of epoch 12, for example, and no second epoch 1."""
+    """A lone 1 is the beginning of epoch 12, for example, and no second epoch 1."""
     path = tmp_path / "history.csv"
     path.write_text(HEADER + "".join(ROWS[:2]) + half, newline="")
     assert [row["epoch"] for row in trim_history(path, 2)] == ["0", "1"]

@@ -8,6 +8,7 @@ COMMANDS = {
     "train": "tf_muscle.train",
     "evaluate": "tf_muscle.evaluate",
     "export": "tf_muscle.export",
+    "tune": "tuner.__main__",
 }
 USAGE = f"""usage: tf-muscle {"|".join(COMMANDS)} [options]
 

@@ -138,7 +138,8 @@ class CallOutCollapse(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
-        if logs["val_foreground_pixel_accuracy"] < BACKGROUND_ONLY_RECALL:
+        has_foreground = self.floor < 1.0
+        if has_foreground and logs["val_foreground_pixel_accuracy"] < BACKGROUND_ONLY_RECALL:
             sentence = background_only_sentence(logs[MONITOR], self.floor)
             self.say(f"epoch {epoch + 1}: {sentence}")
 

@@ -103,15 +103,26 @@ def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Co
     Raises:
         UserError: an option is unknown or out of range, or the preset cannot be read.
     """
-    presets, others = _presets_apart(with_values(argv))
+    return from_options(parse_over_preset(parser, with_values(argv), DEFAULT_PRESET))
+
+
+def parse_over_preset(
+    parser: jsonargparse.ArgumentParser, argv: Sequence[str], default_preset: str
+) -> dict[str, Any]:
+    """Parses options over the presets that they name, or over a bundled one.
+
+    Raises:
+        UserError: an option is unknown, or the preset cannot be read.
+    """
+    presets, others = _presets_apart(argv)
     if not presets:
-        presets = ["--config", str(bundled("configs") / DEFAULT_PRESET)]
+        presets = ["--config", str(bundled("configs") / default_preset)]
     try:
         parse(parser, presets)
     except UserError as error:
         raise UserError(f"{' '.join(presets)}: {error}") from error
     # jsonargparse lets the later word win; an option wins over a preset wherever it stands.
-    return from_options(parse(parser, [*presets, *others]))
+    return parse(parser, [*presets, *others])
 
 
 def _presets_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -124,12 +135,17 @@ def _presets_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return presets, others
 
 
-def with_values(argv: Sequence[str]) -> list[str]:
-    """Writes a switch out: `--preview` alone means `--preview true`."""
+def with_values(argv: Sequence[str], *more_concerns: type) -> list[str]:
+    """Writes a switch out: `--preview` alone means `--preview true`.
+
+    Args:
+        argv: the options.
+        more_concerns: dataclasses of options beside those of `Config`.
+    """
     switches = {
         f"--{field.name}"
-        for concern in dataclasses.fields(Config)
-        for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
+        for concern in (*(field.type for field in dataclasses.fields(Config)), *more_concerns)
+        for field in dataclasses.fields(concern)  # type: ignore[arg-type]
         if field.type is bool
     }
     words = []

@@ -1,12 +1,13 @@
 """Judges a trained model: `python -m tf_muscle.evaluate RUN [--data EXPORT] [--split test]`."""
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.command import command_parser, parse, run_command, with_values
 from tf_muscle.config import SAMPLE, DataConfig
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import default_name, find_run, read_options, write_json
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Judged:
     """A model's results on one split."""
 
-    record: dict[str, Any]  # metrics.summarize with the loss
+    record: dict[str, Any]  # of metrics.summarize
     predictions: "np.ndarray"  # uint8 [N, S, S], class ids
 
 
@@ -38,7 +39,7 @@ def judge(
         model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
         examples: of `pipeline.load_split`.
         class_names: K names.
-        loss: of the training.
+        loss: of the training, taken of each image by itself.
         batch_size: images at a time; it does not change the scores.
     """
     import numpy as np
@@ -47,22 +48,20 @@ def judge(
     from tf_muscle.data.pipeline import evaluation_batches
     from tf_muscle.model.metrics import confusion_matrix, summarize
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
-    def forward(images: tf.Tensor) -> tf.Tensor:
-        return model(images, training=False)
-
+    forward = tf.function(
+        lambda images: model(images, training=False),
+        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
+    )
     predictions, confusions, losses = [], [], []
     for images, masks in evaluation_batches(examples, batch_size):
         logits = forward(images)
         predicted = np.argmax(logits, axis=-1).astype(np.uint8)
-        losses += [float(loss(masks, logits))] * len(predicted)
         predictions.append(predicted)
-        confusions += [
-            confusion_matrix(truth, prediction, len(class_names))
-            for truth, prediction in zip(masks.numpy(), predicted, strict=True)
-        ]
+        for i, truth in enumerate(masks.numpy()):
+            confusions.append(confusion_matrix(truth, predicted[i], len(class_names)))
+            losses.append(float(loss(masks[i : i + 1], logits[i : i + 1])))
     return Judged(
-        record={"loss": float(np.mean(losses)), **summarize(np.stack(confusions), class_names)},
+        record=summarize(np.stack(confusions), np.array(losses), class_names),
         predictions=np.concatenate(predictions),
     )
 
@@ -77,7 +76,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--split", type=str, default="test", help="train, valid or test.")
     parser.add_argument("--allow_leakage", type=bool, default=False, help="As in training.")
     parser.add_argument("--batch_size", type=int, default=16, help="Photos at a time.")
-    options = parse(parser, argv)
+    options = parse(parser, with_values(argv))
     if options["split"] not in ("train", "valid", "test"):
         raise UserError(f"--split must be train, valid or test, got {options['split']}")
     run = find_run(options["run"])
@@ -109,7 +108,8 @@ def main(argv: Sequence[str]) -> None:
             f"{model.output_shape[-1]}: give an export with the classes that it was trained on"
         )
     examples = load_split(builder, options["split"], data.image_size)
-    loss = SegmentationLoss(trained["loss"], ignore_background=trained["ignore_background"])
+    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    loss = SegmentationLoss.from_config(environment["loss"])
     judged = judge(model, examples, class_names, loss, options["batch_size"])
     record = {"data": data.data, "split": options["split"], **judged.record}
     synthetic = data.data == SAMPLE

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from tf_muscle.config import Config
+from tf_muscle.data.dataset import Data
 from tf_muscle.evaluate import judge
 from tf_muscle.export import write_saved_model
 from tf_muscle.report import photo_sheets, plots
@@ -19,8 +20,6 @@ from tf_muscle.run_folder import RunFolder, write_json
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-    from tf_muscle.train import Data
 
 PICTURED = 500  # test photos that the figures choose from; more would only fill memory
 BEFORE_AFTER = 4  # photos in the figure of before and after
@@ -76,7 +75,7 @@ def best_model(run: RunFolder, config: Config, class_count: int) -> "keras.Model
     return keras.saving.load_model(run.model)
 
 
-def finish(run: RunFolder, config: Config, data: "Data") -> None:
+def finish(run: RunFolder, config: Config, data: Data) -> None:
     """Judges the best model on every split, draws the figures, writes report and SavedModel.
 
     metrics.json is written last: it marks the run as complete.
@@ -84,15 +83,13 @@ def finish(run: RunFolder, config: Config, data: "Data") -> None:
     from tf_muscle.model.losses import SegmentationLoss
 
     model = best_model(run, config, len(data.class_names))
-    loss = SegmentationLoss(
-        config.optimization.loss, ignore_background=config.optimization.ignore_background
-    )
+    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    loss = SegmentationLoss.from_config(environment["loss"])
     judged = {
         split: judge(model, examples, data.class_names, loss)
         for split, examples in data.splits.items()
     }
     metrics = {split: one.record for split, one in judged.items()}
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
     history = read_history(run.history)
     synthetic = environment["data"]["synthetic"]
     draw_figures(run, data, judged["test"].predictions, metrics, history, synthetic=synthetic)
@@ -108,7 +105,7 @@ def finish(run: RunFolder, config: Config, data: "Data") -> None:
 
 def draw_figures(
     run: RunFolder,
-    data: "Data",
+    data: Data,
     predictions: np.ndarray,
     metrics: dict[str, dict[str, Any]],
     history: dict[str, list[float]],

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tf_muscle.command import (
     DEFAULT_PRESET,
@@ -16,6 +16,7 @@ from tf_muscle.command import (
     run_command,
 )
 from tf_muscle.config import SAMPLE, Config
+from tf_muscle.data.dataset import Data, load_data
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import (
     RunFolder,
@@ -30,41 +31,9 @@ from tf_muscle.run_folder import (
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 PREVIEWED = 16  # photos on the sheet of --preview
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """A prepared data set, decoded at the model's size."""
-
-    splits: "dict[str, tf.data.Dataset]"  # train, valid, test: examples of pipeline.load_split
-    facts: dict[str, Any]  # of the TFDS builder: class_names, pixel_counts, notes, fingerprint ...
-
-    @property
-    def class_names(self) -> list[str]:
-        """K names, [0] the background."""
-        return list(self.facts["class_names"])
-
-
-def load_data(config: Config) -> Data:
-    """Prepares and loads the export.
-
-    Raises:
-        UserError: the export cannot be used.
-    """
-    from tf_muscle.data.prepare import load_builder
-
-    builder = load_builder(config.data)
-    from tf_muscle.data.pipeline import load_split
-
-    splits = {
-        split: load_split(builder, split, config.data.image_size)
-        for split in ("train", "valid", "test")
-    }
-    return Data(splits, dict(builder.info.metadata))
 
 
 def compiled_model(
@@ -166,7 +135,7 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     started = time.time()
     if resumed is None:
         refuse_existing(config.run, run_name)
-    data = load_data(config)
+    data = load_data(config.data)
 
     from tf_muscle.data.augment import without_baked
     from tf_muscle.data.pipeline import batches_per_epoch
@@ -201,6 +170,7 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
             "precision": f"{precision} ({reason})",
             "encoder_weights": encoder_weights,
             "augmentation_left_out": left_out,
+            "loss": model.loss.get_config(),
             "data": {"name": config.data.data, "synthetic": config.data.data == SAMPLE}
             | data.facts,
         }
@@ -214,9 +184,17 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
 
 
 def fit_with_records(
-    model: "keras.Model", config: Config, data: Data, run: RunFolder, steps_per_epoch: int
-) -> None:
-    """Trains with all records and checkpoints, from where the run's last checkpoint stands."""
+    model: "keras.Model",
+    config: Config,
+    data: Data,
+    run: RunFolder,
+    steps_per_epoch: int,
+    more_callbacks: "Sequence[keras.callbacks.Callback]" = (),
+) -> bool:
+    """Trains with all records and checkpoints, from where the run's last checkpoint stands.
+
+    What `more_callbacks` add to the logs is recorded. Returns whether ctrl-C ended the training.
+    """
     import keras
     import numpy as np
 
@@ -229,11 +207,13 @@ def fit_with_records(
     rows = ours.trim_history(run.history, epochs_done)
     best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)
     images, masks, _ = as_arrays(data.splits["valid"], WATCHED)
+    interrupt = ours.FinishEpochOnInterrupt(print)
     callbacks = [
         keras.callbacks.TerminateOnNaN(),
         ours.LearningRate(),
+        *more_callbacks,
         ours.CallOutCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
-        ours.FinishEpochOnInterrupt(print),
+        interrupt,
         ours.BestWeights(run.best_weights, best_before),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
         ours.TensorBoardImages(run.tensorboard, images, masks, data.class_names),
@@ -249,16 +229,19 @@ def fit_with_records(
             f"{run.path}: the loss became NaN in the first epoch, so there is no model; lower "
             f"--learning_rate (it was {config.optimization.learning_rate})"
         )
+    return interrupt.interrupted
 
 
 def preview(config: Config, run_name: str) -> None:
     """Writes a sheet of augmented training photos with their masks."""
     from tf_muscle.data.augment import Augmenter, without_baked
 
-    data = load_data(config)
+    data = load_data(config.data)
     from tf_muscle.data.pipeline import training_batches
+    from tf_muscle.device import seed_everything
     from tf_muscle.report.photo_sheets import preview_sheet
 
+    seed_everything(config.run.seed, config.run.deterministic)
     recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
     batches = training_batches(
         data.splits["train"], PREVIEWED, Augmenter(recipe, config.run.seed)

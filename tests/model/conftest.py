@@ -39,7 +39,7 @@ def randomize_normalization() -> Callable[[keras.Model], None]:
                 randomize(layer)
             elif isinstance(layer, keras.layers.BatchNormalization):
                 raw = layer.name == "bn_data"  # sees photos, the others features
-                ranges = {
+                ranges: dict[str, tuple[float, float]] = {
                     "gamma": (0.5, 1.5),
                     "beta": (-0.5, 0.5),
                     "moving_mean": (80, 160) if raw else (-0.5, 0.5),

@@ -169,7 +169,7 @@ class Server:
         served = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 served.requests.append(self.path)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))

@@ -23,7 +23,8 @@ def batches(seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def expected(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    total = sum(confusion_matrix(truth, logits.argmax(-1), K) for truth, logits in pairs)
+    matrices = [confusion_matrix(truth, logits.argmax(-1), K) for truth, logits in pairs]
+    total = np.sum(matrices, axis=0)
     values = scores(total.astype(float))
     return {name: values[name] for name in SCALARS} | {
         f"iou_{name}": values["iou"][class_id] for class_id, name in enumerate(CLASS_NAMES)

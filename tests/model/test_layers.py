@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ def images(seed: int, count: int = 4) -> np.ndarray:
     return (noise * [1, 2, 0.5, 3, 1] + [0, 5, -1, 2, 10]).astype(np.float32)
 
 
-def pair(dtype: str = "float32", **options: object) -> tuple[keras.Layer, keras.Layer]:
+def pair(dtype: str = "float32", **options: Any) -> tuple[keras.Layer, keras.Layer]:
     """The fused layer and Keras' own, with the same random weights."""
     layers = [
         kind(dtype=dtype, **(OPTIONS | options))
@@ -34,7 +36,7 @@ def pair(dtype: str = "float32", **options: object) -> tuple[keras.Layer, keras.
     return fused, stock
 
 
-def step(layer: keras.Layer, inputs: np.ndarray, **call: object) -> tuple[np.ndarray, list]:
+def step(layer: keras.Layer, inputs: np.ndarray, **call: Any) -> tuple[np.ndarray, list]:
     """Output, and the gradients of a weighted sum of it by the input, gamma and beta."""
     x = tf.cast(inputs, layer.compute_dtype)
     target = tf.constant(np.random.default_rng(99).normal(size=inputs.shape), tf.float32)
@@ -111,7 +113,7 @@ def test_frozen_layer_infers_even_in_training() -> None:
 
 
 @pytest.mark.parametrize("options", [{"scale": False}, {"center": False}])
-def test_without_scale_or_center(options: dict[str, bool]) -> None:
+def test_without_scale_or_center(options: dict[str, Any]) -> None:
     """The encoder's first layer, bn_data, has no gamma."""
     fused, stock = pair(**options)
     for training in (True, False):
@@ -157,7 +159,7 @@ def test_config_round_trip() -> None:
 
 
 @pytest.mark.parametrize("options", [{"axis": 1}, {"renorm": True}, {"synchronized": True}])
-def test_what_the_kernel_cannot_do_is_refused(options: dict[str, object]) -> None:
+def test_what_the_kernel_cannot_do_is_refused(options: dict[str, Any]) -> None:
     name, value = next(iter(options.items()))
     with pytest.raises(ValueError, match=f"{name}={value}"):
         FusedBatchNormalization(**options).build((None, 6, 7, CHANNELS))

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ def soft_dice(labels: np.ndarray, probability: np.ndarray) -> float:
     return float(np.mean(values))
 
 
-def loss_of(**options: object) -> float:
+def loss_of(**options: Any) -> float:
     return float(SegmentationLoss(**options)(LABELS, LOGITS))
 
 

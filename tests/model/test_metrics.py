@@ -140,42 +140,47 @@ def confusions_of_images(count: int) -> np.ndarray:
 
 def test_bootstrap_of_equal_images_is_a_point() -> None:
     one = confusions_of_images(1)
-    for name, interval in bootstrap_intervals(np.repeat(one, 8, axis=0), resamples=200).items():
-        point = scores(one[0].astype(float))[name]
-        assert interval.low == pytest.approx(point)
-        assert interval.high == pytest.approx(point)
+    intervals = bootstrap_intervals(np.repeat(one, 8, axis=0), np.full(8, 0.5), resamples=200)
+    expected = scores(one[0].astype(float)) | {"loss": 0.5}
+    for name, (low, high) in intervals.items():
+        assert low == pytest.approx(expected[name])
+        assert high == pytest.approx(expected[name])
 
 
 def test_bootstrap_holds_the_score_and_narrows_with_more_images() -> None:
     widths = []
     for count in (10, 160):
         confusions = confusions_of_images(count)
-        point = scores(confusions.sum(axis=0).astype(float))
-        intervals = bootstrap_intervals(confusions, resamples=1000)
-        assert set(intervals) == set(SCALARS)
-        for name, interval in intervals.items():
-            assert interval.low < point[name] < interval.high
-        widths.append(intervals["mean_iou"].high - intervals["mean_iou"].low)
+        losses = np.linspace(0.0, 1.0, count)
+        point = scores(confusions.sum(axis=0).astype(float)) | {"loss": 0.5}
+        intervals = bootstrap_intervals(confusions, losses, resamples=1000)
+        assert set(intervals) == {*SCALARS, "loss"}
+        for name, (low, high) in intervals.items():
+            assert low < point[name] < high
+        widths.append(np.diff(intervals["mean_iou"]).item())
     # 16 times the images: a quarter of the width.
     assert 2.5 < widths[0] / widths[1] < 6.0
 
 
 def test_bootstrap_matches_the_normal_approximation() -> None:
-    """Pixel accuracy of images of one size is a plain mean, whose standard error is known."""
+    """The loss, and pixel accuracy of images of one size, are plain means of known error."""
     confusions = confusions_of_images(60)
     accuracy = np.trace(confusions, axis1=1, axis2=2) / 400
     half = 1.96 * accuracy.std() / np.sqrt(60)
-    interval = bootstrap_intervals(confusions, ["pixel_accuracy"])["pixel_accuracy"]
-    assert interval.low == pytest.approx(accuracy.mean() - half, abs=0.15 * half)
-    assert interval.high == pytest.approx(accuracy.mean() + half, abs=0.15 * half)
-    again = bootstrap_intervals(confusions, ["pixel_accuracy"])["pixel_accuracy"]
-    assert interval == again
+    intervals = bootstrap_intervals(confusions, accuracy)
+    for name in ("pixel_accuracy", "loss"):
+        low, high = intervals[name]
+        assert low == pytest.approx(accuracy.mean() - half, abs=0.15 * half)
+        assert high == pytest.approx(accuracy.mean() + half, abs=0.15 * half)
+    assert bootstrap_intervals(confusions, accuracy) == intervals
 
 
 def test_summary_of_a_split() -> None:
     truth, prediction = random_masks(1, *CASES["a class that is nowhere"])
-    confusions = np.stack([confusion_matrix(*pair, K) for pair in zip(truth, prediction)])
-    record = summarize(confusions, CLASS_NAMES)
+    pairs = zip(truth, prediction, strict=True)
+    confusions = np.stack([confusion_matrix(*pair, K) for pair in pairs])
+    record = summarize(confusions, np.array([0.1, 0.2, 0.6]), CLASS_NAMES)
+    assert record["loss"] == pytest.approx(0.3)
     assert record["image_count"] == 3
     assert record["iou"]["triceps"] is None
     assert record["dice"]["triceps"] is None
@@ -194,4 +199,4 @@ def test_summary_of_a_split() -> None:
     assert record["floor_mean_iou"] == pytest.approx((truth == 0).mean() / 3)
     assert record["background_only"] is False
     collapsed = np.stack([confusion_matrix(one, one * 0, K) for one in truth])
-    assert summarize(collapsed, CLASS_NAMES)["background_only"] is True
+    assert summarize(collapsed, np.zeros(3), CLASS_NAMES)["background_only"] is True

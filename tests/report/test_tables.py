@@ -24,8 +24,12 @@ BACKGROUND_ONLY = "background only: mIoU 0.320 is the floor of this data set, 0.
 
 @pytest.fixture
 def metrics() -> dict[str, dict[str, Any]]:
-    record = {"loss": 0.04567, **summarize(CONFUSION[None], NAMES)}
-    record["intervals"] |= {"mean_iou": [0.3123, 0.4877], "mean_class_accuracy": [0.4, 0.61239]}
+    record = summarize(CONFUSION[None], np.array([0.04567]), NAMES)
+    record["intervals"] |= {
+        "loss": [0.03, 0.0612],
+        "mean_iou": [0.3123, 0.4877],
+        "mean_class_accuracy": [0.4, 0.61239],
+    }
     return {split: copy.deepcopy(record) for split in ("train", "valid", "test")}
 
 
@@ -76,7 +80,7 @@ def test_opening_table(
 ) -> None:
     text, (scores, *_) = write(run_dir, environment, metrics)
     assert text.startswith("# Report of my_run\n\n|  | training | validation | test |\n")
-    assert scores["loss"] == ["0.0457"] * 3
+    assert scores["loss"] == ["0.0457", "0.0457", "0.0457 (0.0300 to 0.0612)"]
     assert scores["accuracy"] == ["54.5%", "54.5%", "54.5% (40.0 to 61.2)"]
     assert scores["mIoU"] == ["0.427", "0.427", "0.427 (0.312 to 0.488)"]
     assert scores["foreground mIoU"] == ["0.167", "0.167", "0.167 (0.167 to 0.167)"]
@@ -124,7 +128,7 @@ def test_other_tables(
 def test_background_only_is_called_out(
     run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
 ) -> None:
-    metrics["valid"] |= summarize(NOTHING_FOUND[None], NAMES)
+    metrics["valid"] |= summarize(NOTHING_FOUND[None], np.array([0.5]), NAMES)
     text, _ = write(run_dir, environment, metrics)
     assert text.count("background only") == 1
     assert re.search(rf"^> \*\*validation: {re.escape(BACKGROUND_ONLY)}.*\*\*$", text, re.MULTILINE)
@@ -141,7 +145,7 @@ def test_rendered_photos_are_named_beside_every_score(
     text, _ = write(run_dir, environment, metrics)
     assert "synthetic" not in text
     environment["data"]["synthetic"] = True
-    metrics["valid"] |= summarize(NOTHING_FOUND[None], NAMES)
+    metrics["valid"] |= summarize(NOTHING_FOUND[None], np.array([0.5]), NAMES)
     text, (scores, classes, *_) = write(run_dir, environment, metrics)
     assert scores[""] == [f"{split} (synthetic)" for split in ("training", "validation", "test")]
     assert all(header.endswith("(synthetic)") for header in classes["class"])
@@ -160,7 +164,10 @@ def test_published_beside(
     assert "Adam, learning rate 0.0001, batch size 16, 30 epochs" in text
     environment["data"]["synthetic"] = True
     assert "published |" not in write(run_dir, environment, metrics)[0]
-    environment["data"] |= {"synthetic": False, "class_names": ["background", "wall", "door", "bin"]}
+    environment["data"] |= {
+        "synthetic": False,
+        "class_names": ["background", "wall", "door", "bin"],
+    }
     text, (scores, *_) = write(run_dir, environment, metrics)
     assert "published" not in "".join(scores)
     assert "Somanna" not in text

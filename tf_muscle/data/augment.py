@@ -62,6 +62,7 @@ def compose(config: AugmentConfig) -> A.Compose:
         scale=(1 / (1 + config.zoom), 1 + config.zoom),
         translate_percent=(-config.shift, config.shift),
         balanced_scale=True,
+        keep_ratio=True,
         p=1.0,
     )
     parts = [

@@ -5,7 +5,6 @@ The formulas take the module that computes them (`xp`), so that the Keras metric
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -108,48 +107,46 @@ def background_only_sentence(mean_iou: float, floor: float) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A 95 percent bootstrap interval."""
-
-    low: float
-    high: float
-
-
 def bootstrap_intervals(
-    confusions: np.ndarray, names: Sequence[str] = SCALARS, *, resamples: int = 2000, seed: int = 0
-) -> dict[str, Interval]:
+    confusions: np.ndarray, losses: np.ndarray, *, resamples: int = 2000, seed: int = 0
+) -> dict[str, list[float]]:
     """Percentile bootstrap over images: the scores of image sets drawn with replacement.
 
     Args:
         confusions: int64 [N, K, K], one confusion matrix an image.
-        names: keys of `scores` to bound.
+        losses: float [N], the loss of each image.
         resamples: sets drawn; 2000 puts the error of a 95 percent bound below its third digit.
         seed: of the draws.
 
     Returns:
-        An interval for each name (Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13).
+        [low, high] of the 95 percent interval for each of `SCALARS` and for `loss` (Efron and
+        Tibshirani, An Introduction to the Bootstrap, ch. 13).
     """
     image_count = len(confusions)
     draws = np.random.default_rng(seed).integers(0, image_count, (resamples, image_count))
-    drawn = [scores(confusions[draw].sum(axis=0).astype(float)) for draw in draws]
-    intervals = {}
-    for name in names:
-        low, high = np.percentile([one[name] for one in drawn], (2.5, 97.5))
-        intervals[name] = Interval(float(low), float(high))
-    return intervals
+    drawn = [
+        scores(confusions[draw].sum(axis=0).astype(float)) | {"loss": losses[draw].mean()}
+        for draw in draws
+    ]
+    return {
+        name: [float(bound) for bound in np.percentile([one[name] for one in drawn], (2.5, 97.5))]
+        for name in ("loss", *SCALARS)
+    }
 
 
-def summarize(confusions: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+def summarize(
+    confusions: np.ndarray, losses: np.ndarray, class_names: Sequence[str]
+) -> dict[str, Any]:
     """The scores of one split as metrics.json keeps them.
 
     Args:
         confusions: int64 [N, K, K], one confusion matrix an image.
+        losses: float [N], the loss of each image.
         class_names: K names; [0] is the background.
 
     Returns:
-        A record of plain numbers: `image_count`, the scalars of `scores`, `intervals`
-        ({score: [low, high]}), `iou` and `dice` ({class name: value, None where absent}),
+        A record of plain numbers: `image_count`, `loss` (mean over images), the scalars of
+        `scores`, `intervals` ({score: [low, high]}), `iou` and `dice` ({class name: value, None where absent}),
         `floor_mean_iou`, `background_only` (bool) and `confusion_matrix` (K lists of K).
     """
     total = confusions.sum(axis=0)
@@ -165,11 +162,9 @@ def summarize(confusions: np.ndarray, class_names: Sequence[str]) -> dict[str, A
     }
     return {
         "image_count": len(confusions),
+        "loss": float(np.mean(losses)),
         **{name: float(values[name]) for name in SCALARS},
-        "intervals": {
-            name: [interval.low, interval.high]
-            for name, interval in bootstrap_intervals(confusions).items()
-        },
+        "intervals": bootstrap_intervals(confusions, losses),
         **by_class,
         "floor_mean_iou": floor_mean_iou(total.sum(axis=1)),
         "background_only": is_background_only(total),

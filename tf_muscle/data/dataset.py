@@ -1,0 +1,39 @@
+"""An export as the training sees it: three splits, decoded, and what is known of them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tf_muscle.config import DataConfig
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Data:
+    """A prepared data set, decoded at the model's size."""
+
+    splits: "dict[str, tf.data.Dataset]"  # train, valid, test: examples of pipeline.load_split
+    facts: dict[str, Any]  # of the TFDS builder: class_names, pixel_counts, notes, fingerprint ...
+
+    @property
+    def class_names(self) -> list[str]:
+        """K names, [0] the background."""
+        return list(self.facts["class_names"])
+
+
+def load_data(config: DataConfig) -> Data:
+    """Prepares and loads the export.
+
+    Raises:
+        UserError: the export cannot be used.
+    """
+    from tf_muscle.data.prepare import load_builder
+
+    builder = load_builder(config)
+    from tf_muscle.data.pipeline import load_split
+
+    splits = {
+        split: load_split(builder, split, config.image_size) for split in ("train", "valid", "test")
+    }
+    return Data(splits, dict(builder.info.metadata))
