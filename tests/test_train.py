@@ -66,7 +66,7 @@ def test_the_resolved_options_are_saved_and_start_the_same_run(straight: Path) -
     saved = yaml.safe_load((straight / "config.yaml").read_text())
     assert saved["epochs"] == 4
     assert saved["image_size"] == 32
-    assert saved["optimizer"] == "adamw"  # of the preset, not of the command line
+    assert saved["schedule"] == "one_cycle"  # of the preset, not of the command line
     environment = json.loads((straight / "environment.json").read_text())
     assert environment["encoder_weights"] == "random"
     assert environment["data"]["class_names"] == ["background", "biceps", "triceps", "calf"]

@@ -73,7 +73,8 @@ class Backup(keras.callbacks.BackupAndRestore):
     def _load_model(self) -> None:
         super()._load_model()
         # Rounded, for float16's loss scaling leaves out the few steps whose gradients overflow.
-        steps = int(self.model.optimizer.iterations)
+        # numpy(), since int() takes no variable that is mirrored on several GPUs.
+        steps = int(self.model.optimizer.iterations.numpy())
         self.model._initial_epoch = round(steps / self.steps_per_epoch)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -177,7 +178,7 @@ class TensorBoardImages(keras.callbacks.Callback):
         images: uint8 [N, S, S, 3].
         masks: uint8 [N, S, S], the truth.
         class_names: K names.
-        every: epochs between two sets of pictures.
+        every: epochs between two sets of pictures; the last epoch has one too.
     """
 
     def __init__(
@@ -194,9 +195,10 @@ class TensorBoardImages(keras.callbacks.Callback):
         self.images, self.masks, self.class_names, self.every = images, masks, class_names, every
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if (epoch + 1) % self.every:
+        if (epoch + 1) % self.every and epoch + 1 < self.params["epochs"]:
             return
-        logits = self.model.predict_on_batch(self.images)
+        # Not predict_on_batch, which repeats its result for every GPU of a MirroredStrategy.
+        logits = self.model(self.images, training=False)
         predictions = np.argmax(logits, axis=-1).astype(np.uint8)
         rows = [
             np.concatenate([image, overlay(image, truth), overlay(image, prediction)], axis=1)

@@ -1,5 +1,6 @@
 """Judges a trained model: `python -m tf_muscle.evaluate RUN [--data EXPORT] [--split test]`."""
 
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -49,7 +50,8 @@ def judge(
     from tf_muscle.model.metrics import confusion_matrix, summarize
 
     forward = tf.function(
-        lambda images: model(images, training=False),
+        functools.partial(model, training=False),
+        autograph=False,
         input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
     )
     predictions, confusions, losses = [], [], []

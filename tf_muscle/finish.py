@@ -49,7 +49,8 @@ def predict_untrained(model: "keras.Model", test: "tf.data.Dataset", run: RunFol
 
     images, masks, _ = as_arrays(test, PICTURED)
     chosen = choose_photos(masks)
-    logits = model.predict_on_batch(images[chosen])
+    # Not predict_on_batch, which repeats its result for every GPU of a MirroredStrategy.
+    logits = model(images[chosen], training=False)
     np.save(run.untrained_masks, np.argmax(logits, axis=-1).astype(np.uint8))
 
 

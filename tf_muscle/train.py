@@ -114,6 +114,7 @@ def fit(
         steps_per_epoch=steps,
         validation_data=evaluation_batches(data.splits["valid"], batch_size),
         callbacks=list(callbacks),
+        shuffle=False,  # the batches are; Keras warns otherwise
         verbose="auto" if sys.stdout.isatty() else 2,
     )
 

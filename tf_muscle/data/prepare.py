@@ -62,7 +62,7 @@ def prepare(
         except OSError as error:
             raise UserError(
                 f"{builder.data_dir_root} cannot take the prepared data ({error}); "
-                "set TFDS_DATA_DIR to a folder that you can write to and that has room."
+                "give --data_dir or TFDS_DATA_DIR a folder that you can write to and that has room."
             ) from error
     _refuse_partial(builder)
     return builder

@@ -32,8 +32,8 @@ def balanced_class_weights(pixel_counts: np.ndarray, cap: float) -> list[float]:
 class SegmentationLoss(keras.losses.Loss):
     """Pixel-wise cross-entropy with its usual variants.
 
-    `call(y_true, y_pred)` takes class ids, integers [B, H, W], and logits, float32 [B, H, W, K],
-    and returns a scalar, the mean over the batch.
+    Takes class ids, integers [B, H, W], and logits, float32 [B, H, W, K], and returns a scalar, the
+    mean over the batch.
 
     Args:
         kind: "cross_entropy"; "cross_entropy_dice", which adds 1 - the mean soft Dice of the muscle
@@ -69,7 +69,8 @@ class SegmentationLoss(keras.losses.Loss):
         loss = ops.sum(per_pixel * weights) / ops.maximum(ops.sum(weights), 1e-6)
         if self.kind == "cross_entropy_dice":
             loss = loss + self._dice_loss(labels, logits)
-        return loss
+        # Keras divides by the number of GPUs what it reduces itself, and takes a scalar as it is.
+        return ops.reshape(loss, (1,))
 
     def _pixel_weights(self, labels: keras.KerasTensor) -> keras.KerasTensor:
         weights = ops.ones_like(labels, dtype="float32")

@@ -34,6 +34,8 @@ FIGURES = {
     "row what was marked where there is nothing.",
 }
 
+ENCODER_LABELS = {"resnet34": "ResNet34", "resnet18": "ResNet18"}
+
 SYNTHETIC = (
     "**Every photo is synthetic**: rendered, with masks drawn by rule. The scores show that the "
     "program works, not how well it does on photos of people."
@@ -90,22 +92,22 @@ def write_report(
     machine = {name: value for name, value in environment.items() if name != "data"}
     parts = [
         f"# Report of {run_dir.resolve().name}",
-        _markdown_table(scores),
+        markdown_table(scores),
         _interval_note(metrics, synthetic),
         *_warnings(metrics, synthetic),
         _reading(metrics, history, environment["encoder_weights"], synthetic),
         *(_published_parts() if published_beside else ()),
         "## Each class",
-        _markdown_table(class_rows(metrics, synthetic=synthetic)),
+        markdown_table(class_rows(metrics, synthetic=synthetic)),
         "IoU counts the pixels that are both marked and true, divided by those that are either; "
         "Dice is 2 IoU / (1 + IoU). *Absent*: neither true nor marked in any image of the split.",
         *_figure_parts(run_dir),
         "## Data",
         *_data_parts(data),
         "## Settings",
-        _markdown_table(_named_values(options), align="---"),
+        markdown_table(named_values(options), align="---"),
         "## Environment",
-        _markdown_table(_named_values(machine), align="---"),
+        markdown_table(named_values(machine), align="---"),
         "## Again",
         f"```\npython -m tf_muscle.train --config {run_dir}/config.yaml --run_name NEW_NAME\n```",
     ]
@@ -133,8 +135,8 @@ def model_card(
     class_names = ", ".join(f"{i} {name}" for i, name in enumerate(data["class_names"]))
     parts = [
         f"# {name}",
-        "A U-Net with a ResNet34 encoder that gives each pixel of a photo its class: "
-        f"{class_names}.",
+        f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a photo "
+        f"its class: {class_names}.",
         "```python\nimport tensorflow as tf\n\n"
         f'model = tf.saved_model.load("{name}")\n'
         'result = model.signatures["serving_default"](images=photos)\n```',
@@ -143,10 +145,10 @@ def model_card(
         "size do best. `class_ids` of the result is uint8 [B, H, W], `probabilities` float32 "
         "[B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG or PNG files instead.",
         "## How well it does",
-        _markdown_table(score_rows(metrics, synthetic=synthetic)),
+        markdown_table(score_rows(metrics, synthetic=synthetic)),
         _interval_note(metrics, synthetic),
         *_warnings(metrics, synthetic),
-        _markdown_table(class_rows(metrics, synthetic=synthetic)),
+        markdown_table(class_rows(metrics, synthetic=synthetic)),
         "## What it was trained on",
         *_data_parts(data),
         f"Encoder weights at the start: {environment['encoder_weights']}.",
@@ -154,7 +156,8 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:
+def markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:
+    """A Markdown table; the first row is the header, `align` is for all columns but the first."""
     header, *body = rows
     rule = ["---", *(align for _ in header[1:])]
     return "\n".join(
@@ -254,7 +257,7 @@ def _data_parts(data: Mapping[str, Any]) -> Iterator[str]:
     for class_id, name in enumerate(data["class_names"]):
         shares = (f"{n[class_id]:,} ({n[class_id] / sum(n):.2%})" for n in counts.values())
         rows.append((f"{name}, pixels", *shares))
-    yield _markdown_table(rows)
+    yield markdown_table(rows)
     yield "Pixels are counted in the masks as exported, before they are resized."
     baked = ", ".join(data["baked_augmentation"])
     notes = [f"Augmentation that the exported photos already carry: {baked}."] if baked else []
@@ -263,7 +266,8 @@ def _data_parts(data: Mapping[str, Any]) -> Iterator[str]:
         yield "\n".join(f"- {note}" for note in notes)
 
 
-def _named_values(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def named_values(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The header and the lines of a table of options."""
     yield "name", "value"
     for name, value in values.items():
         if isinstance(value, list):
