@@ -12,9 +12,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tf_muscle.callbacks import (
+    MONITOR,
     Backup,
     BestWeights,
     CallOutCollapse,
+    EarlyStopping,
     FinishEpochOnInterrupt,
     LearningRate,
     TensorBoardImages,
@@ -248,6 +250,24 @@ def test_training_that_becomes_nan_leaves_the_last_good_state(tmp_path: Path) ->
         assert np.isfinite(weight).all()
 
 
+def test_early_stopping_counts_the_epochs_before_a_resumed_run() -> None:
+    model = network()
+    stopping = EarlyStopping(3, [0.1, 0.5, 0.4])
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    model.stop_training = False
+    stopping.on_epoch_end(3, {MONITOR: 0.3})
+    assert not model.stop_training
+    stopping.on_epoch_end(4, {MONITOR: 0.5})  # no better than .5
+    assert model.stop_training
+
+
+def test_early_stopping_is_over_when_the_patience_is_used_up() -> None:
+    assert EarlyStopping(2, [0.5, 0.4, 0.3]).is_over
+    assert not EarlyStopping(3, [0.5, 0.4, 0.3]).is_over
+    assert not EarlyStopping(1).is_over
+
+
 def test_learning_rate_of_every_epoch_stands_in_the_logs(tmp_path: Path) -> None:
     model = network(learning_rate=0.01, step_epochs=2, gamma=0.1)
     history = fit(model, 5, LearningRate(), keras.callbacks.CSVLogger(tmp_path / "history.csv"))
@@ -329,7 +349,7 @@ def test_pictures_for_tensorboard(tmp_path: Path) -> None:
     events.Reload()
     assert set(events.Tags()["tensors"]) == {"photo_truth_prediction", "confusion_matrix"}
     for tag in events.Tags()["tensors"]:
-        assert [event.step for event in events.Tensors(tag)] == [1, 3]
+        assert [event.step for event in events.Tensors(tag)] == [1, 3, 4]
     # Width, height and the two photos of one event.
     width, height, *photos = events.Tensors("photo_truth_prediction")[0].tensor_proto.string_val
     assert (width, height, len(photos)) == (b"24", b"8", 2)

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tf_muscle.command import run_command
+from tf_muscle.evaluate import main as evaluate
 from tf_muscle.train import main
 
 TINY = ("--image_size", "32", "--batch_size", "4", "--encoder_weights", "none", "--precision",
@@ -171,3 +173,65 @@ def test_preview_writes_a_sheet_and_trains_nothing(small_export: Path, folder: P
     assert run_command(main, [*words, "--preview"]) == 0
     assert (folder / "runs" / "look-preview.png").stat().st_size > 10_000
     assert not (folder / "runs" / "look").exists()
+    assert run_command(main, [*words, "--preview"]) == 2  # never overwritten
+
+
+def test_a_run_is_not_resumed_on_other_photos(
+    straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "changed"
+    shutil.copytree(straight, run)
+    (run / "metrics.json").unlink()
+    environment = json.loads((run / "environment.json").read_text())
+    environment["data"]["fingerprint"] = "0" * 16
+    (run / "environment.json").write_text(json.dumps(environment))
+    assert run_command(main, ["--resume", str(run)]) == 2
+    assert "has changed since" in capsys.readouterr().err
+
+
+def test_evaluation_gives_the_scores_of_the_report(straight: Path) -> None:
+    assert run_command(evaluate, [str(straight)]) == 0
+    (path,) = (straight / "evaluations").glob("*.json")
+    record = json.loads(path.read_text())
+    expected = json.loads((straight / "metrics.json").read_text())["test"]
+    assert record["confusion_matrix"] == expected["confusion_matrix"]
+    assert record["loss"] == pytest.approx(expected["loss"])
+
+
+def test_classes_in_another_order_are_not_evaluated(
+    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(small_export, other)
+    for split in ("train", "valid", "test"):
+        names = "Pixel Value, Class\n0, background\n1, calf\n2, triceps\n3, biceps\n"
+        (other / split / "_classes.csv").write_text(names)
+    assert run_command(evaluate, [str(straight), "--data", str(other)]) == 2
+    assert "was trained on background, biceps, triceps, calf" in capsys.readouterr().err
+
+
+MIRRORED = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tf_muscle import device, train
+mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+device.strategy = lambda: mirrored
+train.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_several_devices_share_the_work(small_export: Path, folder: Path, straight: Path) -> None:
+    """Two halves of the processor in place of two GPUs.
+
+    Their batch normalizations see two photos instead of four, so the losses are alike, not equal;
+    a loss that is not divided by the number of devices is twice as large.
+    """
+    words = options(small_export, folder, run_name="mirrored", epochs=2)
+    subprocess.run([sys.executable, "-c", MIRRORED, *words], check=True)
+    run = folder / "runs" / "mirrored"
+    assert (run / "report.md").is_file()
+    losses = [float(row["loss"]) for row in rows(run)]
+    assert losses == pytest.approx([float(row["loss"]) for row in rows(straight)[:2]], rel=0.4)

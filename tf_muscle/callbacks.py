@@ -110,6 +110,30 @@ class BestWeights(keras.callbacks.Callback):
             _replace_weights(self.model.get_layer(CORE), self.path)
 
 
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras' own, that counts the epochs before a resumed run too.
+
+    Args:
+        patience: epochs without a better validation mIoU that end the training.
+        scores_before: validation mIoU of the epochs that a resumed run has behind it.
+    """
+
+    def __init__(self, patience: int, scores_before: Sequence[float] = ()):
+        super().__init__(MONITOR, mode="max", patience=patience)
+        self.best_before = max(scores_before, default=None)
+        best_epoch = scores_before.index(self.best_before) if scores_before else -1
+        self.wait_before = len(scores_before) - 1 - best_epoch
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the epochs before have used up the patience."""
+        return self.wait_before >= self.patience
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
+        self.best, self.wait = self.best_before, self.wait_before
+
+
 class LearningRate(keras.callbacks.Callback):
     """Adds the learning rate that the epoch began with to the logs, for the callbacks behind it.
 

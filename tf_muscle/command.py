@@ -67,17 +67,24 @@ def from_options(options: dict[str, Any]) -> Config:
 def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
     """A parser with --config and every option of `Config`."""
     parser = command_parser(prog, description)
-    parser.add_argument("--config", action="config", help="Preset: a YAML file of options.")
+    parser.add_argument(
+        "--config",
+        action="config",
+        help=f"Preset: a YAML file of options, which the command line overrides. Without it, the "
+        f"bundled {DEFAULT_PRESET}, whose values then hold in place of the defaults named here.",
+    )
     for concern in dataclasses.fields(Config):
         parser.add_class_arguments(concern.type)
     return parser
 
 
-def command_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
+def command_parser(
+    prog: str, description: str, positional: str = ""
+) -> jsonargparse.ArgumentParser:
     """A parser that leaves errors to `parse` and takes no abbreviated options."""
     return jsonargparse.ArgumentParser(
         prog=f"python -m tf_muscle.{prog}",
-        usage="%(prog)s [options]",
+        usage=f"%(prog)s {positional}[options]",
         description=description,
         exit_on_error=False,
         allow_abbrev=False,

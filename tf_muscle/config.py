@@ -113,12 +113,17 @@ class OptimizationConfig:
     """How the weights are found; the defaults are the report's best run."""
 
     epochs: int = 30
+    """Passes over the training photos; the report's best run had 30."""
     batch_size: int = 16
+    """Photos in a step; 16 won the report's search."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """adam won the report's search; adamw adds weight_decay."""
     learning_rate: float = 1e-4
     """The schedule's highest; 1e-4 won the report's search."""
     beta_1: float = 0.9
+    """Of Adam and AdamW; the report's, and PyTorch's default."""
     beta_2: float = 0.999
+    """Likewise."""
     momentum: float = 0.0
     """Of SGD; the report names none, and PyTorch's default is none."""
     weight_decay: float = 0.0
@@ -126,10 +131,14 @@ class OptimizationConfig:
     schedule: Literal["step", "one_cycle", "constant"] = "step"
     """step: PyTorch's StepLR; one_cycle: linear warm-up, then cosine to 0, for short runs."""
     step_epochs: int = 5
+    """Epochs between two cuts of schedule step; the report's."""
     gamma: float = 0.5
+    """What a cut multiplies the learning rate by; the report's."""
     warmup: float = 0.2
     """Share of one_cycle's steps that climb."""
     loss: Literal["cross_entropy", "cross_entropy_dice", "focal"] = "cross_entropy"
+    """cross_entropy is the report's; cross_entropy_dice adds the overlap of each muscle, which
+    finds small ones sooner; focal counts pixels that are already right less."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: background pixels over the class's pixels, at most class_weight_cap."""
     class_weight_cap: float = 10.0
@@ -159,6 +168,7 @@ class RunConfig:
     """Folder in runs_dir; an existing one is never overwritten. By default the preset's name and
     the time."""
     runs_dir: str = "runs"
+    """Where the run's folder goes."""
     saved_models_dir: str = "saved_models"
     """Where the SavedModel of the run goes, in a folder of the run's name."""
     seed: int = 0
@@ -169,7 +179,7 @@ class RunConfig:
     deterministic: bool = False
     """The same digits in every run on one machine, slower."""
     preview: bool = False
-    """Write a sheet of augmented training photos to the run and stop."""
+    """Write a sheet of augmented training photos to runs_dir/NAME-preview.png and stop."""
 
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_muscle.command import command_parser, parse, run_command, with_values
-from tf_muscle.config import SAMPLE, DataConfig
-from tf_muscle.errors import UserError
+from tf_muscle.config import DataConfig
+from tf_muscle.errors import UserError, listed
 from tf_muscle.run_folder import default_name, find_run, read_options, write_json
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def judge(
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = command_parser(
-        "evaluate", "Judge a trained model on a split of its own or other data."
+        "evaluate", "Judge a trained model on a split of its own or other data.", "RUN "
     )
     parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
     parser.add_argument("--data", type=str | None, help="Other export; by default the run's own.")
@@ -89,9 +89,11 @@ def main(argv: Sequence[str]) -> None:
     import keras
     from rich.console import Console
 
+    from tf_muscle.data.dataset import is_synthetic
     from tf_muscle.data.pipeline import load_split
     from tf_muscle.data.prepare import load_builder
     from tf_muscle.model.losses import SegmentationLoss
+    from tf_muscle.model.metrics import background_only_sentence
     from tf_muscle.report.tables import results_table
 
     data = DataConfig(
@@ -103,19 +105,22 @@ def main(argv: Sequence[str]) -> None:
     )
     builder = load_builder(data)
     class_names = builder.info.metadata["class_names"]
-    model = keras.saving.load_model(run.model)
-    if model.output_shape[-1] != len(class_names):
-        raise UserError(
-            f"--data {data.data} has {len(class_names)} classes, the model of {run.path} knows "
-            f"{model.output_shape[-1]}: give an export with the classes that it was trained on"
-        )
-    examples = load_split(builder, options["split"], data.image_size)
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    known = environment["data"]["class_names"]
+    if class_names != known:
+        raise UserError(
+            f"--data {data.data} has the classes {listed(class_names)}, the model of {run.path} "
+            f"was trained on {listed(known)}: give an export with these, in this order"
+        )
+    model = keras.saving.load_model(run.model)
+    examples = load_split(builder, options["split"], data.image_size)
     loss = SegmentationLoss.from_config(environment["loss"])
     judged = judge(model, examples, class_names, loss, options["batch_size"])
     record = {"data": data.data, "split": options["split"], **judged.record}
-    synthetic = data.data == SAMPLE
+    synthetic = is_synthetic(builder.info.metadata)
     Console().print(results_table({options["split"]: record}, synthetic=synthetic))
+    if record["background_only"]:
+        print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))
     folder = run.path / "evaluations"
     folder.mkdir(exist_ok=True)
     path = folder / f"{default_name(Path(data.data).stem + '-' + options['split'])}.json"

@@ -101,7 +101,7 @@ def export_run(run: RunFolder, saved_models_dir: str, name: str | None = None) -
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
-    parser = command_parser("export", "Write the best model of a run as a SavedModel.")
+    parser = command_parser("export", "Write the best model of a run as a SavedModel.", "RUN ")
     parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
     parser.add_argument("--saved_models_dir", default="saved_models", help="Where to.")
     parser.add_argument("--name", type=str | None, help="Folder there; by default the run's name.")

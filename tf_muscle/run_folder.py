@@ -140,6 +140,22 @@ def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
     raise UserError(f"{name} is no run: give a folder such as runs/NAME with a config.yaml in it")
 
 
+def refuse_changed_data(run: RunFolder, fingerprint: str) -> None:
+    """Refuses to go on with a run on other data than it was started on.
+
+    Raises:
+        UserError: the export has changed.
+    """
+    if not run.environment.is_file():  # killed before it was written
+        return
+    data = json.loads(run.environment.read_text(encoding="utf-8"))["data"]
+    if data["fingerprint"] != fingerprint:
+        raise UserError(
+            f"--data {data['name']} has changed since {run.path} was started: put the export back "
+            "as it was, or start a new run"
+        )
+
+
 def default_name(preset: str) -> str:
     """The preset's name and the time."""
     return f"{preset}-{datetime.now():%Y%m%d-%H%M%S}"

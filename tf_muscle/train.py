@@ -15,8 +15,8 @@ from tf_muscle.command import (
     preset_path,
     run_command,
 )
-from tf_muscle.config import SAMPLE, Config
-from tf_muscle.data.dataset import Data, load_data
+from tf_muscle.config import Config
+from tf_muscle.data.dataset import Data, is_synthetic, load_data
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import (
     RunFolder,
@@ -24,6 +24,7 @@ from tf_muscle.run_folder import (
     find_run,
     new_run,
     read_options,
+    refuse_changed_data,
     refuse_existing,
     versions,
     write_json,
@@ -138,21 +139,18 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
         refuse_existing(config.run, run_name)
     data = load_data(config.data)
 
-    from tf_muscle.data.augment import without_baked
     from tf_muscle.data.pipeline import batches_per_epoch
     from tf_muscle.device import choose_precision, description, seed_everything, strategy
     from tf_muscle.finish import finish, predict_untrained
 
-    for note in data.facts["notes"]:
-        print(note)
-    _, left_out = without_baked(config.augment, data.facts["baked_augmentation"])
-    if left_out:
-        print(f"Not augmented again (--augment_again to do so): {', '.join(left_out)}")
+    if resumed:
+        refuse_changed_data(resumed, data.facts["fingerprint"])
+    left_out = say_notes(config, data)
     seed_everything(config.run.seed, config.run.deterministic)
     precision, reason = choose_precision(config.run.precision)
     print(f"Computing in {precision} on {description()} ({reason})")
     steps_per_epoch = batches_per_epoch(data.splits["train"], config.optimization.batch_size)
-    if resumed and (resumed.backup / "latest.weights.h5").exists():
+    if resumed and any(resumed.backup.glob("latest.weights.h5*")):
         # The checkpoint holds the encoder too.
         config = dataclasses.replace(
             config, model=dataclasses.replace(config.model, encoder_weights="none")
@@ -165,6 +163,7 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     run = resumed or new_run(config.run.runs_dir, run_name)
     if resumed is None:
         config.save(run.config)
+    if not run.environment.is_file():  # a resumed run may have been killed before it had one
         environment = {
             **versions(),
             "device": description(),
@@ -172,16 +171,32 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
             "encoder_weights": encoder_weights,
             "augmentation_left_out": left_out,
             "loss": model.loss.get_config(),
-            "data": {"name": config.data.data, "synthetic": config.data.data == SAMPLE}
-            | data.facts,
+            "data": {"name": config.data.data, "synthetic": is_synthetic(data.facts)} | data.facts,
         }
         write_json(run.environment, environment)
+    if not run.untrained_masks.is_file():
         predict_untrained(model, data.splits["test"], run)
     if not run.model.is_file():
         fit_with_records(model, config, data, run, steps_per_epoch)
     finish(run, config, data)
     print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
     return run
+
+
+def say_notes(config: Config, data: Data) -> list[str]:
+    """Prints what the user should know of the export.
+
+    Returns:
+        The options of augmentation that are off because the exported photos already carry it.
+    """
+    from tf_muscle.data.augment import without_baked
+
+    for note in data.facts["notes"]:
+        print(note)
+    _, left_out = without_baked(config.augment, data.facts["baked_augmentation"])
+    if left_out:
+        print(f"Not augmented again (--augment_again to do so): {', '.join(left_out)}")
+    return left_out
 
 
 def fit_with_records(
@@ -223,7 +238,10 @@ def fit_with_records(
     ]
     if config.optimization.early_stopping:
         patience = config.optimization.early_stopping
-        callbacks.append(keras.callbacks.EarlyStopping(ours.MONITOR, mode="max", patience=patience))
+        stopping = ours.EarlyStopping(patience, [float(row[ours.MONITOR]) for row in rows])
+        callbacks.append(stopping)
+        if stopping.is_over:  # killed after the last epoch, before its model was judged
+            return False
     fit(model, config, data, callbacks, epochs_done=epochs_done)
     if not run.best_weights.exists():
         raise UserError(
@@ -234,10 +252,18 @@ def fit_with_records(
 
 
 def preview(config: Config, run_name: str) -> None:
-    """Writes a sheet of augmented training photos with their masks."""
+    """Writes a sheet of augmented training photos with their masks, runs_dir/NAME-preview.png.
+
+    Raises:
+        UserError: the sheet exists, or cannot be written.
+    """
+    path = Path(config.run.runs_dir) / f"{run_name}-preview.png"
+    if path.exists():
+        raise UserError(f"{path} exists and is never overwritten: choose another --run_name")
     from tf_muscle.data.augment import Augmenter, without_baked
 
     data = load_data(config.data)
+    say_notes(config, data)
     from tf_muscle.data.pipeline import training_batches
     from tf_muscle.device import seed_everything
     from tf_muscle.report.photo_sheets import preview_sheet
@@ -248,9 +274,12 @@ def preview(config: Config, run_name: str) -> None:
         data.splits["train"], PREVIEWED, Augmenter(recipe, config.run.seed)
     ).take(1)
     ((images, masks),) = batches.as_numpy_iterator()
-    folder = Path(config.run.runs_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{run_name}-preview.png"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} cannot be made ({error}): choose another --runs_dir"
+        ) from error
     print(f"written to {preview_sheet(images, masks, data.class_names, path)}")
 
 

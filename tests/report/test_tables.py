@@ -18,7 +18,13 @@ NAMES = ["background", "biceps", "triceps", "calf"]
 CONFUSION = np.array([[900, 30, 0, 0], [10, 20, 0, 0], [10, 0, 0, 0], [0, 0, 0, 0]])
 NOTHING_FOUND = np.array([[930, 0, 0, 0], [30, 0, 0, 0], [10, 0, 0, 0], [0, 0, 0, 0]])
 HISTORY = {"loss": [1.0, 0.5, 0.25], "val_mean_iou": [0.3, 0.42, 0.4]}
-OPTIONS = {"image_size": 128, "loss": "focal", "resume": None, "encoder_weights": "auto"}
+OPTIONS = {
+    "image_size": 128,
+    "encoder": "resnet18",
+    "loss": "focal",
+    "resume": None,
+    "encoder_weights": "auto",
+}
 BACKGROUND_ONLY = "background only: mIoU 0.320 is the floor of this data set, 0.3196"
 
 
@@ -202,6 +208,7 @@ def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, An
     card = tables.model_card("calves", OPTIONS, environment, metrics)
     assert card.startswith("# calves\n")
     assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
+    assert "with a ResNet18 encoder" in card
     assert 'tf.saved_model.load("calves")' in card
     assert "trained at 128x128" in card
     assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card

@@ -1,9 +1,11 @@
 """An export as the training sees it: three splits, decoded, and what is known of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tf_muscle.config import DataConfig
+from tf_muscle.config import DataConfig, bundled
+from tf_muscle.data.archive import fingerprint
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,6 +22,15 @@ class Data:
     def class_names(self) -> list[str]:
         """K names, [0] the background."""
         return list(self.facts["class_names"])
+
+
+def is_synthetic(facts: Mapping[str, Any]) -> bool:
+    """Whether these are the bundled rendered photos, by whatever path they were named.
+
+    Args:
+        facts: as of `Data`.
+    """
+    return facts["fingerprint"] == fingerprint(bundled("sample_gym"))
 
 
 def load_data(config: DataConfig) -> Data:

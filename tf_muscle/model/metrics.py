@@ -146,8 +146,9 @@ def summarize(
 
     Returns:
         A record of plain numbers: `image_count`, `loss` (mean over images), the scalars of
-        `scores`, `intervals` ({score: [low, high]}), `iou` and `dice` ({class name: value, None where absent}),
-        `floor_mean_iou`, `background_only` (bool) and `confusion_matrix` (K lists of K).
+        `scores`, `intervals` ({score: [low, high]}), `iou` and `dice` ({class name: value, None
+        where absent}), `floor_mean_iou`, `background_only` (bool) and `confusion_matrix` (K lists
+        of K).
     """
     total = confusions.sum(axis=0)
     values = scores(total.astype(float))

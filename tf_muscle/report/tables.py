@@ -135,8 +135,8 @@ def model_card(
     class_names = ", ".join(f"{i} {name}" for i, name in enumerate(data["class_names"]))
     parts = [
         f"# {name}",
-        f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a photo "
-        f"its class: {class_names}.",
+        f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
+        f"photo its class: {class_names}.",
         "```python\nimport tensorflow as tf\n\n"
         f'model = tf.saved_model.load("{name}")\n'
         'result = model.signatures["serving_default"](images=photos)\n```',

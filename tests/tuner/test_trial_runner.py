@@ -1,0 +1,265 @@
+"""The loop over the trials, with trainings that take no time."""
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from tf_muscle.errors import UserError
+from tf_muscle.run_folder import RunFolder
+from tf_muscle.train import Data
+from tuner.folder import SearchFolder, open_folder
+from tuner.hypermodel import SegmentationHyperModel, scores
+from tuner.options import Combination, Search, combination_of
+from tuner.oracle import make_oracle
+from tuner.results import Row, rows_of
+from tuner.trial_runner import TrialRunner
+from tuner.workers import Role
+
+FINGERPRINT = "0123456789abcdef"
+WEIGHTS = 1000  # bytes of a checkpoint here
+SIX = {
+    "learning_rate": [0.1, 0.01],
+    "batch_size": [2, 4, 8],
+    "optimizer": ["sgd"],
+    "epochs": [2],
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """KerasTuner collects before each trial, which takes longer than a trial here."""
+    monkeypatch.setattr("keras_tuner.src.engine.tuner.gc.collect", lambda: None)
+
+
+class QuickHyperModel(SegmentationHyperModel):
+    """Writes what a training writes, but trains nothing."""
+
+    def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
+        super().__init__(search, Data({}, {"fingerprint": FINGERPRINT}), "float32")
+        self.act = act
+        self.calls: list[tuple[Combination, int]] = []
+        self.disk: list[int] = []
+
+    def build(self, hp: Any) -> keras.Model:
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    def fit(self, hp: Any, model: keras.Model, *, run: RunFolder) -> dict[str, float]:
+        combination = combination_of(hp.values)
+        self.calls.append((combination, self.execution))
+        run.backup.mkdir(parents=True, exist_ok=True)
+        self.config(hp).save(run.config)
+        (run.backup / "latest.weights.h5").write_bytes(b"x" * 2 * WEIGHTS)
+        run.best_weights.write_bytes(b"x" * WEIGHTS)
+        folder = run.path.parents[2]
+        self.disk.append(sum(one.stat().st_size for one in folder.rglob("*.weights.h5")))
+        score = self.act(combination, self.execution)
+        write_history(run, [math.nan if score is None else score])
+        return scores(run)
+
+
+def write_history(run: RunFolder, mean_ious: list[float], **others: list[float]) -> None:
+    """A history.csv with these validation scores."""
+    columns = {
+        "loss": [math.nan if math.isnan(score) else 0.5 for score in mean_ious],
+        "val_loss": [0.4] * len(mean_ious),
+        "val_mean_iou": mean_ious,
+        "val_foreground_mean_iou": [0.5 * score for score in mean_ious],
+        "val_mean_class_accuracy": [0.6] * len(mean_ious),
+        "val_foreground_pixel_accuracy": [0.3] * len(mean_ious),
+        "seconds": [2.0] * len(mean_ious),
+    } | others
+    run.path.mkdir(parents=True, exist_ok=True)
+    with run.history.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *columns])
+        writer.writerows(
+            [epoch, *row] for epoch, row in enumerate(zip(*columns.values(), strict=True))
+        )
+
+
+class Bench:
+    """A search over `SIX` with a given training."""
+
+    def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
+        self.search = search
+        path = Path(search.base.run.runs_dir) / "tuner" / search.name
+        self.folder, _ = open_folder(path, search, FINGERPRINT)
+        self.hypermodel = QuickHyperModel(search, act)
+        self.oracle = make_oracle(search, self.hypermodel.hyperparameters())
+        self.runner = TrialRunner(self.hypermodel, self.oracle, search, self.folder, Role("alone"))
+
+    def rows(self) -> list[Row]:
+        return rows_of(self.oracle.trials, self.search)
+
+
+def good(combination: Combination, execution: int) -> float:
+    return 0.3 + combination.learning_rate + combination.batch_size / 100 + execution / 1000
+
+
+def test_every_combination_is_trained_once(make_search: Callable[..., Search]) -> None:
+    bench = Bench(make_search(**SIX), good)
+    bench.runner.search()
+    assert bench.hypermodel.calls == [(one, 0) for one in bench.search.combinations()]
+    assert [row.objective for row in bench.rows()] == pytest.approx(
+        [good(one, 0) for one in bench.search.combinations()]
+    )
+    assert {row.state for row in bench.rows()} == {"completed"}
+    again = Bench(bench.search, good)
+    again.runner.search()
+    assert again.hypermodel.calls == []
+    assert again.rows() == bench.rows()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_only_the_best_keep_their_weights(make_search: Callable[..., Search], kept: int) -> None:
+    bench = Bench(make_search(**SIX, keep_weights=kept), good)
+    bench.runner.search()
+    best = sorted(bench.search.combinations(), key=lambda one: good(one, 0), reverse=True)[:kept]
+    weights = sorted(bench.folder.path.rglob("*.weights.h5"))
+    indices = [bench.search.combinations().index(one) for one in best]
+    assert weights == sorted(
+        bench.folder.execution(f"{index:04d}", 0).best_weights for index in indices
+    )
+    # The running trial's checkpoint and best weights, and those of the best trials before it.
+    assert max(bench.hypermodel.disk) <= (3 + kept) * WEIGHTS
+
+
+def test_executions_are_averaged(make_search: Callable[..., Search]) -> None:
+    bench = Bench(make_search(**SIX, executions=3, max_trials=2), good)
+    bench.runner.search()
+    first = bench.search.combinations()[0]
+    assert bench.hypermodel.calls[:3] == [(first, 0), (first, 1), (first, 2)]
+    assert bench.rows()[0].objective == pytest.approx(good(first, 0) + 0.001)
+    assert bench.rows()[0].seconds == 2.0
+    runs = [bench.folder.execution("0000", number) for number in range(3)]
+    assert [yaml.safe_load(run.config.read_text())["seed"] for run in runs] == [0, 1, 2]
+    kept = bench.folder.execution("0001", 2).best_weights
+    assert list(bench.folder.path.rglob("*.weights.h5")) == [kept]
+
+
+def out_of_memory(combination: Combination, execution: int) -> float | None:
+    if combination.batch_size == 8:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor [8,8]")
+    return None if combination.learning_rate == 0.1 else good(combination, execution)
+
+
+def test_failed_trials_are_recorded_and_the_search_goes_on(
+    make_search: Callable[..., Search],
+) -> None:
+    """Three failures in a row, at which KerasTuner would have ended it."""
+    bench = Bench(make_search(**SIX), out_of_memory)
+    bench.runner.search()
+    states = [row.state for row in bench.rows()]
+    assert states[:2] == ["failed: loss became nan in epoch 1"] * 2
+    assert states[2] == states[5] == "failed: out of memory (OOM when allocating tensor [8,8])"
+    assert states[3:5] == ["completed"] * 2
+    best = bench.folder.execution("0004", 0).best_weights
+    assert list(bench.folder.path.rglob("*.weights.h5")) == [best]
+
+
+def test_any_other_error_ends_the_search_and_is_met_again(
+    make_search: Callable[..., Search],
+) -> None:
+    def disk_full(combination: Combination, execution: int) -> float:
+        if combination.batch_size == 8:
+            raise OSError("No space left on device")
+        return good(combination, execution)
+
+    bench = Bench(make_search(**SIX), disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        bench.runner.search()
+    assert [row.state for row in bench.rows()] == ["completed", "completed", "running"]
+    again = Bench(bench.search, good)
+    again.runner.search()
+    assert [one for one, _ in again.hypermodel.calls] == bench.search.combinations()[2:]
+    assert {row.state for row in again.rows()} == {"completed"}
+
+
+def test_ctrl_c_leaves_the_trial_for_later(make_search: Callable[..., Search]) -> None:
+    def interrupted(combination: Combination, execution: int) -> float:
+        raise KeyboardInterrupt
+
+    bench = Bench(make_search(**SIX), interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench.runner.search()
+    assert [row.state for row in bench.rows()] == ["running"]
+    assert bench.folder.execution("0000", 0).backup.exists()  # goes on from here
+
+
+def test_execution_that_came_to_its_end_is_not_repeated(
+    make_search: Callable[..., Search],
+) -> None:
+    """Killed in the second of two trainings of a trial."""
+
+    def killed(combination: Combination, execution: int) -> float:
+        if execution == 1:
+            raise KeyboardInterrupt
+        return good(combination, execution)
+
+    bench = Bench(make_search(**SIX, executions=2, max_trials=1), killed)
+    with pytest.raises(KeyboardInterrupt):
+        bench.runner.search()
+    again = Bench(bench.search, good)
+    again.runner.search()
+    assert [execution for _, execution in again.hypermodel.calls] == [1]
+    assert again.rows()[0].state == "completed"
+
+
+def test_training_of_another_search_is_not_taken_for_ours(
+    make_search: Callable[..., Search],
+) -> None:
+    bench = Bench(make_search(**SIX), good)
+    other = bench.search.config(bench.search.combinations()[3])
+    run = bench.folder.execution("0000", 0)
+    run.path.mkdir(parents=True)
+    other.save(run.config)
+    with pytest.raises(UserError, match="another search with the same name"):
+        bench.runner.search()
+
+
+def test_scores_are_those_of_the_epoch_whose_weights_are_kept(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write_history(run, [0.2, 0.5, 0.4], val_loss=[0.9, 0.8, 0.1], seconds=[3.0, 1.0, 1.5])
+    result = scores(run)
+    assert result["val_mean_iou"] == 0.5
+    assert result["val_loss"] == 0.8  # not the lowest
+    assert (result["best_epoch"], result["trained_epochs"], result["seconds"]) == (2, 3, 5.5)
+
+
+@pytest.mark.parametrize("column", ["loss", "val_loss"])
+def test_loss_that_is_no_number_is_a_failure(tmp_path: Path, column: str) -> None:
+    run = RunFolder(tmp_path)
+    write_history(run, [0.2, 0.5], **{column: [0.5, np.inf]})
+    with pytest.raises(Exception, match=f"{column} became inf in epoch 2"):
+        scores(run)
+
+
+def test_folder_of_a_search(make_search: Callable[..., Search], tmp_path: Path) -> None:
+    search = make_search(**SIX)
+    folder, found = open_folder(tmp_path / "a", search, FINGERPRINT)
+    assert not found
+    assert open_folder(tmp_path / "a", search, FINGERPRINT) == (folder, True)
+    with pytest.raises(UserError, match=r"epochs: \[2\] there, \[3\] here.*--name"):
+        open_folder(tmp_path / "a", make_search(**SIX | {"epochs": [3]}), FINGERPRINT)
+    with pytest.raises(UserError, match="data_fingerprint"):
+        open_folder(tmp_path / "a", search, "another")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="is no search and is never overwritten"):
+        open_folder(tmp_path / "b", search, FINGERPRINT)
+
+
+def test_second_process_is_kept_out(make_search: Callable[..., Search], tmp_path: Path) -> None:
+    folder, _ = open_folder(tmp_path / "a", make_search(), FINGERPRINT)
+    with folder.lock(), pytest.raises(UserError, match="search that is running"):
+        SearchFolder(tmp_path / "a").lock()
+    with folder.lock() as lock:
+        assert lock.is_locked
