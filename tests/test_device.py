@@ -80,3 +80,10 @@ def test_same_seed_same_draws() -> None:
         return random.random(), float(np.random.rand()), float(tf.random.uniform(()))
 
     assert draws() == draws()
+
+
+def test_a_batch_that_the_gpus_cannot_share_is_refused() -> None:
+    device.refuse_uneven_batches(16, 1)
+    device.refuse_uneven_batches(16, 4)
+    with pytest.raises(UserError, match="--batch_size 9 cannot be shared by 2 GPUs"):
+        device.refuse_uneven_batches(9, 2)

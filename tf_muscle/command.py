@@ -123,7 +123,8 @@ def parse_over_preset(
     """
     presets, others = _presets_apart(argv)
     if not presets:
-        presets = ["--config", str(bundled("configs") / default_preset)]
+        presets = ["--config", default_preset]
+    presets = [_bundled_preset(word) for word in presets]
     try:
         parse(parser, presets)
     except UserError as error:
@@ -140,6 +141,15 @@ def _presets_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         is_preset = word.split("=")[0] == "--config" or presets[-1:] == ["--config"]
         (presets if is_preset else others).append(word)
     return presets, others
+
+
+def _bundled_preset(word: str) -> str:
+    """The path of a preset that is given by its name alone: unh_gym or unh_gym.yaml."""
+    option, _, value = word.rpartition("=")
+    path = bundled("configs") / f"{value.removesuffix('.yaml')}.yaml"
+    if Path(value).exists() or Path(value).name != value or not path.is_file():
+        return word
+    return f"{option}={path}" if option else str(path)
 
 
 def with_values(argv: Sequence[str], *more_concerns: type) -> list[str]:

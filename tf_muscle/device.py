@@ -15,6 +15,19 @@ def strategy() -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def refuse_uneven_batches(batch_size: int, replicas: int) -> None:
+    """Refuses a batch that several devices cannot share evenly.
+
+    Raises:
+        UserError: the batch size is no multiple of the number of devices.
+    """
+    if batch_size % replicas:
+        raise UserError(
+            f"--batch_size {batch_size} cannot be shared by {replicas} GPUs: take a multiple of "
+            f"{replicas}, or hide GPUs with CUDA_VISIBLE_DEVICES"
+        )
+
+
 def description() -> str:
     """The devices in words, for the run's records."""
     gpus = tf.config.list_physical_devices("GPU")

@@ -16,7 +16,7 @@ from tf_muscle.command import (
     run_command,
 )
 from tf_muscle.config import Config
-from tf_muscle.data.dataset import Data, is_synthetic, load_data
+from tf_muscle.data.dataset import Data, is_synthetic, load_data, say_notes
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import (
     RunFolder,
@@ -33,7 +33,6 @@ from tf_muscle.run_folder import (
 if TYPE_CHECKING:
     import keras
 
-PREVIEWED = 16  # photos on the sheet of --preview
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
 
@@ -101,13 +100,16 @@ def fit(
     from tf_muscle.data.pipeline import batches_per_epoch, evaluation_batches, training_batches
 
     batch_size = config.optimization.batch_size
-    steps = batches_per_epoch(data.splits["train"], batch_size)
+    # A smaller last batch would leave some of several devices with nothing to normalise.
+    even = model.distribute_strategy.num_replicas_in_sync > 1
+    steps = batches_per_epoch(data.splits["train"], batch_size, drop_remainder=even)
     recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
     batches = training_batches(
         data.splits["train"],
         batch_size,
         Augmenter(recipe, config.run.seed),
         skipped_batches=epochs_done * steps,
+        drop_remainder=even,
     )
     model.fit(
         batches,
@@ -140,7 +142,13 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     data = load_data(config.data)
 
     from tf_muscle.data.pipeline import batches_per_epoch
-    from tf_muscle.device import choose_precision, description, seed_everything, strategy
+    from tf_muscle.device import (
+        choose_precision,
+        description,
+        refuse_uneven_batches,
+        seed_everything,
+        strategy,
+    )
     from tf_muscle.finish import finish, predict_untrained
 
     if resumed:
@@ -149,13 +157,18 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     seed_everything(config.run.seed, config.run.deterministic)
     precision, reason = choose_precision(config.run.precision)
     print(f"Computing in {precision} on {description()} ({reason})")
-    steps_per_epoch = batches_per_epoch(data.splits["train"], config.optimization.batch_size)
+    devices = strategy()
+    replicas = devices.num_replicas_in_sync
+    refuse_uneven_batches(config.optimization.batch_size, replicas)
+    steps_per_epoch = batches_per_epoch(
+        data.splits["train"], config.optimization.batch_size, drop_remainder=replicas > 1
+    )
     if resumed and any(resumed.backup.glob("latest.weights.h5*")):
         # The checkpoint holds the encoder too.
         config = dataclasses.replace(
             config, model=dataclasses.replace(config.model, encoder_weights="none")
         )
-    with strategy().scope():
+    with devices.scope():
         model, encoder_weights = compiled_model(config, data, precision, steps_per_epoch)
     if encoder_weights.startswith("random, because"):
         print(f"WARNING: the encoder starts from {encoder_weights}", file=sys.stderr)
@@ -181,22 +194,6 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     finish(run, config, data)
     print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
     return run
-
-
-def say_notes(config: Config, data: Data) -> list[str]:
-    """Prints what the user should know of the export.
-
-    Returns:
-        The options of augmentation that are off because the exported photos already carry it.
-    """
-    from tf_muscle.data.augment import without_baked
-
-    for note in data.facts["notes"]:
-        print(note)
-    _, left_out = without_baked(config.augment, data.facts["baked_augmentation"])
-    if left_out:
-        print(f"Not augmented again (--augment_again to do so): {', '.join(left_out)}")
-    return left_out
 
 
 def fit_with_records(
@@ -251,38 +248,6 @@ def fit_with_records(
     return interrupt.interrupted
 
 
-def preview(config: Config, run_name: str) -> None:
-    """Writes a sheet of augmented training photos with their masks, runs_dir/NAME-preview.png.
-
-    Raises:
-        UserError: the sheet exists, or cannot be written.
-    """
-    path = Path(config.run.runs_dir) / f"{run_name}-preview.png"
-    if path.exists():
-        raise UserError(f"{path} exists and is never overwritten: choose another --run_name")
-    from tf_muscle.data.augment import Augmenter, without_baked
-
-    data = load_data(config.data)
-    say_notes(config, data)
-    from tf_muscle.data.pipeline import training_batches
-    from tf_muscle.device import seed_everything
-    from tf_muscle.report.photo_sheets import preview_sheet
-
-    seed_everything(config.run.seed, config.run.deterministic)
-    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
-    batches = training_batches(
-        data.splits["train"], PREVIEWED, Augmenter(recipe, config.run.seed)
-    ).take(1)
-    ((images, masks),) = batches.as_numpy_iterator()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path.parent} cannot be made ({error}): choose another --runs_dir"
-        ) from error
-    print(f"written to {preview_sheet(images, masks, data.class_names, path)}")
-
-
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = config_parser("train", "Train, judge and export a muscle segmentation model.")
@@ -304,6 +269,8 @@ def main(argv: Sequence[str]) -> None:
     preset = preset_path(words) or Path(DEFAULT_PRESET)
     run_name = config.run.run_name or default_name(preset.stem)
     if config.run.preview:
+        from tf_muscle.preview import preview
+
         preview(config, run_name)
     else:
         train(config, run_name)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tf_muscle.config import DataConfig, bundled
+from tf_muscle.config import Config, DataConfig, bundled
 from tf_muscle.data.archive import fingerprint
 
 if TYPE_CHECKING:
@@ -48,3 +48,19 @@ def load_data(config: DataConfig) -> Data:
         split: load_split(builder, split, config.image_size) for split in ("train", "valid", "test")
     }
     return Data(splits, dict(builder.info.metadata))
+
+
+def say_notes(config: Config, data: Data) -> list[str]:
+    """Prints what the user should know of the export.
+
+    Returns:
+        The options of augmentation that are off because the exported photos already carry it.
+    """
+    from tf_muscle.data.augment import without_baked
+
+    for note in data.facts["notes"]:
+        print(note)
+    _, left_out = without_baked(config.augment, data.facts["baked_augmentation"])
+    if left_out:
+        print(f"Not augmented again (--augment_again to do so): {', '.join(left_out)}")
+    return left_out

@@ -80,6 +80,7 @@ def training_batches(
     augmenter: Augmenter,
     *,
     skipped_batches: int = 0,
+    drop_remainder: bool = False,
 ) -> tf.data.Dataset:
     """Endless shuffled and augmented batches, the same for the same seed.
 
@@ -91,6 +92,7 @@ def training_batches(
         augmenter: its seed also decides the order.
         skipped_batches: leave out so many from the start; a resumed run continues with what the
             interrupted one would have seen.
+        drop_remainder: leave a smaller last batch of an epoch out.
 
     Returns:
         Pairs of images uint8 [B, S, S, 3] and masks uint8 [B, S, S], S the crop's size if there is
@@ -112,7 +114,7 @@ def training_batches(
     buffer = min(int(examples.cardinality()), MEMORY_CACHE_BYTES // image_bytes)
     batches = (
         examples.shuffle(buffer, seed=augmenter.seed, reshuffle_each_iteration=True)
-        .batch(batch_size)
+        .batch(batch_size, drop_remainder=drop_remainder)
         .repeat()
         .enumerate()
         .skip(skipped_batches)
@@ -122,9 +124,12 @@ def training_batches(
     return _without_autotune(batches)
 
 
-def batches_per_epoch(examples: tf.data.Dataset, batch_size: int) -> int:
-    """Batches that see every example once."""
-    return -(-int(examples.cardinality()) // batch_size)
+def batches_per_epoch(
+    examples: tf.data.Dataset, batch_size: int, *, drop_remainder: bool = False
+) -> int:
+    """Batches that see every example once, but for those of a dropped remainder."""
+    count = int(examples.cardinality())
+    return count // batch_size if drop_remainder else -(-count // batch_size)
 
 
 def evaluation_batches(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

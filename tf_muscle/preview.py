@@ -1,0 +1,41 @@
+"""A sheet of augmented training photos with their masks: `--preview`."""
+
+from pathlib import Path
+
+from tf_muscle.config import Config
+from tf_muscle.data.dataset import load_data, say_notes
+from tf_muscle.errors import UserError
+
+PREVIEWED = 16  # photos on the sheet
+
+
+def preview(config: Config, run_name: str) -> None:
+    """Writes a sheet of augmented training photos with their masks, runs_dir/NAME-preview.png.
+
+    Raises:
+        UserError: the sheet exists, or cannot be written.
+    """
+    path = Path(config.run.runs_dir) / f"{run_name}-preview.png"
+    if path.exists():
+        raise UserError(f"{path} exists and is never overwritten: choose another --run_name")
+    from tf_muscle.data.augment import Augmenter, without_baked
+
+    data = load_data(config.data)
+    say_notes(config, data)
+    from tf_muscle.data.pipeline import training_batches
+    from tf_muscle.device import seed_everything
+    from tf_muscle.report.photo_sheets import preview_sheet
+
+    seed_everything(config.run.seed, config.run.deterministic)
+    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    batches = training_batches(
+        data.splits["train"], PREVIEWED, Augmenter(recipe, config.run.seed)
+    ).take(1)
+    ((images, masks),) = batches.as_numpy_iterator()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} cannot be made ({error}): choose another --runs_dir"
+        ) from error
+    print(f"written to {preview_sheet(images, masks, data.class_names, path)}")
