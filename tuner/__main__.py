@@ -1,0 +1,85 @@
+"""The command: `python -m tuner [options]`, the same as `tf-muscle tune`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tf_muscle.command import from_options, run_command
+from tf_muscle.errors import UserError
+from tf_muscle.run_folder import RunFolder, read_options, refuse_existing
+from tuner.folder import SearchFolder, open_folder
+from tuner.options import Search, parse_search
+from tuner.workers import role
+
+if TYPE_CHECKING:
+    from tuner.results import Row
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    process = role()
+    search = parse_search(argv)
+    if not process.alone and not search.options.name:
+        raise UserError("--name is missing: chief and workers have to give the same one")
+    path = Path(search.base.run.runs_dir) / "tuner" / search.name
+    if process.worker:
+        path = SearchFolder(path).workers / process.tuner_id
+    retrains = search.options.retrain and not process.worker
+    if retrains and not path.exists():
+        refuse_existing(search.base.run, best_run_name(search))
+
+    import tensorflow as tf
+
+    from tf_muscle.train import load_data
+
+    if process.chief:  # it trains nothing, and would take a GPU's memory away from the workers
+        tf.config.set_visible_devices([], "GPU")
+    data = load_data(search.base.data)
+
+    from tuner.search import dry_run, run_search
+
+    for note in data.facts["notes"]:
+        print(note)
+    if search.options.dry_run:
+        dry_run(SearchFolder(path), search, data)
+        return
+    folder, found = open_folder(path, search, data.facts["fingerprint"])
+    with folder.lock():
+        if found:
+            print(f"{path} holds this search: going on with it")
+        rows = run_search(folder, search, data, process)
+    if process.worker:
+        print("No trial is left; the chief writes the results.")
+        return
+    if all(row.objective is None for row in rows):
+        raise UserError(f"no trial completed: {folder.results_page} says why")
+    if retrains:
+        retrain(search, rows)
+
+
+def best_run_name(search: Search) -> str:
+    """The run of --retrain."""
+    return f"{search.name}-best"
+
+
+def retrain(search: Search, rows: "Sequence[Row]") -> None:
+    """Trains, judges and exports the best combination, or goes on with that."""
+    import keras
+
+    from tf_muscle.train import train
+    from tuner.results import ranked
+
+    keras.backend.clear_session()
+    name = best_run_name(search)
+    run = RunFolder(Path(search.base.run.runs_dir) / name)
+    if run.metrics.is_file():
+        print(f"{run.path} is complete: see {run.report}")
+    elif run.config.is_file():
+        train(from_options(read_options(run)), name, resumed=run)
+    else:
+        train(search.config(ranked(rows, search)[0].combination), name)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,199 @@
+"""What a search will cost, from a few real training steps."""
+
+import contextlib
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean
+from typing import Any
+
+import keras
+
+from tf_muscle.data.pipeline import batches_per_epoch
+from tf_muscle.run_folder import write_json
+from tf_muscle.train import fit
+from tuner.folder import SearchFolder
+from tuner.hypermodel import SegmentationHyperModel
+from tuner.options import Search
+from tuner.oracle import HyperbandOracle, make_oracle
+
+TIMED_STEPS = 3  # at each batch size, after one that waits for the pipeline to start
+WEIGHT_BYTES = 4  # float32, in every precision
+ADAM_COPIES = 3  # a checkpoint of Adam holds the weights and two moments of each
+
+
+class StepTimer(keras.callbacks.Callback):
+    """Times a few training and validation steps, then ends the training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.train_seconds: list[float] = []
+        self.valid_seconds: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        float((logs or {})["loss"])  # a GPU may not have computed it yet
+        self.train_seconds.append(time.monotonic() - self.started)
+        self.model.stop_training = len(self.train_seconds) > TIMED_STEPS
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.started = time.monotonic()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        float((logs or {})["loss"])
+        self.valid_seconds.append(time.monotonic() - self.started)
+        self.model.stop_evaluating = len(self.valid_seconds) >= TIMED_STEPS
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Measured before the first trial.
+
+    Attributes:
+        device: in words.
+        encoder_weights: that the model really starts from, in words.
+        parameters: of the network.
+        startup_seconds: to build a model and its graph, once a training.
+        epoch_seconds: with validation, by batch size.
+    """
+
+    device: str
+    encoder_weights: str
+    parameters: int
+    startup_seconds: float
+    epoch_seconds: dict[int, float]
+
+
+def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> Timing:
+    """Trains a few steps at each batch size."""
+    data = hypermodel.data
+    configs = {one.batch_size: search.config(one) for one in search.combinations()}
+
+    started = time.monotonic()
+    model = hypermodel.build(hypermodel.hyperparameters())
+
+    def timed_fit(batch_size: int) -> StepTimer:
+        timer = StepTimer()
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras' "Epoch 1/30"
+            fit(model, configs[batch_size], data, [timer])
+        return timer
+
+    timed_fit(min(configs))  # builds the graph
+    startup = time.monotonic() - started
+    epochs = {}
+    for size in sorted(configs):
+        timer = timed_fit(size)
+        step = mean(timer.train_seconds[1:] or timer.train_seconds)
+        valid_step = mean(timer.valid_seconds)
+        epochs[size] = step * batches_per_epoch(data.splits["train"], size)
+        epochs[size] += valid_step * batches_per_epoch(data.splits["valid"], size)
+    return Timing(device, hypermodel.encoder_weights, model.count_params(), startup, epochs)
+
+
+def measured_once(
+    folder: SearchFolder, hypermodel: SegmentationHyperModel, search: Search, device: str
+) -> Timing:
+    """The timing of an earlier start on the same device, or a new one."""
+    if folder.forecast.is_file():
+        record = json.loads(folder.forecast.read_text(encoding="utf-8"))
+        if record["device"] == device:
+            seconds = {int(size): value for size, value in record["epoch_seconds"].items()}
+            return Timing(**record | {"epoch_seconds": seconds})
+    print("Timing a few steps ...", flush=True)
+    return measure(hypermodel, search, device)
+
+
+def save(timing: Timing, folder: SearchFolder) -> None:
+    """Keeps the timing for the next start."""
+    write_json(folder.forecast, asdict(timing))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left to do.
+
+    Attributes:
+        trials: trainings of one combination, repeated as often as asked.
+        epochs: of all trials and executions.
+        seconds: about.
+        peak_bytes: of disk while it runs.
+        kept_bytes: of disk when it is over.
+    """
+
+    trials: int
+    epochs: int
+    seconds: float
+    peak_bytes: int
+    kept_bytes: int
+
+
+def plan(hypermodel: SegmentationHyperModel, search: Search) -> list[tuple[int | None, int]]:
+    """The batch size and the epochs of every trial in order; None where a method draws it."""
+    combinations = search.combinations()
+    if search.options.method in ("grid", "list"):
+        return [(one.batch_size, one.epochs) for one in combinations]
+    oracle = make_oracle(search, hypermodel.hyperparameters())
+    if isinstance(oracle, HyperbandOracle):
+        rounds = oracle.schedule()
+        trials = [(None, epochs) for count, epochs in rounds for _ in range(count)]
+        return list(trials[: oracle.max_trials])
+    average = round(mean(one.epochs for one in combinations))
+    return [(None, average)] * (search.max_trials() or 0)
+
+
+def forecast(
+    timing: Timing,
+    trials: Sequence[tuple[int | None, int]],
+    ended: Sequence[str],
+    search: Search,
+) -> Forecast:
+    """Adds up the trials that have not ended.
+
+    Args:
+        timing: of one epoch.
+        trials: of `plan`.
+        ended: ids of trials; a trial's id is its place in the plan.
+        search: the options.
+    """
+    done = {int(trial_id) for trial_id in ended}
+    left = [trial for number, trial in enumerate(trials) if number not in done]
+    average = mean(timing.epoch_seconds[one.batch_size] for one in search.combinations())
+    executions = search.options.executions
+    epochs = executions * sum(epochs for _, epochs in left)
+    seconds = executions * sum(
+        timing.startup_seconds + epochs * (timing.epoch_seconds[size] if size else average)
+        for size, epochs in left
+    )
+    weights = WEIGHT_BYTES * timing.parameters
+    adam = any(optimizer != "sgd" for optimizer in search.space()["optimizer"])
+    kept = min(search.options.keep_weights, len(trials)) * weights
+    # Two checkpoints, the best weights of each training and their successor in the writing.
+    running = weights * (2 * (ADAM_COPIES if adam else 1) + executions + 1)
+    return Forecast(len(left), epochs, seconds, kept + running, kept)
+
+
+def sentences(cost: Forecast, timing: Timing, search: Search, trial_count: int) -> Iterator[str]:
+    """The forecast in words."""
+    for name, values in search.space().items():
+        yield f"  {name}: {', '.join(map(str, values))}"
+    for size, seconds in timing.epoch_seconds.items():
+        yield f"  batch size {size}: {duration(seconds)} an epoch, validation included"
+    left = "" if cost.trials == trial_count else f" left of {trial_count}"
+    yield (
+        f"Forecast: {cost.trials} trials{left}, {cost.epochs} epochs, about "
+        f"{duration(cost.seconds)} on {timing.device}; disk: up to {cost.peak_bytes / 1e9:.1f} GB "
+        f"while it runs, {cost.kept_bytes / 1e9:.1f} GB of weights after"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, in two digits or so."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 36000 else f"{seconds / 3600:.0f} h"

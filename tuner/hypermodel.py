@@ -1,0 +1,134 @@
+"""The trainings that KerasTuner chooses among: those of tf_muscle.train, by the same code."""
+
+import math
+import sys
+
+import keras
+import keras_tuner
+from tensorboard.plugins.hparams import api as hparams
+
+from tf_muscle.config import Config
+from tf_muscle.data.pipeline import batches_per_epoch
+from tf_muscle.device import seed_everything, strategy
+from tf_muscle.errors import UserError
+from tf_muscle.report.history import best_epoch, read_history
+from tf_muscle.run_folder import RunFolder
+from tf_muscle.train import Data, compiled_model, fit_with_records
+from tuner.options import Search, combination_of, digest
+from tuner.oracle import IDENTITY
+from tuner.trial_callbacks import EpochSeconds, StopCollapsed
+
+
+class DivergedError(Exception):
+    """The loss became NaN."""
+
+
+class SegmentationHyperModel(keras_tuner.HyperModel):
+    """A U-Net with its training, as a function of the hyperparameters.
+
+    Args:
+        search: the options.
+        data: of `tf_muscle.train.load_data`.
+        precision: of `tf_muscle.device.choose_precision`.
+    """
+
+    def __init__(self, search: Search, data: Data, precision: str):
+        super().__init__()
+        self.search = search
+        self.data = data
+        self.precision = precision
+        self.execution = 0  # number of the training that is to come, from 0
+        self.encoder_weights = ""  # that the last model really started from, in words
+
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        for name, values in self.search.space().items():
+            hp.Choice(name, values)
+
+    def hyperparameters(self) -> keras_tuner.HyperParameters:
+        """The space of the search, for its oracle."""
+        hp = keras_tuner.HyperParameters()
+        self.declare_hyperparameters(hp)
+        hp.Fixed(IDENTITY, digest(self.search.identity(self.data.facts["fingerprint"])))
+        return hp
+
+    def config(self, hp: keras_tuner.HyperParameters) -> Config:
+        """The training run that the values stand for."""
+        self.declare_hyperparameters(hp)
+        return self.search.config(combination_of(hp.values), self.execution)
+
+    def steps_per_epoch(self, config: Config) -> int:
+        """Batches that make an epoch."""
+        return batches_per_epoch(self.data.splits["train"], config.optimization.batch_size)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Builds and compiles the model, after seeding, so that no earlier trial matters."""
+        config = self.config(hp)
+        seed_everything(config.run.seed, config.run.deterministic)
+        steps = self.steps_per_epoch(config)
+        with strategy().scope():
+            model, self.encoder_weights = compiled_model(config, self.data, self.precision, steps)
+        if self.encoder_weights.startswith("random, because"):
+            print(f"WARNING: the encoder starts from {self.encoder_weights}", file=sys.stderr)
+        return model
+
+    def fit(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model, *, run: RunFolder
+    ) -> dict[str, float]:
+        """Trains the model, from the run's last checkpoint if there is one.
+
+        Args:
+            hp: the values.
+            model: of `build`.
+            run: folder for the records.
+
+        Returns:
+            The scores of the best epoch; see `scores`.
+
+        Raises:
+            DivergedError: the loss became NaN.
+            KeyboardInterrupt: ctrl-C asked for an end after the running epoch.
+        """
+        config = self.config(hp)
+        run.path.mkdir(parents=True, exist_ok=True)
+        unfinished = run.config.with_name("unfinished_config.yaml")
+        config.save(unfinished)
+        unfinished.replace(run.config)
+        callbacks: list[keras.callbacks.Callback] = [
+            EpochSeconds(),
+            hparams.KerasCallback(str(run.tensorboard), vars(combination_of(hp.values))),
+        ]
+        if self.search.options.stop_collapsed:
+            callbacks.append(StopCollapsed())
+        try:
+            interrupted = fit_with_records(
+                model, config, self.data, run, self.steps_per_epoch(config), callbacks
+            )
+        except UserError:  # NaN in the first epoch
+            interrupted = False
+        if interrupted:
+            raise KeyboardInterrupt
+        return scores(run)
+
+
+def scores(run: RunFolder) -> dict[str, float]:
+    """The validation scores of the epoch whose weights are kept, and what it took.
+
+    Returns:
+        The columns `val_...` of history.csv at the epoch with the best validation mIoU, and
+        `best_epoch` (from 1), `trained_epochs` and `seconds`.
+
+    Raises:
+        DivergedError: the loss became NaN.
+    """
+    history = read_history(run.history)
+    for column in ("loss", "val_loss"):
+        for epoch, value in enumerate(history[column], 1):
+            if not math.isfinite(value):
+                raise DivergedError(f"{column} became {value} in epoch {epoch}")
+    best = best_epoch(history)
+    kept = {name: values[best - 1] for name, values in history.items() if name.startswith("val_")}
+    return kept | {
+        "best_epoch": best,
+        "trained_epochs": len(history["loss"]),
+        "seconds": sum(history["seconds"]),
+    }

@@ -1,0 +1,268 @@
+"""What a search is made of: the options of a training run, and lists of values for four of them.
+
+Needs no TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonargparse
+
+from tf_muscle.command import (
+    command_parser,
+    from_options,
+    parse_over_preset,
+    preset_path,
+    with_values,
+)
+from tf_muscle.config import Config, at_least
+from tf_muscle.errors import UserError
+from tf_muscle.run_folder import default_name
+
+DEFAULT_PRESET = "tuner_unh_gym.yaml"
+# Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.
+DRAWN_TRIALS = 10
+# Options of a training run that mean nothing in a search.
+LEFT_OUT = ("run_name", "preview")
+# Where things lie on this machine, and what is done once: no matter of the search itself.
+NOT_OF_THE_SEARCH = (
+    "data",  # its fingerprint stands for it
+    "data_dir",
+    "runs_dir",
+    "saved_models_dir",
+    "name",
+    "retrain",
+    "dry_run",
+)
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Combination:
+    """One configuration to try."""
+
+    learning_rate: float
+    batch_size: int
+    optimizer: Optimizer
+    epochs: int
+
+
+SEARCHED = tuple(field.name for field in dataclasses.fields(Combination))
+HYPERBAND_EPOCHS = "tuner/epochs"  # where KerasTuner's Hyperband says how long a trial may train
+
+
+def combination_of(values: Mapping[str, Any]) -> Combination:
+    """The combination in the values of a KerasTuner trial."""
+    searched = {name: values[name] for name in SEARCHED}
+    return Combination(**searched | {"epochs": values.get(HYPERBAND_EPOCHS, values["epochs"])})
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """The search. The grid by default is the one that the original work documents."""
+
+    method: Literal["grid", "list", "random", "bayesian", "hyperband"] = "grid"
+    """grid: every combination of the values below, in order; list: those of --trials; random,
+    bayesian and hyperband: KerasTuner's, which choose among the values."""
+    learning_rate: float | list[float] = dataclasses.field(
+        default_factory=lambda: [0.01, 0.0005, 0.001, 0.0001]
+    )
+    """One or several, as in --learning_rate 0.01 0.001."""
+    batch_size: int | list[int] = dataclasses.field(default_factory=lambda: [4, 8, 16])
+    optimizer: Optimizer | list[Optimizer] = dataclasses.field(
+        default_factory=lambda: ["adam", "sgd"]
+    )
+    epochs: int | list[int] = dataclasses.field(default_factory=lambda: [10, 20, 30])
+    """hyperband shares the largest out among its trials."""
+    trials: list[Combination] | None = None
+    """Combinations one by one, for --method list."""
+    max_trials: int | None = None
+    """Stop after so many; by default after all of a grid or list, and after 10 where a method draws
+    at random."""
+    objective: Literal[
+        "val_mean_iou",
+        "val_foreground_mean_iou",
+        "val_mean_class_accuracy",
+        "val_foreground_pixel_accuracy",
+        "val_loss",
+    ] = "val_mean_iou"
+    """Ranks the trials, by its value at the epoch with the best validation mIoU, whose weights any
+    training keeps. The report ranks by mIoU."""
+    executions: int = 1
+    """Trainings of each combination, each with its own seed; their scores are averaged."""
+    keep_weights: int = 1
+    """Keep the weights of so many of the best trials, about 100 MB each."""
+    stop_collapsed: bool = False
+    """End a trial after 5 epochs in a row that found no muscle, instead of training it out."""
+    retrain: bool = False
+    """Train, judge and export the best combination when the search is over."""
+    dry_run: bool = False
+    """Say what the search would cost and stop."""
+    name: str | None = None
+    """Folder in runs/tuner. If it holds this same search, the search goes on where it stopped. By
+    default the preset's name and the time."""
+
+    def __post_init__(self) -> None:
+        for name in SEARCHED:
+            values = self.values(name)
+            if not values:
+                raise UserError(f"--{name} is an empty list: give at least one value")
+            if len(set(values)) < len(values):
+                raise UserError(f"--{name} has a value twice: {values}")
+        if (self.trials is not None) != (self.method == "list"):
+            raise UserError("--trials and --method list need each other: give both or neither")
+        if self.trials is not None and len(set(self.trials)) < len(self.trials):
+            raise UserError("--trials has a combination twice; leave one of them out")
+        if self.trials == []:
+            raise UserError("--trials is an empty list: give at least one combination")
+        if self.max_trials is not None:
+            at_least("max_trials", self.max_trials, 1)
+        at_least("executions", self.executions, 1)
+        at_least("keep_weights", self.keep_weights, 0)
+        if self.name and (Path(self.name).name != self.name or self.name == ".."):
+            raise UserError(
+                f"--name must be a plain name, got {self.name}; --runs_dir takes a path"
+            )
+
+    def values(self, name: str) -> list[Any]:
+        """The values of a searched option as a list, also where a single one was given."""
+        value = getattr(self, name)
+        return value if isinstance(value, list) else [value]
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """Everything that decides a search.
+
+    Attributes:
+        base: options of every trial's training; those in `SEARCHED` come from its combination.
+        options: the search.
+        name: of its folder.
+    """
+
+    base: Config
+    options: SearchOptions
+    name: str
+
+    def __post_init__(self) -> None:
+        for combination in self.combinations():
+            self.config(combination)  # raises what is wrong before the first trial
+
+    def combinations(self) -> list[Combination]:
+        """What grid and list run through, in order, and the others draw from."""
+        options = self.options
+        if options.trials is not None:
+            return options.trials[: options.max_trials]
+        values = {name: options.values(name) for name in SEARCHED}
+        if options.method == "hyperband":  # gives a trial its epochs itself, at most so many
+            values["epochs"] = [max(values["epochs"])]
+        grid = [
+            Combination(**dict(zip(values, point, strict=True)))
+            for point in itertools.product(*values.values())
+        ]
+        return grid[: options.max_trials] if options.method == "grid" else grid
+
+    def space(self) -> dict[str, list[Any]]:
+        """The different values of each searched option."""
+        combinations = self.combinations()
+        return {
+            name: list(dict.fromkeys(getattr(one, name) for one in combinations))
+            for name in SEARCHED
+        }
+
+    def max_trials(self) -> int | None:
+        """Trials at most; None for hyperband, which counts its own."""
+        options = self.options
+        if options.method in ("grid", "list"):
+            return len(self.combinations())
+        if options.method == "hyperband":
+            return options.max_trials
+        return min(options.max_trials or DRAWN_TRIALS, len(self.combinations()))
+
+    def config(self, combination: Combination, execution: int = 0) -> Config:
+        """The training run of a combination.
+
+        Args:
+            combination: of this search.
+            execution: number of the training, from 0; each has its own seed.
+        """
+        base = self.base
+        return dataclasses.replace(
+            base,
+            optimization=dataclasses.replace(base.optimization, **dataclasses.asdict(combination)),
+            run=dataclasses.replace(base.run, seed=base.run.seed + execution),
+        )
+
+    def flat(self) -> dict[str, Any]:
+        """All options by their names, as a preset holds them."""
+        training = {
+            name: value
+            for name, value in self.base.flat().items()
+            if name not in (*SEARCHED, *LEFT_OUT)
+        }
+        return training | dataclasses.asdict(self.options) | {"name": self.name}
+
+    def identity(self, data_fingerprint: str) -> dict[str, Any]:
+        """What two processes have to agree on to work at one search."""
+        options = {k: v for k, v in self.flat().items() if k not in NOT_OF_THE_SEARCH}
+        return options | {"data_fingerprint": data_fingerprint}
+
+
+def digest(identity: dict[str, Any]) -> str:
+    """A short name for an identity."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def search_parser() -> jsonargparse.ArgumentParser:
+    """A parser with --config, the search's options and those of a training run."""
+    parser = command_parser("tuner", "Search for the best hyperparameters of the training.")
+    parser.prog = "python -m tuner"
+    parser.add_argument("--config", action="config", help="Preset: a YAML file of options.")
+    parser.add_class_arguments(SearchOptions)
+    for concern in dataclasses.fields(Config):
+        skipped = {*SEARCHED, *LEFT_OUT} & {
+            field.name
+            for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
+        }
+        parser.add_class_arguments(concern.type, skip=skipped)
+    return parser
+
+
+def parse_search(argv: Sequence[str]) -> Search:
+    """Parses options over a preset; without --config, over configs/tuner_unh_gym.yaml.
+
+    Raises:
+        UserError: an option is unknown or out of range, or the preset cannot be read.
+    """
+    words = with_values(lists_joined(argv), SearchOptions)
+    options = parse_over_preset(search_parser(), words, DEFAULT_PRESET)
+    if options["trials"] is not None:
+        options["trials"] = [Combination(**vars(one)) for one in options["trials"]]
+    names = [field.name for field in dataclasses.fields(SearchOptions)]
+    preset = preset_path(argv) or Path(DEFAULT_PRESET)
+    return Search(
+        base=from_options({k: v for k, v in options.items() if k not in SEARCHED}),
+        options=SearchOptions(**{name: options[name] for name in names}),
+        name=options["name"] or default_name(preset.stem),
+    )
+
+
+def lists_joined(argv: Sequence[str]) -> list[str]:
+    """Writes `--epochs 10 20 30` as `--epochs=[10,20,30]`, which is how the parser takes lists."""
+    words: list[str] = []
+    waiting = list(argv)
+    while waiting:
+        word = waiting.pop(0)
+        values = []
+        if word.removeprefix("--") in SEARCHED:
+            while waiting and not waiting[0].startswith("--"):
+                values.append(waiting.pop(0))
+        words.append(f"{word}=[{','.join(values)}]" if len(values) > 1 else word)
+        words += values if len(values) == 1 else []
+    return words
