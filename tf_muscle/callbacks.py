@@ -19,6 +19,7 @@ from tf_muscle.model.metrics import (
     confusion_matrix,
 )
 from tf_muscle.model.unet import CORE
+from tf_muscle.report.history import replaces_best
 from tf_muscle.report.overlays import overlay
 from tf_muscle.report.plots import confusion_heatmap
 
@@ -93,19 +94,21 @@ class BestWeights(keras.callbacks.Callback):
     Args:
         path: of the weights file.
         best: score to beat, of the epochs before a resumed run.
+        tie: an epoch so close below the best replaces it, as in `history.best_epoch`.
     """
 
-    def __init__(self, path: Path, best: float = -1.0):
+    def __init__(self, path: Path, best: float = -1.0, tie: float = 0.0):
         super().__init__()
         self.path = path
         self.best = best
+        self.tie = tie
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         score = logs[MONITOR]
         # A network of NaN predicts class 0 everywhere, which scores as background only.
-        if score > self.best and math.isfinite(logs["loss"]):
-            self.best = score
+        if replaces_best(score, self.best, self.tie) and math.isfinite(logs["loss"]):
+            self.best = max(score, self.best)
             # The network alone, without the optimizer's state, is a third of the size.
             _replace_weights(self.model.get_layer(CORE), self.path)
 

@@ -145,6 +145,9 @@ class OptimizationConfig:
     """2 percent foreground asks for 50, which floods the masks."""
     ignore_background: bool = False
     """Leave background pixels out of the loss, as the report did "if needed"."""
+    tie: float = 0.0
+    """Validation mIoU within this of the best is a tie, which the later epoch wins: 20 photos cannot
+    tell 0.01 apart, and the later epoch has the lower learning rate."""
     early_stopping: int = 0
     """Stop after so many epochs without a better validation mIoU; 0 never stops."""
 
@@ -153,7 +156,7 @@ class OptimizationConfig:
             at_least(name, getattr(self, name), 1)
         for name in ("early_stopping", "weight_decay"):
             at_least(name, getattr(self, name), 0)
-        for name in ("beta_1", "beta_2", "momentum", "gamma", "warmup"):
+        for name in ("beta_1", "beta_2", "momentum", "gamma", "warmup", "tie"):
             between(name, getattr(self, name), 0.0, 1.0)
         at_least("class_weight_cap", self.class_weight_cap, 1.0)
         if not 0 < self.learning_rate < float("inf"):

@@ -93,7 +93,9 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     metrics = {split: one.record for split, one in judged.items()}
     history = read_history(run.history)
     synthetic = environment["data"]["synthetic"]
-    draw_figures(run, data, judged["test"].predictions, metrics, history, synthetic=synthetic)
+    tie = config.optimization.tie
+    predictions = judged["test"].predictions
+    draw_figures(run, data, predictions, metrics, history, tie=tie, synthetic=synthetic)
     saved_model = Path(config.run.saved_models_dir) / run.path.name
     if not saved_model.exists():  # it does if a kill came between it and metrics.json
         card = model_card(saved_model.name, config.flat(), environment, metrics)
@@ -111,6 +113,7 @@ def draw_figures(
     metrics: dict[str, dict[str, Any]],
     history: dict[str, list[float]],
     *,
+    tie: float,
     synthetic: bool,
 ) -> None:
     """Draws the pictures of the report; `predictions` are the test masks, uint8 [N, S, S]."""
@@ -141,6 +144,7 @@ def draw_figures(
         history,
         run.figures / "learning_curves.png",
         floor_mean_iou=metrics["valid"]["floor_mean_iou"],
+        tie=tie,
         synthetic=synthetic,
     )
     plots.confusion_heatmap(

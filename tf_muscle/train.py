@@ -227,7 +227,7 @@ def fit_with_records(
         *more_callbacks,
         ours.CallOutCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
         interrupt,
-        ours.BestWeights(run.best_weights, best_before),
+        ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
         ours.TensorBoardImages(run.tensorboard, images, masks, data.class_names),
         keras.callbacks.CSVLogger(run.history, append=True),

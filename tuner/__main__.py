@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
 
     import tensorflow as tf
 
-    from tf_muscle.train import load_data
+    from tf_muscle.data.dataset import load_data, say_notes
 
     if process.chief:  # it trains nothing, and would take a GPU's memory away from the workers
         tf.config.set_visible_devices([], "GPU")
@@ -39,8 +39,7 @@ def main(argv: Sequence[str]) -> None:
 
     from tuner.search import dry_run, run_search
 
-    for note in data.facts["notes"]:
-        print(note)
+    say_notes(search.base, data)
     if search.options.dry_run:
         dry_run(SearchFolder(path), search, data)
         return

@@ -168,22 +168,21 @@ def hyperparameter_effects(
     names = _shown(rows)
     scores = np.array([row.objective for row in rows])
     collapsed = np.array([row.background_only for row in rows])
-    height = 3.6 if len(names) < 3 else 6.2
+    columns = len(names) if len(names) < 4 else 2
+    height = 3.6 if len(names) < 4 else 6.2
     figure = new_figure("Effect of each hyperparameter", height, synthetic=synthetic)
-    grid = figure.subplots(-(-len(names) // 2), min(len(names), 2), sharey=True, squeeze=False)
-    for panel, name in zip(grid.flat, names, strict=False):
+    grid = figure.subplots(-(-len(names) // columns), columns, sharey=True, squeeze=False)
+    for panel, name in zip(grid.flat, names, strict=True):
         _effect_panel(panel, rows, name, scores, collapsed)
         if floor is not None:
             panel.axhline(
                 floor, color=FLOOR_COLOR, linestyle="--", label="background only (the floor)"
             )
-    for panel in grid.flat[len(names) :]:
-        panel.set_visible(False)
     for row in grid:
         row[0].set_ylabel(SCORE_LABELS[objective])
     handles: Mapping[str, Any] = {
         label: handle
-        for panel in grid.flat[: len(names)]
+        for panel in grid.flat
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
     figure.legend(

@@ -89,7 +89,7 @@ def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> 
         timer = timed_fit(size)
         step = mean(timer.train_seconds[1:] or timer.train_seconds)
         valid_step = mean(timer.valid_seconds)
-        epochs[size] = step * batches_per_epoch(data.splits["train"], size)
+        epochs[size] = step * hypermodel.steps_per_epoch(configs[size])
         epochs[size] += valid_step * batches_per_epoch(data.splits["valid"], size)
     return Timing(device, hypermodel.encoder_weights, model.count_params(), startup, epochs)
 

@@ -8,12 +8,13 @@ import keras_tuner
 from tensorboard.plugins.hparams import api as hparams
 
 from tf_muscle.config import Config
+from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import batches_per_epoch
 from tf_muscle.device import seed_everything, strategy
 from tf_muscle.errors import UserError
 from tf_muscle.report.history import best_epoch, read_history
 from tf_muscle.run_folder import RunFolder
-from tf_muscle.train import Data, compiled_model, fit_with_records
+from tf_muscle.train import compiled_model, fit_with_records
 from tuner.options import Search, combination_of, digest
 from tuner.oracle import IDENTITY
 from tuner.trial_callbacks import EpochSeconds, StopCollapsed
@@ -37,6 +38,7 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         self.search = search
         self.data = data
         self.precision = precision
+        self.devices = strategy()
         self.execution = 0  # number of the training that is to come, from 0
         self.encoder_weights = ""  # that the last model really started from, in words
 
@@ -58,14 +60,18 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
 
     def steps_per_epoch(self, config: Config) -> int:
         """Batches that make an epoch."""
-        return batches_per_epoch(self.data.splits["train"], config.optimization.batch_size)
+        return batches_per_epoch(
+            self.data.splits["train"],
+            config.optimization.batch_size,
+            drop_remainder=self.devices.num_replicas_in_sync > 1,
+        )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Builds and compiles the model, after seeding, so that no earlier trial matters."""
         config = self.config(hp)
         seed_everything(config.run.seed, config.run.deterministic)
         steps = self.steps_per_epoch(config)
-        with strategy().scope():
+        with self.devices.scope():
             model, self.encoder_weights = compiled_model(config, self.data, self.precision, steps)
         if self.encoder_weights.startswith("random, because"):
             print(f"WARNING: the encoder starts from {self.encoder_weights}", file=sys.stderr)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
@@ -18,7 +20,7 @@ from tuner.options import SEARCHED, Combination, Search, combination_of
 
 FIGURES = {
     "parallel_coordinates.png": "Each line is a trial: its values from left to right, and its "
-    "score. Lines beside one another have the same value.",
+    "score. Trials with the same value cross its bar, the best on top.",
     "hyperparameter_effects.png": "Each dot is a trial. The dark line is the mean over all trials "
     "with that value, whatever their other values.",
     "best_learning_curves.png": "The best trial, epoch by epoch.",
@@ -34,6 +36,7 @@ TERMINAL_COLUMNS = (
     "Foreground mIoU",
     "State",
 )
+ONCE = ("name", "retrain", "dry_run")  # options that say nothing about the results
 PUBLISHED_COLUMNS = ("published_val_loss", "published_val_mean_iou")
 
 
@@ -214,9 +217,10 @@ def _cell(value: float | None, form: str) -> str:
 def terminal_table(rows: Sequence[Row], search: Search, environment: Mapping[str, Any]) -> Table:
     """The columns of results.md that a terminal has room for."""
     header, *lines = table_rows(rows, search, environment)
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     for name in TERMINAL_COLUMNS:
-        table.add_column(name, justify="left" if name in ("Optimizer", "State") else "right")
+        justify: JustifyMethod = "left" if name in ("Optimizer", "State") else "right"
+        table.add_column(name.replace(" ", "\n"), justify=justify)
     for line in lines:
         table.add_row(*(line[header.index(name)] for name in TERMINAL_COLUMNS))
     return table
@@ -254,7 +258,8 @@ def _page(
         f"of all trials: `tensorboard --logdir {folder.path}`."
     )
     yield "## Settings"
-    yield markdown_table(named_values(search.flat()), align="---")
+    options = {k: v for k, v in search.flat().items() if k not in ONCE}
+    yield markdown_table(named_values(options), align="---")
     yield "## Environment"
     machine = {name: value for name, value in environment.items() if name != "data"}
     yield markdown_table(named_values(machine), align="---")

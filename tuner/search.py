@@ -8,14 +8,13 @@ import tensorflow as tf
 from rich.console import Console
 from tensorboard.plugins.hparams import api as hparams
 
-from tf_muscle.config import SAMPLE
-from tf_muscle.device import choose_precision, description
+from tf_muscle.data.dataset import Data, is_synthetic
+from tf_muscle.device import choose_precision, description, refuse_uneven_batches
 from tf_muscle.errors import UserError
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
 from tf_muscle.run_folder import versions, write_json
-from tf_muscle.train import Data
 from tuner import figures, forecast
 from tuner.folder import SearchFolder
 from tuner.hypermodel import SegmentationHyperModel
@@ -44,8 +43,7 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
     """
     # TensorFlow warns of the same function in many models, which is what a search is.
     tf.get_logger().setLevel("ERROR")
-    precision, machine = ("float32", {}) if process.chief else device_facts(search)
-    hypermodel = SegmentationHyperModel(search, data, precision)
+    hypermodel, machine = prepare(search, data, process)
     oracle = make_oracle(search, hypermodel.hyperparameters())
     runner = TrialRunner(hypermodel, oracle, search, folder, process)
     if process.worker:
@@ -82,10 +80,21 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
     return rows
 
 
-def device_facts(search: Search) -> tuple[str, dict[str, str]]:
-    """The precision to train in, and device and precision in words."""
+def prepare(
+    search: Search, data: Data, process: Role
+) -> tuple[SegmentationHyperModel, dict[str, str]]:
+    """The hypermodel for this machine, and device and precision in words.
+
+    Raises:
+        UserError: the machine cannot train with these options.
+    """
+    if process.chief:
+        return SegmentationHyperModel(search, data, "float32"), {}
     precision, reason = choose_precision(search.base.run.precision)
-    return precision, {"device": description(), "precision": f"{precision} ({reason})"}
+    hypermodel = SegmentationHyperModel(search, data, precision)
+    for batch_size in search.space()["batch_size"]:
+        refuse_uneven_batches(batch_size, hypermodel.devices.num_replicas_in_sync)
+    return hypermodel, {"device": description(), "precision": f"{precision} ({reason})"}
 
 
 def print_forecast(
@@ -102,7 +111,7 @@ def print_forecast(
     if len(ended) == len(trials):
         return {}
     timing = forecast.measured_once(folder, hypermodel, search, device)
-    if folder.path.exists():  # it does not in a dry run
+    if folder.options.exists():  # it does not in a dry run
         forecast.save(timing, folder)
     cost = forecast.forecast(timing, trials, ended, search)
     print("\n".join(forecast.sentences(cost, timing, search, len(trials))), flush=True)
@@ -111,8 +120,7 @@ def print_forecast(
 
 def dry_run(folder: SearchFolder, search: Search, data: Data) -> None:
     """Prints the forecast and leaves nothing behind."""
-    precision, machine = device_facts(search)
-    hypermodel = SegmentationHyperModel(search, data, precision)
+    hypermodel, machine = prepare(search, data, Role("alone"))
     print_forecast(folder, search, hypermodel, machine["device"])
 
 
@@ -141,7 +149,7 @@ def environment_of(
     counts = np.array(data.facts["pixel_counts"]["valid"])
     known = {
         "name": search.base.data.data,
-        "synthetic": search.base.data.data == SAMPLE,
+        "synthetic": is_synthetic(data.facts),
         "floor_mean_iou": floor_mean_iou(counts),
     }
     environment = {**versions(), **machine, "data": known | data.facts}

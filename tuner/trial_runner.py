@@ -14,7 +14,7 @@ from tf_muscle.errors import UserError
 from tf_muscle.run_folder import RunFolder, read_options, write_json
 from tuner.folder import RESULT, SearchFolder
 from tuner.hypermodel import DivergedError, SegmentationHyperModel
-from tuner.options import Search, combination_of
+from tuner.options import NOT_OF_THE_SEARCH, Search, combination_of
 from tuner.oracle import FAILURE, Durable
 from tuner.workers import Role, signs_of_life
 
@@ -128,7 +128,9 @@ class TrialRunner(keras_tuner.Tuner):
         """One training, or the result of an earlier start that came to its end."""
         result = run.path / RESULT
         self.hypermodel.execution = number
-        if run.config.is_file() and read_options(run) != self.hypermodel.config(hp).flat():
+        if run.config.is_file() and decisive(read_options(run)) != decisive(
+            self.hypermodel.config(hp).flat()
+        ):
             raise UserError(
                 f"{run.path} is a training of another search with the same name: delete "
                 f"{self.folder.path}, or choose another --name"
@@ -139,6 +141,11 @@ class TrialRunner(keras_tuner.Tuner):
             write_json(result, scores)
         shutil.rmtree(run.backup, ignore_errors=True)
         return dict(json.loads(result.read_text(encoding="utf-8")))
+
+
+def decisive(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a training but for those that say where things lie."""
+    return {name: value for name, value in options.items() if name not in NOT_OF_THE_SEARCH}
 
 
 def failure(error: Exception) -> str | None:

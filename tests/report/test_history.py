@@ -13,3 +13,10 @@ def test_repeated_epoch(tmp_path: Path) -> None:
     assert history["loss"] == pytest.approx([1.5, 0.9, float("nan")], nan_ok=True)
     assert history["val_mean_iou"] == [0.2, 0.25, 0.25]
     assert best_epoch(history) == 2  # the first of equals, as the checkpoint keeps it
+
+
+def test_the_later_epoch_wins_a_tie() -> None:
+    scores = {"val_mean_iou": [0.30, 0.50, 0.48, 0.494, 0.489]}
+    assert best_epoch(scores) == 2
+    assert best_epoch(scores, tie=0.01) == 4  # .494 is within .01 of .50, .489 is not
+    assert best_epoch(scores, tie=0.03) == 5

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tf_muscle.train import Data
+from tf_muscle.data.dataset import Data
 from tuner.forecast import Forecast, Timing, duration, forecast, plan, sentences
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search

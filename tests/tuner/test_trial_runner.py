@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import RunFolder
-from tf_muscle.train import Data
 from tuner.folder import SearchFolder, open_folder
 from tuner.hypermodel import SegmentationHyperModel, scores
 from tuner.options import Combination, Search, combination_of

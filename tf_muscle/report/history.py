@@ -4,8 +4,6 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 
 def read_history(path: Path) -> dict[str, list[float]]:
     """Reads history.csv.
@@ -25,6 +23,20 @@ def read_history(path: Path) -> dict[str, list[float]]:
     return {column: [float(row[column]) for row in ordered] for column in ordered[0]}
 
 
-def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
-    """The epoch, counted from 1, with the highest validation mIoU; the first of equals."""
-    return int(np.nanargmax(history["val_mean_iou"])) + 1
+def replaces_best(score: float, best: float, tie: float) -> bool:
+    """Whether a later epoch replaces the best so far: it is better, or within `tie` below it."""
+    return score > best or (tie > 0 and score >= best - tie)
+
+
+def best_epoch(history: Mapping[str, Sequence[float]], tie: float = 0.0) -> int:
+    """The epoch, counted from 1, whose weights a run keeps.
+
+    Args:
+        history: of `read_history`.
+        tie: option of the run; with 0, the first of the epochs with the best validation mIoU.
+    """
+    kept, best = 1, float("-inf")
+    for epoch, score in enumerate(history["val_mean_iou"], 1):
+        if replaces_best(score, best, tie):
+            kept, best = epoch, max(score, best)
+    return kept

@@ -27,6 +27,7 @@ def learning_curves(
     path: Path,
     *,
     floor_mean_iou: float,
+    tie: float = 0.0,
     synthetic: bool = False,
 ) -> Path:
     """Writes loss, accuracy and both mIoU against epochs, for training and validation.
@@ -35,13 +36,14 @@ def learning_curves(
         history: the columns of history.csv, see `tf_muscle.report.history`.
         path: of the PNG.
         floor_mean_iou: of the validation set, see `tf_muscle.model.metrics`.
+        tie: option of the run, see `best_epoch`.
         synthetic: the photos are rendered.
 
     Returns:
         `path`.
     """
     figure = new_figure("Learning curves", 6.2, synthetic=synthetic)
-    best = best_epoch(history)
+    best = best_epoch(history, tie)
     for axis, (column, label) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         for split, prefix in (("train", ""), ("valid", "val_")):
             values = history[prefix + column]

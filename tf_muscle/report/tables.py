@@ -95,7 +95,13 @@ def write_report(
         markdown_table(scores),
         _interval_note(metrics, synthetic),
         *_warnings(metrics, synthetic),
-        _reading(metrics, history, environment["encoder_weights"], synthetic),
+        _reading(
+            metrics,
+            history,
+            environment["encoder_weights"],
+            tie=options.get("tie", 0.0),
+            synthetic=synthetic,
+        ),
         *(_published_parts() if published_beside else ()),
         "## Each class",
         markdown_table(class_rows(metrics, synthetic=synthetic)),
@@ -198,6 +204,8 @@ def _reading(
     metrics: Metrics,
     history: Mapping[str, Sequence[float]],
     encoder_weights: str,
+    *,
+    tie: float,
     synthetic: bool,
 ) -> str:
     """What the first table says, in sentences."""
@@ -219,7 +227,8 @@ def _reading(
         "what is marked where nothing is hardly lowers it.",
         "Loss is what training minimised; compare it between runs with the same `loss` only.",
         f"Training took {len(history['loss'])} epochs. Scored are the weights after epoch "
-        f"{best_epoch(history)}, which had the best validation mIoU.",
+        f"{best_epoch(history, tie)}, which had the best validation mIoU"
+        + (f" (within {tie} of the best, the later epoch wins)." if tie else "."),
         f"Encoder weights at the start: {encoder_weights}.",
     )
     return "\n".join(f"- {sentence}" for sentence in sentences)
