@@ -146,8 +146,8 @@ class OptimizationConfig:
     ignore_background: bool = False
     """Leave background pixels out of the loss, as the report did "if needed"."""
     tie: float = 0.0
-    """Validation mIoU within this of the best is a tie, which the later epoch wins: 20 photos cannot
-    tell 0.01 apart, and the later epoch has the lower learning rate."""
+    """Validation mIoU within this of the best is a tie, which the later epoch wins: 20 photos
+    cannot tell 0.01 apart, and the later epoch has the lower learning rate."""
     early_stopping: int = 0
     """Stop after so many epochs without a better validation mIoU; 0 never stops."""
 

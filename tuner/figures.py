@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
 from tf_muscle.report.figure_style import new_figure
-from tuner.options import SEARCHED
+from tuner.options import OPTIMIZER_NAMES, SEARCHED
 from tuner.results import Row
 
 SCORE_LABELS = {
@@ -44,9 +44,7 @@ def _shown(rows: Sequence[Row]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value.upper() if value == "sgd" else value.capitalize()
-    return f"{value:g}"
+    return OPTIMIZER_NAMES[value] if isinstance(value, str) else f"{value:g}"
 
 
 def _places(rows: Sequence[Row], name: str) -> np.ndarray:

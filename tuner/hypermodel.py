@@ -29,7 +29,7 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
 
     Args:
         search: the options.
-        data: of `tf_muscle.train.load_data`.
+        data: of `tf_muscle.data.dataset.load_data`.
         precision: of `tf_muscle.device.choose_precision`.
     """
 
@@ -113,11 +113,15 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
             interrupted = False
         if interrupted:
             raise KeyboardInterrupt
-        return scores(run)
+        return scores(run, config.optimization.tie)
 
 
-def scores(run: RunFolder) -> dict[str, float]:
+def scores(run: RunFolder, tie: float = 0.0) -> dict[str, float]:
     """The validation scores of the epoch whose weights are kept, and what it took.
+
+    Args:
+        run: folder of the records.
+        tie: option of the run, see `best_epoch`.
 
     Returns:
         The columns `val_...` of history.csv at the epoch with the best validation mIoU, and
@@ -131,7 +135,7 @@ def scores(run: RunFolder) -> dict[str, float]:
         for epoch, value in enumerate(history[column], 1):
             if not math.isfinite(value):
                 raise DivergedError(f"{column} became {value} in epoch {epoch}")
-    best = best_epoch(history)
+    best = best_epoch(history, tie)
     kept = {name: values[best - 1] for name, values in history.items() if name.startswith("val_")}
     return kept | {
         "best_epoch": best,

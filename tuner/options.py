@@ -41,6 +41,7 @@ NOT_OF_THE_SEARCH = (
 )
 
 Optimizer = Literal["adam", "adamw", "sgd"]
+OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,9 +20,9 @@ from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.run_folder import write_json
 from tuner.options import Search
 
-# A trial whose process died so often is not tried again: the system kills what takes too much
+# A trial whose process was killed so often is not tried again: the system kills what takes too much
 # memory, and would do so for ever.
-MOST_STARTS = 3
+MOST_KILLS = 3
 # A trial's values reach the chief, its message does not (KerasTuner's Trial.to_proto omits it).
 FAILURE = "tuner/failure"
 IDENTITY = "tuner/identity"  # value that all trials share, see Search.identity
@@ -50,17 +50,17 @@ class Durable(keras_tuner.Oracle):
         self.combinations = combinations
         # None: no number of failures in a row ends the search.
         super().__init__(max_consecutive_failed_trials=None, **kwargs)
-        self.starts: dict[str, int] = {}
+        self.kills: dict[str, int] = {}
         self.heard: dict[str, float] = {}  # tuner id -> time of its last sign of life
         self.on_change: Callable[[], object] = lambda: None
         self.verbose = 0  # search.py prints less and more to the point
 
     def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), "starts": self.starts}
+        return {**super().get_state(), "kills": self.kills}
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self.starts = state["starts"]
+        self.kills = state["kills"]
 
     def save(self) -> None:
         write_json(Path(self._get_oracle_fname()), self.get_state())
@@ -92,14 +92,19 @@ class Durable(keras_tuner.Oracle):
                 trial.status = TrialStatus.IDLE
             if trial.status != TrialStatus.RUNNING:
                 return trial
-            starts = self.starts.get(trial.trial_id, 0)
-            if starts < MOST_STARTS:
-                self.starts[trial.trial_id] = starts + 1
+            kills = self.kills.get(trial.trial_id, 0)
+            if kills < MOST_KILLS:
+                self.kills[trial.trial_id] = kills + 1  # until `absolve` or the trial's end
                 self.save()
                 return trial
             trial.status = TrialStatus.FAILED
-            trial.message = f"its process was killed {starts} times, for want of memory perhaps"
+            trial.message = f"its process was killed {kills} times, for want of memory perhaps"
             self.end_trial(trial)
+
+    def absolve(self, trial_id: str) -> None:
+        """Forgets how often a trial's process was killed, since memory was not the reason."""
+        self.kills.pop(trial_id, None)
+        self.save()
 
     @keras_tuner.synchronized
     def get_trial(self, trial_id: str) -> Trial:
@@ -201,13 +206,6 @@ class HyperbandOracle(Durable, keras_tuner.oracles.HyperbandOracle):
     A bracket draws without repeats; KerasTuner's draws without repeats over all brackets, and stops
     in the middle of one for want of combinations.
     """
-
-    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The best completed trials; those that found no muscle come last, whatever their mIoU."""
-        sign = -1 if self.objective.direction == "max" else 1
-        completed = [one for one in self.trials.values() if one.status == TrialStatus.COMPLETED]
-        completed.sort(key=lambda one: (background_only(one), sign * one.score))
-        return completed[:num_trials]
 
     def _drawn_before(self) -> list[str]:
         return [one["id"] for one in self._brackets[-1]["rounds"][0]]

@@ -16,7 +16,7 @@ from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
 from tf_muscle.report.tables import SYNTHETIC, markdown_table, named_values
 from tuner.folder import SearchFolder
-from tuner.options import SEARCHED, Combination, Search, combination_of
+from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
 FIGURES = {
     "parallel_coordinates.png": "Each line is a trial: its values from left to right, and its "
@@ -194,7 +194,7 @@ def table_rows(
         cells = [
             f"{values.learning_rate:g}",
             str(values.batch_size),
-            values.optimizer.capitalize() if values.optimizer != "sgd" else "SGD",
+            OPTIMIZER_NAMES[values.optimizer],
             _cell(row.val_loss, ".4f"),
             _cell(row.val_mean_iou, ".4f"),
             f"{trained:g} of {values.epochs}" if short else str(values.epochs),
@@ -217,7 +217,7 @@ def _cell(value: float | None, form: str) -> str:
 def terminal_table(rows: Sequence[Row], search: Search, environment: Mapping[str, Any]) -> Table:
     """The columns of results.md that a terminal has room for."""
     header, *lines = table_rows(rows, search, environment)
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in TERMINAL_COLUMNS:
         justify: JustifyMethod = "left" if name in ("Optimizer", "State") else "right"
         table.add_column(name.replace(" ", "\n"), justify=justify)

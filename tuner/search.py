@@ -31,7 +31,7 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
     Args:
         folder: of this process.
         search: the options.
-        data: of `tf_muscle.train.load_data`.
+        data: of `load_data`.
         process: alone it does everything; a chief hands out trials and writes the results; a worker
             runs trials and writes their records only.
 
@@ -204,5 +204,6 @@ def draw_figures(
         read_history(run.history),
         folder.figures / "best_learning_curves.png",
         floor_mean_iou=data["floor_mean_iou"],
+        tie=search.base.optimization.tie,
         synthetic=synthetic,
     )

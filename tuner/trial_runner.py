@@ -53,6 +53,10 @@ class TrialRunner(keras_tuner.Tuner):
             executions_per_trial=search.options.executions,
         )
         self.save()  # KerasTuner reloads only what was saved once
+        if not process.worker:
+            for trial_id in list(oracle.kills):
+                if any(any(run.backup.glob("*")) for run in folder.executions(trial_id)):
+                    oracle.absolve(trial_id)  # it got through an epoch once
 
     def _populate_initial_space(self) -> None:
         """Builds no model: the oracle was given the hyperparameters when it was made."""
@@ -97,9 +101,11 @@ class TrialRunner(keras_tuner.Tuner):
             else:
                 self._run_and_update_trial(trial)
             trial.status = TrialStatus.COMPLETED
-        except (DivergedError, MemoryError, tf.errors.OpError) as error:
+        except BaseException as error:  # ctrl-C too
             reason = failure(error)
             if reason is None:
+                if not self.process.worker:
+                    self.oracle.absolve(trial.trial_id)
                 raise
             print(f"Trial {trial.trial_id} failed: {reason}")
             trial.status = TrialStatus.FAILED
@@ -148,12 +154,14 @@ def decisive(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in NOT_OF_THE_SEARCH}
 
 
-def failure(error: Exception) -> str | None:
+def failure(error: BaseException) -> str | None:
     """The reason, in a line, of an error that the combination brought about; None for others."""
     text = " ".join(str(error).split())
     if isinstance(error, DivergedError):
         return text
     memory = isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
-    if memory or any(words in text.lower() for words in OUT_OF_MEMORY):
+    if isinstance(error, tf.errors.OpError):  # a GPU's may come as an InternalError
+        memory = memory or any(words in text.lower() for words in OUT_OF_MEMORY)
+    if memory:
         return f"out of memory ({text[:120]})" if text else "out of memory"
     return None

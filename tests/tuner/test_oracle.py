@@ -11,7 +11,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tuner import oracle as oracle_module
 from tuner.options import SEARCHED, Combination, Search, combination_of
-from tuner.oracle import FAILURE, MOST_STARTS, Durable, HyperbandOracle, make_oracle
+from tuner.oracle import FAILURE, MOST_KILLS, Durable, HyperbandOracle, make_oracle
 
 TWELVE = {
     "learning_rate": [0.1, 0.01],
@@ -105,13 +105,17 @@ def test_trial_that_kills_its_process_is_given_up(
 ) -> None:
     search = make_search(**TWELVE)
     opened(search, tmp_path / "study").create_trial("tuner0")
-    for _ in range(MOST_STARTS - 1):
+    for _ in range(MOST_KILLS - 1):
         again = opened(search, tmp_path / "study", reload=True).create_trial("tuner0")
         assert again.trial_id == "0000"
+    shutil.copytree(tmp_path / "study", tmp_path / "spared")
     oracle = opened(search, tmp_path / "study", reload=True)
     assert len(run_out(oracle)) == 11
     assert oracle.trials["0000"].status == TrialStatus.FAILED
     assert "memory" in oracle.trials["0000"].message
+    spared = opened(search, tmp_path / "spared", reload=True)
+    spared.absolve("0000")
+    assert len(run_out(spared)) == 12
 
 
 def test_failures_in_a_row_do_not_end_the_search(

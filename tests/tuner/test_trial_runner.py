@@ -18,9 +18,9 @@ from tf_muscle.run_folder import RunFolder
 from tuner.folder import SearchFolder, open_folder
 from tuner.hypermodel import SegmentationHyperModel, scores
 from tuner.options import Combination, Search, combination_of
-from tuner.oracle import make_oracle
+from tuner.oracle import MOST_KILLS, make_oracle
 from tuner.results import Row, rows_of
-from tuner.trial_runner import TrialRunner
+from tuner.trial_runner import TrialRunner, failure
 from tuner.workers import Role
 
 FINGERPRINT = "0123456789abcdef"
@@ -165,6 +165,24 @@ def test_failed_trials_are_recorded_and_the_search_goes_on(
     assert list(bench.folder.path.rglob("*.weights.h5")) == [best]
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "out of memory"),
+        (tf.errors.ResourceExhaustedError(None, None, "too\n  much"), "out of memory (too much)"),
+        (
+            tf.errors.InternalError(None, None, "CUDA: Failed to allocate 3 GB"),
+            "out of memory (CUDA: Failed to allocate 3 GB)",
+        ),
+        (tf.errors.NotFoundError(None, None, "no such file"), None),
+        (OSError("out of memory cards"), None),
+        (KeyboardInterrupt(), None),
+    ],
+)
+def test_what_a_combination_can_help(error: BaseException, reason: str | None) -> None:
+    assert failure(error) == reason
+
+
 def test_any_other_error_ends_the_search_and_is_met_again(
     make_search: Callable[..., Search],
 ) -> None:
@@ -192,6 +210,32 @@ def test_ctrl_c_leaves_the_trial_for_later(make_search: Callable[..., Search]) -
         bench.runner.search()
     assert [row.state for row in bench.rows()] == ["running"]
     assert bench.folder.execution("0000", 0).backup.exists()  # goes on from here
+
+
+def test_ctrl_c_is_no_sign_of_too_little_memory(make_search: Callable[..., Search]) -> None:
+    def interrupted(combination: Combination, execution: int) -> float:
+        raise KeyboardInterrupt
+
+    search = make_search(**SIX)
+    for _ in range(MOST_KILLS + 1):
+        with pytest.raises(KeyboardInterrupt):
+            Bench(search, interrupted).runner.search()
+    bench = Bench(search, good)
+    bench.runner.search()
+    assert {row.state for row in bench.rows()} == {"completed"}
+
+
+def test_killed_after_an_epoch_is_no_sign_of_too_little_memory(
+    make_search: Callable[..., Search],
+) -> None:
+    search = make_search(**SIX)
+    for _ in range(MOST_KILLS + 1):
+        bench = Bench(search, good)
+        assert bench.oracle.create_trial("tuner0").trial_id == "0000"
+        checkpoint = bench.folder.execution("0000", 0).backup / "latest.weights.h5"
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.touch()
+    assert bench.oracle.kills == {"0000": 1}
 
 
 def test_execution_that_came_to_its_end_is_not_repeated(
@@ -232,6 +276,7 @@ def test_scores_are_those_of_the_epoch_whose_weights_are_kept(tmp_path: Path) ->
     assert result["val_mean_iou"] == 0.5
     assert result["val_loss"] == 0.8  # not the lowest
     assert (result["best_epoch"], result["trained_epochs"], result["seconds"]) == (2, 3, 5.5)
+    assert scores(run, tie=0.1)["val_loss"] == 0.1  # the later epoch wins the tie
 
 
 @pytest.mark.parametrize("column", ["loss", "val_loss"])
