@@ -20,8 +20,6 @@ def main(argv: Sequence[str]) -> None:
     """The command."""
     process = role()
     search = parse_search(argv)
-    if not process.alone and not search.options.name:
-        raise UserError("--name is missing: chief and workers have to give the same one")
     path = Path(search.base.run.runs_dir) / "tuner" / search.name
     if process.worker:
         path = SearchFolder(path).workers / process.tuner_id

@@ -22,7 +22,6 @@ from tf_muscle.command import (
 )
 from tf_muscle.config import Config, at_least
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import default_name
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.
@@ -106,8 +105,8 @@ class SearchOptions:
     dry_run: bool = False
     """Say what the search would cost and stop."""
     name: str | None = None
-    """Folder in runs/tuner. If it holds this same search, the search goes on where it stopped. By
-    default the preset's name and the time."""
+    """Folder in runs/tuner; the preset's name by default, so that the same command goes on where it
+    was stopped. A folder that holds another search is refused."""
 
     def __post_init__(self) -> None:
         for name in SEARCHED:
@@ -250,7 +249,7 @@ def parse_search(argv: Sequence[str]) -> Search:
     return Search(
         base=from_options({k: v for k, v in options.items() if k not in SEARCHED}),
         options=SearchOptions(**{name: options[name] for name in names}),
-        name=options["name"] or default_name(preset.stem),
+        name=options["name"] or preset.stem,
     )
 
 

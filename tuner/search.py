@@ -70,7 +70,7 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
         else:
             runner.search()
     except KeyboardInterrupt:
-        print(f"\nThe same command with --name {search.name} goes on from here.")
+        print("\nThe same command goes on from here.")
         raise
     runner.prune()
     draw_figures(folder, rows_of(oracle.trials, search), search, environment["data"])

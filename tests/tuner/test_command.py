@@ -65,13 +65,6 @@ def test_half_set_environment_is_named(tmp_path: Path) -> None:
     assert "KERASTUNER_TUNER_ID and KERASTUNER_ORACLE_PORT" in run.stderr
 
 
-def test_workers_need_a_name(tmp_path: Path) -> None:
-    values = dict(zip(VARIABLES, ("worker1", "127.0.0.1", "8000"), strict=True))
-    run = tune(cwd=tmp_path, **values)
-    assert run.returncode == 2
-    assert "--name is missing" in run.stderr
-
-
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -83,7 +83,7 @@ def test_preset_of_a_training_is_a_search_of_one(tmp_path: Path) -> None:
     search = parse_search(["--config", str(preset), "--epochs", "5", "6"])
     assert search.combinations() == [Combination(0.001, 2, "sgd", n) for n in (5, 6)]
     assert search.base.augment.crop == 32
-    assert search.name.startswith("mine-")
+    assert search.name == "mine"
 
 
 def test_values_are_joined_up_to_the_next_option() -> None:
