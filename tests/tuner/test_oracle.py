@@ -256,5 +256,17 @@ def test_first_result_of_a_trial_counts(make_search: Callable[..., Search], tmp_
     assert oracle.trials["0000"].score == pytest.approx(score_of(trial))
 
 
+def test_worker_outlives_the_chief(make_search: Callable[..., Search], tmp_path: Path) -> None:
+    """The chief is started again while a worker trains, and takes what the worker then reports."""
+    search = make_search(**TWELVE)
+    trial = opened(search, tmp_path / "study").create_trial("worker1")
+    oracle = opened(search, tmp_path / "study", reload=True)
+    complete(oracle, trial)
+    others = run_out(oracle, "worker2")
+    assert trial.trial_id not in {one.trial_id for one in others}
+    assert len(others) == 11
+    assert oracle.trials[trial.trial_id].status == TrialStatus.COMPLETED
+
+
 def test_every_option_is_a_hyperparameter(make_search: Callable[..., Search]) -> None:
     assert set(make_search().space()) == set(SEARCHED)
