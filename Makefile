@@ -1,10 +1,13 @@
 # make train: set up and train on the bundled sample.   make test: set up and test.
+# make test-oldest, make test-newest: with the oldest and the newest libraries that pyproject.toml allows.
+# make coverage, make mutation: how much the tests see; docs/testing.md has the results.
+# make bench: measure this machine; also against other libraries where those are installed.
 PYTHON ?= python3
 BIN := .venv/bin
 # Only for `make train`: words for the command line, as in make train ARGS="--epochs 3".
 ARGS ?=
 
-.PHONY: train test lint clean
+.PHONY: train test lint bench test-oldest test-newest coverage mutation clean
 
 train: .venv/installed
 	$(BIN)/python -m tf_muscle.train $(ARGS)
@@ -16,6 +19,25 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
+
+# Every extra that a test asks for. The bounds are those of Python 3.11, the oldest.
+EVERYTHING := .[test,tfds,litert,onnx]
+
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest
+
+test-newest: .venv-newest/installed
+	.venv-newest/bin/python -m pytest
+
+coverage: .venv/installed-quality
+	$(BIN)/python -m pytest --cov -m ""
+
+mutation: .venv/installed-quality
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 # A marker file per set-up, so that pip runs again only when what to install has changed.
 .venv/installed: pyproject.toml constraints.txt
@@ -29,5 +51,21 @@ lint: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	touch $@
 
+.venv/installed-quality: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[quality]"
+	touch $@
+
+.venv-oldest/installed: pyproject.toml tests/oldest_versions.py
+	$(PYTHON) -m venv --clear .venv-oldest
+	$(PYTHON) tests/oldest_versions.py > .venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c .venv-oldest/oldest.txt -e "$(EVERYTHING)"
+	touch $@
+
+.venv-newest/installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e "$(EVERYTHING)"
+	touch $@
+
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-oldest .venv-newest mutants build *.egg-info .mypy_cache .ruff_cache .pytest_cache

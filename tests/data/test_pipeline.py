@@ -60,7 +60,7 @@ def assert_equal_batches(actual: Batches, expected: Batches) -> None:
 def test_every_epoch_sees_every_photo_once() -> None:
     steps = batches_per_epoch(numbered(), 4)
     assert steps == 3
-    batches = training_batches(numbered(), 4, Augmenter(NO_CHANGE, 0))
+    batches = training_batches(numbered(), 4, 0, Augmenter(NO_CHANGE, 0))
     assert batches.element_spec[0].shape.as_list() == [None, SIZE, SIZE, 3]
     assert batches.element_spec[1].shape.as_list() == [None, SIZE, SIZE]
     assert [spec.dtype for spec in batches.element_spec] == [tf.uint8, tf.uint8]
@@ -78,7 +78,7 @@ def test_same_seed_same_batches_whatever_the_parallelism(
     def drawn(workers: int, seed: int) -> Batches:
         monkeypatch.setattr(pipeline, "WORKERS", workers)
         augmenter = Augmenter(AugmentConfig(rotate=10.0, zoom=0.2), seed)
-        return first(training_batches(numbered(), 4, augmenter), 7)
+        return first(training_batches(numbered(), 4, augmenter.seed, augmenter), 7)
 
     expected = drawn(1, seed=0)
     assert_equal_batches(drawn(1, seed=0), expected)
@@ -89,15 +89,15 @@ def test_same_seed_same_batches_whatever_the_parallelism(
 
 def test_skipped_batches_are_those_of_the_interrupted_run() -> None:
     augmenter = Augmenter(AugmentConfig(), 3)
-    whole = first(training_batches(numbered(), 4, augmenter), 9)
+    whole = first(training_batches(numbered(), 4, augmenter.seed, augmenter), 9)
     for skipped in (3, 6):
-        tail = training_batches(numbered(), 4, augmenter, skipped_batches=skipped)
+        tail = training_batches(numbered(), 4, augmenter.seed, augmenter, skipped_batches=skipped)
         assert_equal_batches(first(tail, 9 - skipped), whole[skipped:])
 
 
 def test_crops_give_the_batches_their_shape() -> None:
     recipe = AugmentConfig(crop=32)
-    batches = training_batches(load_sized(40), 4, Augmenter(recipe, 0))
+    batches = training_batches(load_sized(40), 4, 0, Augmenter(recipe, 0))
     assert batches.element_spec[0].shape.as_list() == [None, 32, 32, 3]
     ((images, masks),) = first(batches, 1)
     assert images.shape == (4, 32, 32, 3)
@@ -198,7 +198,7 @@ def test_photos_too_many_for_the_memory_are_cached_on_disk(
     (folder,) = tmp_path.iterdir()
     assert any(folder.iterdir())
 
-    batches = training_batches(on_disk, 3, Augmenter(NO_CHANGE, 0))
+    batches = training_batches(on_disk, 3, 0, Augmenter(NO_CHANGE, 0))
     del on_disk
     expected = sorted(image.tobytes() for image in as_arrays(in_memory)[0])
     for epoch in (0, 1):

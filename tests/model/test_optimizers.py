@@ -77,9 +77,58 @@ def test_optimizer_follows_its_schedule() -> None:
 
 def test_report_optimizer() -> None:
     chosen = optimizer(OptimizationConfig(), STEPS)
-    assert type(chosen) is keras.optimizers.Adam
+    assert isinstance(chosen, keras.optimizers.Adam)
     assert (chosen.beta_1, chosen.beta_2, chosen.epsilon) == (0.9, 0.999, 1e-8)
     assert chosen.weight_decay is None
+
+
+def steps_of(chosen: keras.optimizers.Optimizer, steps: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A weight after some steps of random gradients, and the optimizer's state."""
+    rng = np.random.default_rng(0)
+    weight = keras.Variable(rng.normal(size=(3, 4)).astype(np.float32))
+    for scale in np.geomspace(1e-6, 1e3, steps):
+        chosen.apply([np.float32(scale * rng.normal(size=(3, 4)))], [weight])
+    return np.array(weight), [np.array(variable) for variable in chosen.variables]
+
+
+@pytest.mark.parametrize(
+    ("name", "stock"),
+    [
+        ("adam", keras.optimizers.Adam(0.01, epsilon=1e-8)),
+        ("adamw", keras.optimizers.AdamW(0.01, epsilon=1e-8, weight_decay=0.1)),
+    ],
+)
+def test_fused_update_is_keras_own(name: str, stock: keras.optimizers.Optimizer) -> None:
+    config = OptimizationConfig(
+        optimizer=name, learning_rate=0.01, schedule="constant", weight_decay=0.1
+    )
+    fused = optimizer(config, STEPS)
+    weight, state = steps_of(fused, 25)
+    expected_weight, expected_state = steps_of(stock, 25)
+    np.testing.assert_allclose(weight, expected_weight, rtol=1e-5)
+    # The last two are the moments; Keras' own also has its constant learning rate.
+    for mine, its in zip(state[-2:], expected_state[-2:], strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5)
+
+
+def test_fused_adam_against_the_paper() -> None:
+    """Kingma and Ba 2015, algorithm 1, the variant of section 2's end (epsilon hat), in numpy."""
+    config = OptimizationConfig(learning_rate=0.1, schedule="constant", beta_1=0.8, beta_2=0.9)
+    chosen = optimizer(config, STEPS)
+    weight, expected, m, v = keras.Variable(1.0), 1.0, 0.0, 0.0
+    for step, gradient in enumerate([1.0, -2.0, 0.5], start=1):
+        chosen.apply([np.float32(gradient)], [weight])
+        m = 0.8 * m + 0.2 * gradient
+        v = 0.9 * v + 0.1 * gradient**2
+        rate = 0.1 * math.sqrt(1 - 0.9**step) / (1 - 0.8**step)
+        expected -= rate * m / (math.sqrt(v) + 1e-8)
+        assert float(weight) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fused_adam_is_serializable() -> None:
+    chosen = optimizer(OptimizationConfig(schedule="constant"), STEPS)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(chosen))
+    assert type(again) is type(chosen)
 
 
 def test_sgd() -> None:

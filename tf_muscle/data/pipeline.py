@@ -77,7 +77,8 @@ def _cache(dataset: tf.data.Dataset, byte_count: int) -> tf.data.Dataset:
 def training_batches(
     examples: tf.data.Dataset,
     batch_size: int,
-    augmenter: Augmenter,
+    seed: int,
+    augmenter: Augmenter | None,
     *,
     skipped_batches: int = 0,
     drop_remainder: bool = False,
@@ -89,36 +90,41 @@ def training_batches(
     Args:
         examples: of `load_split`.
         batch_size: images in a batch.
-        augmenter: its seed also decides the order.
+        seed: decides the order.
+        augmenter: None leaves the photos as they are, for a model that augments them itself.
         skipped_batches: leave out so many from the start; a resumed run continues with what the
             interrupted one would have seen.
         drop_remainder: leave a smaller last batch of an epoch out.
 
     Returns:
-        Pairs of images uint8 [B, S, S, 3] and masks uint8 [B, S, S], S the crop's size if there is
-        one.
+        Pairs of images uint8 [B, S, S, 3] and masks uint8 [B, S, S], S the size of the augmenter's
+        crop if it has one.
     """
     image_spec = examples.element_spec["image"].shape
     mask_spec = examples.element_spec["mask"].shape
-    crop = augmenter.config.crop
+
+    def as_pair(number: tf.Tensor, example: Example) -> tuple[tf.Tensor, tf.Tensor]:
+        return example["image"], example["mask"]
 
     def augment(number: tf.Tensor, example: Example) -> tuple[tf.Tensor, tf.Tensor]:
         # One call a batch: calls for single images cost a third of the throughput.
         images, masks = tf.numpy_function(
             augmenter, (example["image"], example["mask"], number), (tf.uint8, tf.uint8)
         )
+        assert augmenter is not None
+        crop = augmenter.config.crop
         size = (None, crop, crop) if crop else (None, *mask_spec)
         return tf.ensure_shape(images, (*size, 3)), tf.ensure_shape(masks, size)
 
     image_bytes = image_spec.num_elements() + mask_spec.num_elements()
     buffer = min(int(examples.cardinality()), MEMORY_CACHE_BYTES // image_bytes)
     batches = (
-        examples.shuffle(buffer, seed=augmenter.seed, reshuffle_each_iteration=True)
+        examples.shuffle(buffer, seed=seed, reshuffle_each_iteration=True)
         .batch(batch_size, drop_remainder=drop_remainder)
         .repeat()
         .enumerate()
         .skip(skipped_batches)
-        .map(augment, num_parallel_calls=WORKERS)
+        .map(augment if augmenter else as_pair, num_parallel_calls=WORKERS)
         .prefetch(PREFETCH)
     )
     return _without_autotune(batches)

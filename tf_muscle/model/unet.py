@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import types
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -34,15 +35,43 @@ def import_segmentation_models() -> types.ModuleType:
 
 
 def layers_namespace(fused: bool) -> types.SimpleNamespace:
-    """`keras.layers` with the batch normalization that segmentation-models is to build with."""
+    """`keras.layers` as segmentation-models is to build with.
+
+    Its batch normalization has PyTorch's momentum. A convolution of stride 1 after a padding of 1
+    pads by itself, which is the same and saves two copies of the features in each direction.
+    """
     base = FusedBatchNormalization if fused else keras.layers.BatchNormalization
+    unpadded: dict[int, tuple[keras.KerasTensor, keras.KerasTensor]] = {}  # by id of the padded
 
     def batch_normalization(momentum: float = 0.0, **kwargs: object) -> keras.layers.Layer:
         return base(momentum=BATCH_NORM_MOMENTUM, **kwargs)  # in place of the library's 0.99
 
+    def zero_padding(padding: tuple[int, int], **kwargs: object) -> Callable:
+        def pad(features: keras.KerasTensor) -> keras.KerasTensor:
+            padded = keras.layers.ZeroPadding2D(padding, **kwargs)(features)
+            if padding == (1, 1):
+                unpadded[id(padded)] = (padded, features)
+            return padded
+
+        return pad
+
+    def convolution(filters: int, kernel_size: int | tuple[int, int], **kwargs: object) -> Callable:
+        def convolve(features: keras.KerasTensor) -> keras.KerasTensor:
+            stride_1 = kwargs.get("strides", (1, 1)) == (1, 1)
+            if stride_1 and kernel_size == (3, 3) and id(features) in unpadded:
+                kwargs["padding"] = "same"
+                _, features = unpadded[id(features)]
+            return keras.layers.Conv2D(filters, kernel_size, **kwargs)(features)
+
+        return convolve
+
     return types.SimpleNamespace(
         **{name: getattr(keras.layers, name) for name in dir(keras.layers) if name[0].isupper()}
-        | {"BatchNormalization": batch_normalization}
+        | {
+            "BatchNormalization": batch_normalization,
+            "ZeroPadding2D": zero_padding,
+            "Conv2D": convolution,
+        }
     )
 
 

@@ -1,0 +1,89 @@
+"""How many photos a second does the input pipeline deliver? Decoding, and augmentation.
+
+Command: python -m benchmarks.input_pipeline [--image_size 256] [--batch_size 16] [--quick]
+
+"tensorflow" is timed by itself on this machine's device; in training it is a part of the step.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from benchmarks.rounds import save
+from benchmarks.table import print_table
+from tf_muscle.config import SAMPLE, AugmentConfig, DataConfig
+
+
+def rate(deliver: Callable[[], Any], photos: int, seconds: float, windows: int) -> float:
+    """Photos a second: the median of several windows."""
+    rates = []
+    for _ in range(windows):
+        delivered, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            deliver()
+            delivered += photos
+        rates.append(delivered / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default=SAMPLE)
+    parser.add_argument("--image_size", type=int, default=256)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--windows", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="windows of 2 s instead of 5 s")
+    parser.add_argument("--out", help="JSON file; by default in runs/benchmarks")
+    options = parser.parse_args()
+
+    import tensorflow as tf
+
+    from tf_muscle.data.augment import Augmenter
+    from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
+    from tf_muscle.data.pipeline import load_split, training_batches
+    from tf_muscle.data.prepare import load_builder
+
+    size, count = options.image_size, options.batch_size
+    seconds = 2.0 if options.quick else 5.0
+    recipe = AugmentConfig()
+    builder = load_builder(DataConfig(data=options.data, image_size=size))
+    examples = load_split(builder, "train", size)
+    photos = int(examples.cardinality())
+    start = time.perf_counter()
+    for _ in examples:
+        pass
+    rows = [{"what": "decode and resize (first epoch)"}]
+    rows[0]["photos_per_second"] = photos / (time.perf_counter() - start)
+
+    def row(what: str, deliver: Callable[[], Any]) -> None:
+        deliver()
+        rows.append(
+            {"what": what, "photos_per_second": rate(deliver, count, seconds, options.windows)}
+        )
+
+    def batches(augmenter: Augmenter | None) -> Iterator:
+        data = training_batches(examples, count, 0, augmenter, drop_remainder=True)
+        return iter(data)
+
+    plain = batches(None)
+    row("from the cache, unchanged", lambda: next(plain))
+    augmented = batches(Augmenter(recipe, 0))
+    row("with albumentations, the report's recipe", lambda: next(augmented))
+    images, masks = next(plain)
+    compiled = tf.function(TensorFlowAugmenter(recipe, 0))
+    number = iter(range(2**31))
+    row(
+        "with TensorFlow ops, the report's recipe",
+        lambda: compiled(images, masks, tf.constant(next(number)))[0].numpy(),
+    )
+    print_table(f"Input at {size}x{size}, batches of {count}", rows)
+    save(options.out, "input_pipeline", rows, image_size=size, batch_size=count)
+
+
+if __name__ == "__main__":
+    main()

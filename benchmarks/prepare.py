@@ -1,0 +1,51 @@
+"""How fast is an export prepared? From Roboflow's files to TFDS's records, and opened again.
+
+Command: python -m benchmarks.prepare [--data EXPORT] [--quick]
+"""
+
+import argparse
+import tempfile
+import time
+
+from benchmarks.rounds import save
+from benchmarks.table import print_table
+from tf_muscle.config import SAMPLE, DataConfig
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default=SAMPLE)
+    parser.add_argument("--quick", action="store_true", help="once instead of 3 times")
+    parser.add_argument("--out", help="JSON file; by default in runs/benchmarks")
+    options = parser.parse_args()
+
+    from tf_muscle.data.prepare import load_builder
+
+    rows = []
+    for _ in range(1 if options.quick else 3):
+        with tempfile.TemporaryDirectory() as folder:
+            config = DataConfig(data=options.data, data_dir=folder)
+            start = time.perf_counter()
+            builder = load_builder(config)
+            built = time.perf_counter()
+            load_builder(config)
+            opened = time.perf_counter()
+        photos = sum(split.num_examples for split in builder.info.splits.values())
+        rows.append(
+            {
+                "data": options.data,
+                "photos": photos,
+                "prepare_seconds": built - start,
+                "photos_per_second": photos / (built - start),
+                "open_again_seconds": opened - built,
+            }
+        )
+    print_table("Preparing", rows)
+    save(options.out, "prepare", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The network with its loss, optimizer and scores, ready for `fit`."""
+
+import keras
+import numpy as np
+
+from tf_muscle.config import Config
+from tf_muscle.data.augment import without_baked
+from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
+from tf_muscle.data.dataset import Data
+from tf_muscle.model.augmenting import AugmentingModel
+from tf_muscle.model.encoder_weights import load_encoder_weights
+from tf_muscle.model.keras_metrics import SegmentationScores
+from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
+from tf_muscle.model.optimizers import optimizer
+from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
+
+
+def compiled_model(
+    config: Config, data: Data, precision: str, steps_per_epoch: int
+) -> tuple[keras.Model, str]:
+    """Builds the model with its loss, optimizer and scores.
+
+    Args:
+        config: every option.
+        data: of `load_data`; its pixel counts weigh the classes.
+        precision: "float32", "bfloat16" or "float16".
+        steps_per_epoch: for the learning rate's schedule.
+
+    Returns:
+        The model, and the encoder weights really used, in words.
+
+    Raises:
+        UserError: the encoder weights cannot be had.
+    """
+    choice = config.optimization
+    model = build_unet(
+        len(data.class_names),
+        None if config.augment.crop else config.data.image_size,
+        encoder=config.model.encoder,
+        decoder=config.model.decoder,
+        precision=precision,
+    )
+    if config.augment.augment_backend == "tensorflow":
+        recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+        model = AugmentingModel(model.input, model.output)
+        model.augment = TensorFlowAugmenter(recipe, config.run.seed)
+    core = model.get_layer(CORE)
+    encoder_weights = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
+    counts = np.array(data.facts["pixel_counts"]["train"])
+    if config.model.prior_bias:
+        set_prior_bias(core, counts)
+    weights = None
+    if choice.class_weights == "balanced":
+        weights = balanced_class_weights(counts, choice.class_weight_cap)
+    model.compile(
+        optimizer=optimizer(choice, steps_per_epoch),
+        loss=SegmentationLoss(choice.loss, weights, choice.ignore_background),
+        metrics=[SegmentationScores(data.class_names)],
+    )
+    return model, encoder_weights
