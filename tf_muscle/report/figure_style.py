@@ -17,5 +17,11 @@ def new_figure(title: str, height: float, *, width: float = WIDTH, synthetic: bo
     # A Figure by itself, without pyplot: needs no display and leaves no state behind.
     figure = Figure(figsize=(width, height), dpi=160, layout="constrained")
     if title:
-        figure.suptitle(f"{title}, synthetic photos" if synthetic else title, fontsize=12)
+        title = f"{title}, synthetic photos" if synthetic else title
+        figure.suptitle(plain(title), fontsize=12)
     return figure
+
+
+def plain(name: str) -> str:
+    """The name of a class or file for matplotlib, which fails on $\\frac$ where it reads a formula."""
+    return name.replace("$", r"\$")

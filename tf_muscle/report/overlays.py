@@ -42,13 +42,16 @@ def overlay(
     Returns:
         RGB, uint8 [H, W, 3].
     """
-    colors = class_colors(256)[mask]  # [H, W, 3]
-    opacity = np.full(mask.shape, alpha)
+    muscle = mask != 0  # few of the pixels, [P] of them, so the others are not calculated
+    opacity = np.full((np.count_nonzero(muscle), 1), alpha)
     if contours:
         # In proportion to the photo, so that it looks as thick at every size: 2 pixels at 256.
-        opacity[_edges(mask, thickness=max(1, round(min(mask.shape) / 128)))] = 1.0
-    opacity[mask == 0] = 0.0
-    return np.rint(image + opacity[..., None] * (colors.astype(float) - image)).astype(np.uint8)
+        thickness = max(1, round(min(mask.shape) / 128))
+        opacity[_edges(mask, thickness)[muscle]] = 1.0
+    pixels = image[muscle].astype(float)  # [P, 3]
+    tinted = image.copy()
+    tinted[muscle] = np.rint(pixels + opacity * (class_colors(256)[mask[muscle]] - pixels))
+    return tinted
 
 
 def _edges(mask: np.ndarray, thickness: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tf_muscle.model.metrics import confusion_matrix, scores
-from tf_muscle.report.figure_style import WIDTH, new_figure
+from tf_muscle.report.figure_style import WIDTH, new_figure, plain
 from tf_muscle.report.overlays import class_colors, overlay
 
 Arrays = np.ndarray | Sequence[np.ndarray]  # one a photo, stacked or listed
@@ -187,7 +187,7 @@ def _photo_grid(
     """A figure with axes, object [rows, columns], for photos of shape (H, W, ...), and a legend."""
     colors = class_colors(len(class_names)) / 255
     patches = [
-        Patch(facecolor=color, edgecolor="#555555", linewidth=0.5, label=name)
+        Patch(facecolor=color, edgecolor="#555555", linewidth=0.5, label=plain(name))
         for color, name in zip(colors[1:], class_names[1:], strict=True)
     ]
     # A line of the figure has room for 100 characters; the patch of an entry takes 8.
@@ -208,4 +208,4 @@ def _photo_grid(
 def _show(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None, title: str = "") -> None:
     """Shows a photo, with its overlay where there is a mask."""
     axis.imshow(image if mask is None else overlay(image, mask))
-    axis.set_title(title, fontsize=9, pad=3)
+    axis.set_title(plain(title), fontsize=9, pad=3)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from tf_muscle.report.figure_style import new_figure
+from tf_muscle.report.figure_style import new_figure, plain
 from tf_muscle.report.history import best_epoch
 from tf_muscle.report.score_rows import SPLIT_LABELS
 
@@ -108,6 +108,7 @@ def confusion_heatmap(
         `path`.
     """
     class_count = len(class_names)
+    class_names = list(map(plain, class_names))
     few = class_count <= 6
     totals = confusion.sum(axis=1)
     shares = confusion / np.maximum(totals, 1)[:, None]
@@ -192,7 +193,7 @@ def class_iou_bars(
         )
         texts = ["absent" if value is None else f"{value:.2f}" for value in values]
         axis.bar_label(bars, texts, padding=3, fontsize=9)
-    axis.set_yticks(range(class_count), class_names)
+    axis.set_yticks(range(class_count), list(map(plain, class_names)))
     axis.set_ylim(class_count - 0.45, -0.55)  # the first class on top
     axis.set_xlim(0, 1.06)  # room for the number beside a full bar
     axis.set_xticks(np.linspace(0, 1, 6))

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch
@@ -117,39 +118,38 @@ def write_report(
         "## Again",
         f"```\npython -m tf_muscle.train --config {run_dir}/config.yaml --run_name NEW_NAME\n```",
     ]
-    path.write_text("\n\n".join(parts) + "\n", "utf-8")
+    with replacing(path) as unfinished:
+        unfinished.write_text("\n\n".join(parts) + "\n", "utf-8")
     return path
 
 
 def model_card(
-    name: str, options: Mapping[str, Any], environment: Mapping[str, Any], metrics: Metrics
+    name: str,
+    options: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    metrics: Metrics,
+    usage: str | None = None,
 ) -> str:
-    """The README.md of a SavedModel: what it is, how it is called, how well it does.
+    """The README.md of an exported model: what it is, how it is called, how well it does.
 
     Args:
         name: of the model.
         options: as for `write_report`.
         environment: as for `write_report`.
         metrics: as for `write_report`.
+        usage: how it is called; None: as a SavedModel.
 
     Returns:
         Markdown.
     """
     data = environment["data"]
     synthetic = data["synthetic"]
-    size = options["image_size"]
     class_names = ", ".join(f"{i} {name}" for i, name in enumerate(data["class_names"]))
     parts = [
         f"# {name}",
         f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
         f"photo its class: {class_names}.",
-        "```python\nimport tensorflow as tf\n\n"
-        f'model = tf.saved_model.load("{name}")\n'
-        'result = model.signatures["serving_default"](images=photos)\n```',
-        "`photos` is uint8 RGB [B, H, W, 3], as decoded: the model scales the values itself. It "
-        f"takes any height and width; it was trained at {size}x{size}, so photos of about that "
-        "size do best. `class_ids` of the result is uint8 [B, H, W], `probabilities` float32 "
-        "[B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG or PNG files instead.",
+        usage or _saved_model_usage(name, options["image_size"]),
         "## How well it does",
         markdown_table(score_rows(metrics, synthetic=synthetic)),
         _interval_note(metrics, synthetic),
@@ -160,6 +160,19 @@ def model_card(
         f"Encoder weights at the start: {environment['encoder_weights']}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _saved_model_usage(name: str, size: int) -> str:
+    return (
+        "```python\nimport tensorflow as tf\n\n"
+        f'model = tf.saved_model.load("{name}")\n'
+        'result = model.signatures["serving_default"](images=photos)\n```\n\n'
+        "`photos` is uint8 RGB [B, H, W, 3], as decoded: the model scales the values itself. It "
+        f"takes any height and width; it was trained at {size}x{size} (the variable `image_size`), "
+        "so photos of about that size do best. `class_ids` of the result is uint8 [B, H, W], "
+        "`probabilities` float32 [B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG "
+        "or PNG files instead."
+    )
 
 
 def markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:

@@ -1,0 +1,179 @@
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tf_muscle.errors import UserError
+from tf_muscle.prediction.frames import CameraFrames, Frame, VideoFrames, VideoWriter
+
+SECONDS = [0.0, 0.1, 0.25, 0.3, 0.9]
+
+
+def picture(height: int = 48, width: int = 80) -> np.ndarray:
+    """Red top left, blue bottom right."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2, 0] = 255
+    image[height // 2 :, width // 2 :, 2] = 255
+    return image
+
+
+def write(path: Path, image: np.ndarray, seconds: list[float] = SECONDS) -> Path:
+    writer = VideoWriter(path, Fraction(10))
+    for second in seconds:
+        writer.add(Frame(second, image))
+    writer.close()
+    return path
+
+
+def turned(path: Path, matrix: tuple[int, ...]) -> Path:
+    """Puts a matrix into the track header (ISO 14496-12, 8.3.2) as phones do."""
+    content = path.read_bytes()
+    identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    start = content.index(identity, content.index(b"tkhd"))
+    other = path.with_name(f"turned_{path.name}")
+    other.write_bytes(content[:start] + struct.pack(">9i", *matrix) + content[start + 36 :])
+    return other
+
+
+@pytest.mark.parametrize("size", [(48, 80), (47, 81), (1, 3)])
+def test_videos_keep_pictures_and_times_at_any_size(size: tuple[int, int], tmp_path: Path) -> None:
+    height, width = size
+    image = picture(height, width)
+    video = VideoFrames(write(tmp_path / "film.mp4", image))
+    read = list(video)
+    assert [frame.seconds for frame in read] == pytest.approx(SECONDS, abs=1e-4)
+    assert (video.note, video.count) == (None, len(SECONDS))
+    for frame in read:
+        assert frame.image.shape == (height + height % 2, width + width % 2, 3)
+        if height > 40:
+            difference = np.abs(frame.image[:height, :width].astype(int) - image)
+            assert np.median(difference) < 8
+
+
+def test_browsers_play_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mp4", picture(47, 81))
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")  # plays before it is loaded
+    with av.open(str(path)) as container:
+        (stream,) = container.streams  # no sound
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+
+
+def test_a_turned_video_comes_as_players_show_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mp4", picture())
+    one = 1 << 16
+    # (x, y) is shown at (48 - y, x): what was top left is top right.
+    clockwise = turned(path, (0, one, 0, -one, 0, 0, 48 << 16, 0, 1 << 30))
+    first = next(iter(VideoFrames(clockwise)))
+    assert first.image.shape == (80, 48, 3)
+    assert first.image[5, -5, 0] > 200
+    assert first.image[-5, 5, 2] > 200
+    half = turned(path, (-one, 0, 0, 0, -one, 0, 80 << 16, 48 << 16, 1 << 30))
+    first = next(iter(VideoFrames(half)))
+    assert first.image.shape == (48, 80, 3)
+    assert first.image[-5, -5, 0] > 200
+
+
+def test_a_cut_off_video_gives_what_is_there_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    noise = np.random.default_rng(0).integers(0, 256, (30, 64, 64, 3), np.uint8)
+    writer = VideoWriter(path, Fraction(10))
+    for i, image in enumerate(noise):
+        writer.add(Frame(i / 10, image))
+    writer.close()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    video = VideoFrames(path)
+    read = list(video)
+    assert 5 < len(read) < 30
+    assert video.note is not None
+    assert "film.mp4 is" in video.note
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    whole = write(tmp_path / "whole.mp4", picture()).read_bytes()
+    for content in (b"", b"hello\nthere\n", b"\x1b[31m colours of a terminal", whole[:200]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"film\.mp4 (cannot be read as a|holds no) video"):
+            VideoFrames(path)
+    with pytest.raises(UserError, match=r"absent\.mp4 cannot be read"):
+        VideoFrames(tmp_path / "absent.mp4")
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.sample_rate = 44100
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    with pytest.raises(UserError, match="holds no video"):
+        VideoFrames(tmp_path / "sound.mp4")
+
+
+def test_frames_that_are_too_large_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mp4", picture())
+    with pytest.raises(UserError, match="frames of 80x48, more than 3,839 pixels"):
+        VideoFrames(path, max_pixels=48 * 80 - 1)
+
+
+def test_no_frame_leaves_no_file(tmp_path: Path) -> None:
+    VideoWriter(tmp_path / "film.mp4", Fraction(10)).close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
+    """Plugs in a camera that shows so many pictures and is then unplugged."""
+
+    def plug(count: int) -> list[str]:
+        calls: list[str] = []
+        bgr = iter([np.full((4, 6, 3), (255, 0, 10), np.uint8)] * count)
+
+        class Camera:
+            def __init__(self, number: int) -> None:
+                calls.append(f"open {number}")
+
+            def isOpened(self) -> bool:  # noqa: N802
+                return count > 0
+
+            def read(self) -> tuple[bool, np.ndarray | None]:
+                image = next(bgr, None)
+                return image is not None, image
+
+            def release(self) -> None:
+                calls.append("release")
+
+        monkeypatch.setattr(cv2, "VideoCapture", Camera)
+        return calls
+
+    return plug
+
+
+def test_a_camera_gives_rgb_and_rising_times(camera: Callable[[int], list[str]]) -> None:
+    calls = camera(3)
+    source = CameraFrames(2)
+    read = list(source)
+    source.close()
+    assert calls == ["open 2", "release"]
+    assert (read[0].image == (10, 0, 255)).all()
+    assert read[0].seconds == 0
+    assert read[0].seconds < read[1].seconds < read[2].seconds
+
+
+def test_a_camera_that_is_not_there_is_refused(camera: Callable[[int], list[str]]) -> None:
+    camera(0)
+    with pytest.raises(UserError, match="camera 3 cannot be opened"):
+        CameraFrames(3)
+
+
+def test_time_stamps_that_leap_or_stand_still_are_mended(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mp4", picture(), [0.0, 0.1, 0.2, 5000.0, 5000.1])
+    seconds = [frame.seconds for frame in VideoFrames(path)]
+    steps = np.diff(seconds)
+    assert (steps > 0).all()
+    assert steps.max() < 60

@@ -1,0 +1,185 @@
+import dataclasses
+import math
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tf_muscle.errors import UserError
+from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.video import PredictedFrame, predict_video, smoothed
+
+SIZE = 32
+
+
+def light(images: np.ndarray) -> np.ndarray:
+    """Says that light is muscle."""
+    shares = images[..., :1].astype(np.float32) / 255
+    return np.concatenate([1 - shares, shares], axis=-1)
+
+
+@pytest.fixture
+def predictor() -> Predictor:
+    return Predictor(light, ("background", "biceps"), SIZE, batch_size=4)
+
+
+def blinking(seconds: np.ndarray) -> list[Frame]:
+    """Dark, then light from second 1 on."""
+    return [
+        Frame(float(second), np.full((SIZE, SIZE, 3), 255 if second >= 1 else 0, np.uint8))
+        for second in seconds
+    ]
+
+
+def write_video(path: Path, frames: list[Frame]) -> Path:
+    writer = VideoWriter(path, Fraction(10))
+    for frame in frames:
+        writer.add(frame)
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("rate", [8, 25, 100])
+def test_the_average_follows_in_the_same_time_at_every_frame_rate(
+    predictor: Predictor, rate: int
+) -> None:
+    seconds = np.arange(0, 3, 1 / rate)
+    values = [
+        probabilities[0, 0, 1]
+        for _, probabilities in smoothed(predictor, blinking(seconds), 0.5, 4)
+    ]
+    # The light has been seen from one frame before second 1 on: 1 - exp(-t / 0.5).
+    expected = np.where(seconds >= 1, 1 - np.exp(-(seconds - 1 + 1 / rate) / 0.5), 0)
+    np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_uneven_frames_weigh_by_their_time(predictor: Predictor) -> None:
+    seconds = np.array([0, 0.9, 1.0, 1.5, 1.6])
+    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0.3, 2)]
+    expected = [0.0, 0.0]
+    for step in (0.1, 0.5, 0.1):
+        expected.append(expected[-1] + (1 - math.exp(-step / 0.3)) * (1 - expected[-1]))
+    np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_zero_switches_smoothing_off(predictor: Predictor) -> None:
+    seconds = np.arange(0, 2, 0.1)
+    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0, 4)]
+    np.testing.assert_array_equal(values, (seconds >= 1).astype(np.float32))
+
+
+def test_a_video_gives_overlay_and_timeline(predictor: Predictor, tmp_path: Path) -> None:
+    frames = blinking(np.arange(0, 2, 0.1))
+    source = write_video(tmp_path / "film.mp4", frames)
+    seen: list[PredictedFrame] = []
+    result = predict_video(predictor, source, tmp_path / "out.mp4", smooth=0, each=seen.append)
+    assert [(frame.number, frame.count) for frame in seen] == [(i, 20) for i in range(20)]
+    assert [int(frame.class_ids.min()) for frame in seen] == [0] * 10 + [1] * 10
+    assert (result.note, result.interrupted) == (None, False)
+    np.testing.assert_allclose(result.timeline.seconds, np.arange(0, 2, 0.1), atol=1e-4)
+    np.testing.assert_array_equal(result.timeline.area[:, 0], [0] * 10 + [1] * 10)
+    assert np.isnan(result.timeline.probability[:10]).all()
+    assert (result.timeline.probability[10:] > 0.95).all()
+    written = list(VideoFrames(tmp_path / "out.mp4"))
+    np.testing.assert_allclose([f.seconds for f in written], result.timeline.seconds, atol=1e-4)
+    assert written[0].image.shape[0] > SIZE  # the legend
+
+
+def test_ctrl_c_leaves_a_finished_video(predictor: Predictor, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.mp4", blinking(np.arange(0, 2, 0.1)))
+
+    def interrupt(frame: PredictedFrame) -> None:
+        if frame.number == 6:
+            raise KeyboardInterrupt
+
+    result = predict_video(predictor, source, tmp_path / "out.mp4", each=interrupt)
+    assert result.interrupted
+    assert len(result.timeline.seconds) == 7
+    assert len(list(VideoFrames(tmp_path / "out.mp4"))) == 7
+
+
+def test_a_video_without_a_frame_is_refused(predictor: Predictor, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "film.mp4", blinking(np.arange(0, 1, 0.1)))
+    content = bytearray(source.read_bytes())
+    start = content.index(b"mdat") + 4
+    content[start:] = bytes(len(content) - start)  # the index without the pictures
+    source.write_bytes(content)
+    with pytest.raises(UserError, match=r"film\.mp4 has no frame that can be decoded"):
+        predict_video(predictor, source, tmp_path / "out.mp4")
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4"}
+
+
+def test_a_camera_is_predicted_frame_by_frame(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+
+    def spy(images: np.ndarray) -> np.ndarray:
+        lengths.append(len(images))
+        return light(images)
+
+    class Camera:
+        def __init__(self, number: int) -> None:
+            self.left = 5
+
+        def isOpened(self) -> bool:  # noqa: N802
+            return True
+
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            return True, np.full((SIZE, SIZE, 3), 255, np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    watching = dataclasses.replace(predictor, forward=spy)
+    result = predict_video(watching, 0, tmp_path / "out.mp4")
+    assert lengths == [1] * 5
+    assert result.interrupted
+    np.testing.assert_array_equal(result.timeline.area, np.ones((5, 1)))
+    assert len(list(VideoFrames(tmp_path / "out.mp4"))) == 5
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.video import predict_video
+
+def forward(images):
+    light = images[..., :1] / np.float32(255)
+    return np.concatenate([1 - light, light], axis=-1)
+
+def each(frame):
+    if frame.number in (100, 699):
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+source, out = map(Path, sys.argv[1:])
+predict_video(Predictor(forward, ("background", "biceps"), 32), source, out, each=each)
+"""
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="the system does not tell a process's memory")
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    source = tmp_path / "film.mp4"
+    writer = VideoWriter(source, Fraction(30))
+    for i in range(700):
+        writer.add(Frame(i / 30, np.roll(image, i, axis=1)))
+    writer.close()
+    process = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(source), str(tmp_path / "out.mp4")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    early, late = map(int, process.stdout.split())
+    # 600 more frames would take 138 MB decoded, and 369 MB as probabilities.
+    assert late - early < 80_000  # kB

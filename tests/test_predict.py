@@ -1,0 +1,219 @@
+import csv
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_muscle import predict
+from tf_muscle.command import run_command
+from tf_muscle.data.roboflow import read_export
+from tf_muscle.prediction import predictor as predictor_module
+from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.video import SMOOTH
+
+NAMES = ("background", "biceps", "calf")
+
+
+def light(images: np.ndarray) -> np.ndarray:
+    """Says that light is biceps."""
+    shares = images[..., :1].astype(np.float32) / 255
+    return np.concatenate([1 - shares, shares, np.zeros_like(shares)], axis=-1)
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Runs the command with a model that needs no TensorFlow; gives exit code and output."""
+
+    def load(model: str, **options: object) -> Predictor:
+        return Predictor(light, NAMES, **{**options, "image_size": 32})
+
+    monkeypatch.setattr(predictor_module, "load_predictor", load)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> tuple[int, str]:
+        try:
+            code = run_command(predict.main, ["model", *map(str, words)])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+def save(path: Path, rows: slice = slice(0, 10)) -> Path:
+    """A dark photo of 32x24 with light rows."""
+    image = np.zeros((24, 32, 3), np.uint8)
+    image[rows] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_photos_of_one_name_keep_apart(command: Callable, tmp_path: Path) -> None:
+    save(tmp_path / "a/x.png", slice(0, 6))
+    save(tmp_path / "b/x.png", slice(0, 12))
+    save(tmp_path / "b/x.bmp", slice(0, 18))
+    code, _ = command("a", "b", "--out", "out")
+    assert code == 0
+    biceps = [row for row in table(tmp_path / "out") if row["muscle"] == "biceps"]
+    assert [(row["file"], row["output"]) for row in biceps] == [
+        ("a/x.png", "x"), ("b/x.bmp", "x_2"), ("b/x.png", "x_3"),
+    ]  # fmt: skip
+    for row, height in zip(biceps, (6, 18, 12), strict=True):
+        assert float(row["area_share"]) == pytest.approx(height / 24)
+        assert row["box_height"] == str(height)
+        mask = np.asarray(Image.open(tmp_path / "out/train" / f"{row['output']}_mask.png"))
+        assert (mask[:height] == 1).all()
+        assert (mask[height:] == 0).all()
+        assert (tmp_path / "out/overlays" / f"{row['output']}.jpg").exists()
+    export = read_export(tmp_path / "out", allow_leakage=True)
+    assert export.class_names == NAMES
+
+
+def test_a_broken_file_is_skipped_and_the_exit_code_says_so(
+    command: Callable, tmp_path: Path
+) -> None:
+    for i in range(5):
+        save(tmp_path / f"photos/{i}.png")
+    (tmp_path / "photos/2.png").write_bytes((tmp_path / "photos/1.png").read_bytes()[:60])
+    (tmp_path / "photos/film.mp4").write_text("hello")
+    code, output = command("photos", "--out", "out", "--batch_size", 2)
+    assert code == 1
+    assert "skipped: photos/2.png cannot be read as a photo" in output
+    assert "skipped: photos/film.mp4" in output
+    assert "2 of 6 sources could not be read" in output
+    assert {row["file"] for row in table(tmp_path / "out")} == {
+        f"photos/{i}.png" for i in (0, 1, 3, 4)
+    }
+    assert len(list((tmp_path / "out/overlays").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("output_format", "expected"),
+    [
+        ("overlay", {"overlays/x.jpg"}),
+        ("mask", {"train/x.png", "train/x_mask.png", "train/_classes.csv"}),
+        ("coco", {"train/x.png", "train/_annotations.coco.json"}),
+        ("both", {"overlays/x.jpg", "train/x.png", "train/x_mask.png", "train/_classes.csv"}),
+    ],
+)
+def test_formats(command: Callable, tmp_path: Path, output_format: str, expected: set[str]) -> None:
+    save(tmp_path / "x.png")
+    assert command("x.png", "--out", "out", "--format", output_format)[0] == 0
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    found = {path.relative_to(tmp_path / "out").as_posix() for path in files}
+    assert found == expected | {"predictions.csv"}
+
+
+def write_video(path: Path, count: int = 12) -> Path:
+    writer = VideoWriter(path, Fraction(10))
+    for i in range(count):
+        writer.add(Frame(i / 10, np.full((24, 32, 3), 255 * (i >= 6), np.uint8)))
+    writer.close()
+    return path
+
+
+def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_path: Path) -> None:
+    write_video(tmp_path / "curl.mp4")
+    save(tmp_path / "curl.png")
+    code, output = command(
+        "curl.mp4", "curl.png", "--out", "out", "--format", "mask", "--smooth", 0
+    )
+    assert code == 0
+    assert "curl.mp4: repetitions: biceps 1, calf 0" in output
+    folder = tmp_path / "out/videos/curl_2"
+    assert {path.name for path in folder.iterdir()} == {
+        "overlay.mp4", "timeline.csv", "timeline.png",
+    }  # fmt: skip
+    assert len(list(VideoFrames(folder / "overlay.mp4"))) == 12
+    masks = sorted((tmp_path / "out/train").glob("curl_2_*_mask.png"))
+    assert len(masks) == 12
+    assert [int(np.asarray(Image.open(path)).max()) for path in masks[:7]] == [0] * 6 + [1]
+    assert len(read_export(tmp_path / "out", allow_leakage=True).splits["train"]) > 8
+    biceps = [row for row in table(tmp_path / "out") if row["muscle"] == "biceps"]
+    assert [(row["file"], row["active"]) for row in biceps] == [
+        ("curl.png", "yes"), ("curl.mp4", "yes"),
+    ]  # fmt: skip
+
+
+def test_ctrl_c_in_a_video_keeps_what_is_done(
+    command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def interrupted(images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return light(images)
+
+    monkeypatch.setattr(
+        predictor_module,
+        "load_predictor",
+        lambda model, **options: Predictor(interrupted, NAMES, 32, batch_size=4),
+    )
+    write_video(tmp_path / "curl.mp4")
+    write_video(tmp_path / "later.mp4")
+    code, _ = command("curl.mp4", "later.mp4", "--out", "out")
+    assert code == 130
+    folder = tmp_path / "out/videos/curl"
+    assert len(list(VideoFrames(folder / "overlay.mp4"))) == 8
+    assert len((folder / "timeline.csv").read_text().splitlines()) == 9
+    assert not (tmp_path / "out/videos/later").exists()
+
+
+def test_help_names_the_default_of_smoothing(command: Callable) -> None:
+    code, output = command("--help")
+    assert code == 0
+    assert f"default: {SMOOTH})" in " ".join(output.split())
+
+
+def test_nothing_is_overwritten(command: Callable, tmp_path: Path) -> None:
+    save(tmp_path / "x.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.txt").write_text("mine")
+    code, output = command("x.png", "--out", "out")
+    assert code == 2
+    assert "out exists and is never overwritten" in output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    assert command("x.png", "--out", "x.png")[0] == 2
+    (tmp_path / "empty").mkdir()
+    assert command("x.png", "--out", "empty")[0] == 0
+    assert command("x.png")[0] == 0
+    (default,) = (tmp_path / "predictions").iterdir()
+    assert default.name.startswith("model-")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["absent.jpg"], "absent.jpg does not exist"),
+        (["x.png", "--threshold", "1.5"], "--threshold must lie between"),
+        (["x.png", "--batch_size", "0"], "--batch_size must be at least 1"),
+        (["x.png", "--smooth", "-1"], "--smooth must be at least 0"),
+        (["x.png", "--image_size", "8"], "--image_size must be at least 32"),
+        (["x.png", "--format", "gif"], "format"),
+        ([], "source"),
+    ],
+)
+def test_options_are_checked_before_any_work(
+    command: Callable, tmp_path: Path, words: list[str], told: str
+) -> None:
+    save(tmp_path / "x.png")
+    code, output = command(*words, "--out", "out") if words else command()
+    assert code == 2
+    assert told in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "out").exists()

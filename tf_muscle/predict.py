@@ -1,0 +1,189 @@
+"""Masks for photos, videos and cameras: `python -m tf_muscle.predict MODEL SOURCE...`."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.config import at_least, between
+from tf_muscle.errors import UserError, printable
+from tf_muscle.run_folder import default_name
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from tf_muscle.prediction.predictor import Predictor
+    from tf_muscle.prediction.results_folder import ResultsFolder
+    from tf_muscle.prediction.sources import Source
+    from tf_muscle.prediction.video import PredictedFrame
+
+FAILED = 1  # exit code when some of the sources could not be read
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command.
+
+    Raises:
+        UserError: before any work, an option or a source is wrong.
+        SystemExit: with code 1, after all work, if a file could not be read.
+    """
+    parser = command_parser(
+        "predict", "Mark the active muscles in photos and videos.", "MODEL SOURCE... "
+    )
+    parser.add_argument(
+        "model", help="Run (runs/NAME), .keras file, or SavedModel folder (saved_models/NAME)."
+    )
+    parser.add_argument(
+        "source", nargs="+", help="Photos, folders, globs, videos, or the number of a camera."
+    )
+    parser.add_argument(
+        "--out", type=str | None, help="New folder; by default predictions/MODEL-TIME."
+    )
+    parser.add_argument(
+        "--format",
+        type=Literal["overlay", "mask", "both", "coco"],
+        default="both",
+        help="overlay: tinted photos; mask: photos with masks in Roboflow's layout; both; coco: "
+        "photos with outlines. A video always gets an overlay; with mask and coco each of its "
+        "frames is written as a photo, too.",
+    )
+    parser.add_argument(
+        "--tta", action="store_true", help="Mean over four looks: two sizes, each mirrored, too."
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float | None,
+        help="Probability below which a pixel is no muscle; by default the likeliest class counts.",
+    )
+    parser.add_argument("--batch_size", type=int, default=8, help="Photos or frames at a time.")
+    parser.add_argument(
+        "--image_size",
+        type=int | None,
+        help="Longer side in pixels at which the model looks; by default what it was trained at.",
+    )
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        default=0.1,  # video.SMOOTH, which --help is too quick to import
+        help="Seconds over which a video's probabilities are averaged (time constant); 0: not.",
+    )
+    options = parse(parser, argv)
+    at_least("batch_size", options["batch_size"], 1)
+    at_least("smooth", options["smooth"], 0)
+    if options["image_size"] is not None:
+        at_least("image_size", options["image_size"], 32)
+    if options["threshold"] is not None:
+        between("threshold", options["threshold"], 0.0, 1.0)
+
+    from tf_muscle.prediction.sources import find_sources, is_video
+
+    sources = find_sources(options["source"])
+    out = Path(
+        options["out"] or Path("predictions") / default_name(Path(options["model"]).resolve().stem)
+    )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is never overwritten: choose another --out")
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from tf_muscle.prediction.predictor import load_predictor
+    from tf_muscle.prediction.results_folder import ResultsFolder
+
+    predictor = load_predictor(
+        options["model"],
+        image_size=options["image_size"],
+        batch_size=options["batch_size"],
+        tta=options["tta"],
+        threshold=options["threshold"],
+    )
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    with (
+        ResultsFolder(out, predictor, options["format"]) as results,
+        Progress(console=console) as progress,
+    ):
+        photos = [s for s in sources if isinstance(s, Path) and not is_video(s)]
+        videos = [source for source in sources if is_video(source)]
+        failures = predict_photos(predictor, photos, results, progress)
+        failures += predict_videos(videos, results, progress, options["smooth"])
+    print(f"written to {out}")
+    if failures:
+        print(f"{failures} of {len(sources)} sources could not be read", file=sys.stderr)
+        raise SystemExit(FAILED)
+
+
+def predict_photos(
+    predictor: "Predictor", photos: "Sequence[Path]", results: "ResultsFolder", progress: "Progress"
+) -> int:
+    """Predicts photos, a batch in memory at a time.
+
+    Returns:
+        How many could not be read.
+    """
+    from tf_muscle.prediction.sources import read_photo
+
+    failures = 0
+    if not photos:
+        return failures
+    task = progress.add_task("photos", total=len(photos))
+    for start in range(0, len(photos), predictor.batch_size):
+        images = {}
+        for path in photos[start : start + predictor.batch_size]:
+            try:
+                images[path] = read_photo(path)
+            except UserError as error:
+                failures += 1
+                progress.console.print(f"skipped: {error}")
+                progress.advance(task)
+        predictions = predictor.stream(list(images.values()))
+        for (path, image), probabilities in zip(images.items(), predictions, strict=True):
+            results.add_photo(path, image, probabilities)
+            progress.advance(task)
+    return failures
+
+
+def predict_videos(
+    videos: "Sequence[Source]", results: "ResultsFolder", progress: "Progress", smooth: float
+) -> int:
+    """Predicts videos and cameras, and says how often each muscle worked.
+
+    Returns:
+        How many could not be read.
+
+    Raises:
+        KeyboardInterrupt: ctrl-C stopped a video before its end, after its outputs are written; it
+            is how a camera's recording ends and then stops nothing.
+    """
+    from rich.markup import escape
+
+    failures = 0
+    for source in videos:
+        name = f"camera {source}, until ctrl-C" if isinstance(source, int) else source.name
+        name = printable(name)
+        task = progress.add_task(escape(name), total=None)
+        try:
+            video = results.add_video(source, smooth, partial(_show_frame, progress, task))
+        except UserError as error:
+            failures += 1
+            progress.console.print(f"skipped: {error}")
+            progress.remove_task(task)
+            continue
+        if video.note:
+            progress.console.print(f"note: {video.note}")
+        counts = {muscle: len(peaks) for muscle, peaks in video.timeline.repetitions.items()}
+        told = ", ".join(f"{muscle} {count}" for muscle, count in counts.items())
+        progress.console.print(f"{name}: repetitions: {told}")
+        if video.interrupted and not isinstance(source, int):
+            raise KeyboardInterrupt
+        progress.update(task, total=len(video.timeline.seconds))  # the file may declare another
+    return failures
+
+
+def _show_frame(progress: "Progress", task: "TaskID", frame: "PredictedFrame") -> None:
+    progress.update(task, completed=frame.number + 1, total=frame.count or None)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,1 @@
+"""From photos, videos and cameras to masks: sources -> predictor -> outputs."""

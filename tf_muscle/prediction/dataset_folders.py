@@ -1,0 +1,139 @@
+"""Photos with their predicted masks in Roboflow's layouts, to be imported and corrected there."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from tf_muscle.data.image_files import open_image, orientation
+from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE
+from tf_muscle.run_folder import write_json
+
+LONGEST_STEM = 200  # bytes; file systems take 255, and _mask.png and more comes behind it
+COPIED_FORMATS = {"JPEG": ".jpg", "PNG": ".png"}  # what Roboflow and our own reader take
+
+
+class UniqueNames:
+    """Gives each photo a name that no other output has, on file systems without case, too."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def add(self, stem: str) -> str:
+        """The stem itself, or with _2, _3, ... behind it; never X_mask, the name of X's mask.
+
+        A long stem is cut off, and what is not UTF-8 in it replaced.
+        """
+        stem = stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "replace")
+        name, number = stem, 1
+        while name.lower() in self._taken or name.lower().endswith("_mask"):
+            number += 1
+            name = f"{stem}_{number}"
+        self._taken.add(name.lower())
+        return name
+
+
+class MaskFolder:
+    """Roboflow's "Semantic Segmentation Masks": X.jpg, X_mask.png, and the names in _classes.csv.
+
+    Args:
+        folder: of one split; must not exist.
+        class_names: K names.
+    """
+
+    def __init__(self, folder: Path, class_names: tuple[str, ...]) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        lines = ["Pixel Value, Class", *(f"{i}, {name}" for i, name in enumerate(class_names))]
+        (folder / CLASS_LIST).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def add(
+        self, name: str, image: np.ndarray, class_ids: np.ndarray, original: Path | None = None
+    ) -> None:
+        """Writes a photo and its mask.
+
+        Args:
+            name: without suffix, of `UniqueNames`.
+            image: RGB, uint8 [H, W, 3], as it is shown.
+            class_ids: uint8 [H, W].
+            original: the photo's file, which is copied where it lies in memory as it is shown.
+        """
+        _write_photo(self.folder, name, image, original)
+        Image.fromarray(class_ids).save(self.folder / f"{name}_mask.png")
+
+    def close(self) -> None:
+        """Everything is written already."""
+
+
+class CocoFolder:
+    """Roboflow's "COCO Segmentation": the photos, and their outlines in _annotations.coco.json.
+
+    A muscle is one annotation, run-length encoded and so the very mask; category ids are class ids,
+    and category 0 is a placeholder as in Roboflow's own exports.
+
+    Args:
+        folder: of one split; must not exist.
+        class_names: K names.
+    """
+
+    def __init__(self, folder: Path, class_names: tuple[str, ...]) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self._categories = [
+            {"id": i, "name": name if i else "muscles", "supercategory": "muscles" if i else "none"}
+            for i, name in enumerate(class_names)
+        ]
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+
+    def add(
+        self, name: str, image: np.ndarray, class_ids: np.ndarray, original: Path | None = None
+    ) -> None:
+        """Writes a photo and keeps its outlines; see `MaskFolder.add`."""
+        file_name = _write_photo(self.folder, name, image, original)
+        height, width = class_ids.shape
+        image_id = len(self._images)
+        self._images.append(
+            {"id": image_id, "file_name": file_name, "width": width, "height": height}
+        )
+        for class_id in np.unique(class_ids[class_ids > 0]).tolist():
+            region = coco_mask.encode(np.asfortranarray(class_ids == class_id, np.uint8))
+            self._annotations.append(
+                {
+                    "id": len(self._annotations),
+                    "image_id": image_id,
+                    "category_id": class_id,
+                    "bbox": coco_mask.toBbox(region).tolist(),
+                    "area": int(coco_mask.area(region)),
+                    "segmentation": {
+                        "size": [height, width],
+                        "counts": region["counts"].decode("ascii"),
+                    },
+                    "iscrowd": 0,
+                }
+            )
+
+    def close(self) -> None:
+        """Writes the outlines."""
+        document = {
+            "categories": self._categories,
+            "images": self._images,
+            "annotations": self._annotations,
+        }
+        write_json(self.folder / COCO_FILE, document)
+
+
+def _write_photo(folder: Path, name: str, image: np.ndarray, original: Path | None) -> str:
+    """Writes or copies a photo under a name; returns the file's name."""
+    if original is not None:
+        with open_image(original) as opened:
+            suffix = COPIED_FORMATS.get(opened.format or "")
+            upright = orientation(opened) == 1
+        if suffix and upright:
+            shutil.copyfile(original, folder / f"{name}{suffix}")
+            return f"{name}{suffix}"
+    Image.fromarray(image).save(folder / f"{name}.jpg", quality=95, subsampling=0)
+    return f"{name}.jpg"

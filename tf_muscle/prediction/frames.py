@@ -1,0 +1,188 @@
+"""Frames out of video files and cameras, and into MP4 files, one at a time."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tf_muscle.data.image_files import MAX_PIXELS
+from tf_muscle.errors import UserError, printable
+
+TIME_BASE = Fraction(1, 90_000)  # of MPEG: whole numbers for 24, 25, 30 and 60 frames a second
+FALLBACK_RATE = Fraction(30)  # frames a second, where a file or camera does not tell
+LONGEST_PAUSE = 60.0  # seconds between two frames; more is a damaged time stamp
+# FFmpeg's readers of films (its names). Others fetch what a playlist names, local files and URLs.
+FORMATS = "mov,matroska,avi,asf,mpeg,mpegts,mpegvideo"
+# x264's scale of quality: 18 is called visually lossless, 23 is its default.
+QUALITY = {"crf": "20", "preset": "veryfast"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame: seconds since the first one, and RGB, uint8 [H, W, 3]."""
+
+    seconds: float
+    image: np.ndarray
+
+
+class VideoFrames:
+    """The frames of a video file, turned as its metadata say, with increasing times.
+
+    Args:
+        path: of any file that FFmpeg reads.
+        max_pixels: height times width of a frame that is still decoded.
+
+    Attributes:
+        rate: frames a second on average.
+        count: frames that the file declares; 0 if it does not.
+        note: after the last frame, a sentence if the file is cut off or damaged.
+
+    Raises:
+        UserError: the file is no video, or its frames are too large.
+    """
+
+    def __init__(self, path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+        self.path = path
+        self.note: str | None = None
+        try:
+            self._container = av.open(
+                # A name like concat:a|b would be taken for another protocol than a file.
+                f"file:{path}",
+                options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+            )
+        except (OSError, av.error.FFmpegError) as error:
+            raise UserError(
+                f"{path} cannot be read as a video ({_reason(error)}): replace it or convert it to "
+                "MP4 (H.264)"
+            ) from error
+        if not self._container.streams.video:
+            self.close()
+            raise UserError(f"{path} holds no video track: give a video file")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        # Frames may be larger than the header says.
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        self.rate = self._stream.average_rate or FALLBACK_RATE
+        self.count = self._stream.frames
+        width, height = self._stream.width, self._stream.height
+        if width * height > max_pixels:
+            self.close()
+            raise UserError(
+                f"{path} has frames of {width}x{height}, more than {max_pixels:,} pixels: make "
+                "them smaller"
+            )
+
+    def __iter__(self) -> Iterator[Frame]:
+        decoded = 0
+        start = before = 0.0
+        step = float(1 / self.rate)
+        try:
+            for frame in self._container.decode(self._stream):
+                if decoded == 0:
+                    start = frame.time or 0.0
+                    seconds = 0.0
+                else:
+                    seconds = -1.0 if frame.time is None else frame.time - start
+                    # Time stamps that are missing, go back or leap are met in real files.
+                    if not before < seconds < before + LONGEST_PAUSE:
+                        seconds = before + step
+                before = seconds
+                decoded += 1
+                # A film may change its size; then all frames get that of the beginning.
+                image = frame.to_ndarray(
+                    format="rgb24", width=self._stream.width, height=self._stream.height
+                )
+                yield Frame(seconds, np.rot90(image, round(frame.rotation / 90)))
+        except av.error.FFmpegError as error:
+            self.note = f"{self.path} is damaged after frame {decoded} ({_reason(error)})"
+        if self.note is None and decoded < self.count:
+            self.note = f"{self.path} is cut off: {decoded} of its {self.count} frames are there"
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._container.close()
+
+
+class CameraFrames:
+    """What a camera sees, frame by frame as fast as they are taken, until it is unplugged.
+
+    Raises:
+        UserError: there is no such camera.
+    """
+
+    rate = FALLBACK_RATE
+    count = 0  # nobody knows how many there will be
+    note = None
+
+    def __init__(self, number: int) -> None:
+        import cv2
+
+        self._camera = cv2.VideoCapture(number)
+        if not self._camera.isOpened():
+            raise UserError(
+                f"camera {number} cannot be opened: plug one in, close other programs that use it, "
+                "or give another number (the first is 0)"
+            )
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = None
+        while True:
+            there, image = self._camera.read()  # BGR
+            if not there:
+                return
+            now = time.monotonic()
+            start = now if start is None else start
+            yield Frame(now - start, np.ascontiguousarray(image[..., ::-1]))
+
+    def close(self) -> None:
+        """Frees the camera."""
+        self._camera.release()
+
+
+class VideoWriter:
+    """An MP4 that browsers play: H.264, yuv420p, no sound, its index at the start.
+
+    Without a frame there is no file.
+
+    Args:
+        path: to write.
+        rate: frames a second on average; each frame keeps its own time.
+    """
+
+    def __init__(self, path: Path, rate: Fraction) -> None:
+        self.path = path
+        self._rate = rate
+        self._container: av.container.OutputContainer | None = None
+
+    def add(self, frame: Frame) -> None:
+        """Adds a frame; all have the size of the first, and increasing times."""
+        height, width = frame.image.shape[:2]
+        if self._container is None:
+            self._container = av.open(
+                str(self.path), "w", format="mp4", options={"movflags": "+faststart"}
+            )
+            self._stream = self._container.add_stream("libx264", self._rate, options=QUALITY)
+            # Colours are stored for each 2x2 pixels, so an odd size gets another row or column.
+            self._stream.width, self._stream.height = width + width % 2, height + height % 2
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.codec_context.time_base = TIME_BASE
+        even = np.pad(frame.image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        picture.pts = round(frame.seconds / TIME_BASE)
+        picture.time_base = TIME_BASE
+        self._container.mux(self._stream.encode(picture))
+
+    def close(self) -> None:
+        """Writes what the encoder still holds, and gives the file its name."""
+        if self._container is None:
+            return
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,133 @@
+"""The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_muscle.errors import UserError, listed
+from tf_muscle.run_folder import RunFolder, find_run, read_options
+
+DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model and how it wants its photos; see `predictor.Predictor`."""
+
+    forward: Callable[[np.ndarray], np.ndarray]
+    class_names: tuple[str, ...]
+    image_size: int
+
+
+def load_model(model: str | Path, image_size: int | None, *, other_sizes: bool) -> Loaded:
+    """Loads a run (its folder or name), a .keras file or a SavedModel folder.
+
+    Args:
+        model: path or name.
+        image_size: in place of the one that the files tell.
+        other_sizes: the model has to take photos of other sizes than image_size, too.
+
+    Raises:
+        UserError: there is no such model, or it cannot be used.
+    """
+    path = Path(model)
+    if (path / "saved_model.pb").is_file():
+        return _load_saved_model(path, image_size)
+    if path.suffix == ".keras" and path.is_file():
+        return _load_keras(path, image_size, other_sizes)
+    try:
+        run = find_run(str(model))
+    except UserError as error:
+        raise UserError(
+            f"{model} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
+            "folder such as saved_models/NAME"
+        ) from error
+    if not run.model.is_file():
+        raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
+    return _load_keras(run.model, image_size, other_sizes)
+
+
+def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded:
+    import keras
+    import tensorflow as tf
+
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} cannot be loaded ({reason}): give the best.keras of a finished run"
+        ) from error
+    input_shape, output_shape = network.input_shape, network.output_shape
+    if np.shape(input_shape) != (4,) or np.shape(output_shape) != (4,) or input_shape[-1] != 3:
+        raise UserError(
+            f"{path} takes {input_shape} and gives {output_shape} in place of (None, H, W, 3) and "
+            "(None, H, W, K): give a model that segments RGB photos, such as best.keras of a run"
+        )
+    run = RunFolder(path.parent)
+    trained_size = read_options(run).get("image_size") if run.config.is_file() else None
+    fixed_size = input_shape[1]
+    size = image_size or fixed_size or trained_size or DEFAULT_IMAGE_SIZE
+    if fixed_size and (input_shape[1:3] != (size, size) or other_sizes):
+        raise UserError(
+            f"{path} takes photos of {input_shape[1]}x{input_shape[2]} pixels only: leave "
+            "--image_size and --tta out, or give a model for square photos of any size"
+        )
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
+
+    class_names = _class_names(run, output_shape[-1])
+    return Loaded(lambda images: forward(images).numpy(), class_names, size)
+
+
+def _class_names(run: RunFolder, class_count: int) -> tuple[str, ...]:
+    """Reads the names from the environment.json beside a model, or numbers the classes."""
+    if not run.environment.is_file():
+        return ("background", *(f"class {number}" for number in range(1, class_count)))
+    try:
+        names = json.loads(run.environment.read_text(encoding="utf-8"))["data"]["class_names"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{run.environment} cannot be read ({error}): put it back as the run wrote it, or move "
+            "the model into a folder of its own"
+        ) from error
+    if len(names) != class_count:
+        raise UserError(
+            f"{run.environment} names {len(names)} classes ({listed(names)}), but the model beside "
+            f"it has {class_count}: put the files of one run together"
+        )
+    return tuple(names)
+
+
+def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
+    import tensorflow as tf
+
+    try:
+        servable: Any = tf.saved_model.load(str(path))
+        signature = servable.signatures["serving_default"]
+        class_names = tuple(name.decode() for name in servable.labels.numpy())
+        if "probabilities" not in signature.structured_outputs:
+            raise KeyError("no output called probabilities")
+    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is no SavedModel of tf_muscle ({reason}): write it again by "
+            "python -m tf_muscle.export RUN"
+        ) from error
+    recorded = getattr(servable, "image_size", None)
+    size = image_size or (int(recorded) if recorded is not None else DEFAULT_IMAGE_SIZE)
+    return Loaded(functools.partial(_probabilities, servable, signature), class_names, size)
+
+
+def _probabilities(servable: Any, signature: Any, images: np.ndarray) -> np.ndarray:
+    """Calls a SavedModel; `servable` is only held, for its signatures do not keep it alive."""
+    import tensorflow as tf
+
+    return signature(images=tf.constant(images))["probabilities"].numpy()

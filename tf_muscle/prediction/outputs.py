@@ -1,0 +1,166 @@
+"""What is told and drawn of a prediction: numbers for each muscle, an overlay with a legend."""
+
+import csv
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tf_muscle.report.overlays import class_colors, overlay
+
+COLUMNS = (
+    *("file", "output", "muscle", "active", "area_share", "mean_probability"),
+    *("box_x", "box_y", "box_width", "box_height"),
+)
+INK, FAINT = "#1B2A41", "#7A8594"  # text of a muscle that is active, and of one that is not
+SMALLEST_TEXT = 11  # pixels that can still be read
+
+
+@dataclass(frozen=True)
+class MuscleRow:
+    """What a mask says of one muscle.
+
+    Attributes:
+        muscle: its name.
+        active: whether the mask has a pixel of it.
+        area_share: its share of the photo's pixels, 0 to 1.
+        mean_probability: over the pixels of the mask that are its own; None without one.
+        box: around them, (x, y, width, height) in pixels from the top left; None without one.
+    """
+
+    muscle: str
+    active: bool
+    area_share: float
+    mean_probability: float | None
+    box: tuple[int, int, int, int] | None
+
+
+def muscle_rows(
+    probabilities: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str]
+) -> list[MuscleRow]:
+    """Describes each muscle of a photo, in the order of the class ids.
+
+    Args:
+        probabilities: float32 [H, W, K].
+        class_ids: uint8 [H, W], of `Predictor.class_ids`.
+        class_names: K names, the first is the background's and gets no row.
+    """
+    counts = np.bincount(class_ids.ravel(), minlength=len(class_names))
+    rows = []
+    for class_id, name in enumerate(class_names[1:], start=1):
+        if not counts[class_id]:
+            rows.append(MuscleRow(name, False, 0.0, None, None))
+            continue
+        region = class_ids == class_id
+        ys = np.flatnonzero(region.any(axis=1))
+        xs = np.flatnonzero(region.any(axis=0))
+        x, y = int(xs[0]), int(ys[0])
+        rows.append(
+            MuscleRow(
+                muscle=name,
+                active=True,
+                area_share=counts[class_id] / class_ids.size,
+                mean_probability=float(probabilities[..., class_id][region].mean(dtype=float)),
+                box=(x, y, int(xs[-1]) - x + 1, int(ys[-1]) - y + 1),
+            )
+        )
+    return rows
+
+
+class PredictionTable:
+    """predictions.csv, written row by row."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file)
+        self._writer.writerow(COLUMNS)
+
+    def add(self, path: Path, output: str, rows: Sequence[MuscleRow]) -> None:
+        """Writes the rows of one photo or video, whose outputs are called `output`."""
+        for row in rows:
+            probability = "" if row.mean_probability is None else f"{row.mean_probability:.4f}"
+            box = row.box or ("",) * 4
+            active = "yes" if row.active else "no"
+            self._writer.writerow(
+                (path, output, row.muscle, active, f"{row.area_share:.6f}", probability, *box)
+            )
+
+
+def draw_overlay(
+    image: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str], *, alpha: float = 0.6
+) -> np.ndarray:
+    """Tints the muscles on a photo and names them below it, each with its share of the photo.
+
+    Args:
+        image: RGB, uint8 [H, W, 3].
+        class_ids: uint8 [H, W].
+        class_names: K names.
+        alpha: of the tint, 0 (outlines only) to 1 (opaque).
+
+    Returns:
+        RGB, uint8 [H + legend, W, 3]; a photo too narrow for a name gets white on its right. The
+        size depends on the photo's size and the names alone, so that frames of a video agree.
+    """
+    height, width = class_ids.shape
+    legend = _legend(width, height, tuple(class_names))
+    canvas = Image.new("RGB", (max(width, legend.width), height + legend.height), "white")
+    canvas.paste(Image.fromarray(overlay(image, class_ids, alpha=alpha)))
+    draw = ImageDraw.Draw(canvas)
+    counts = np.bincount(class_ids.ravel(), minlength=len(class_names))
+    shares = counts / class_ids.size
+    swatch = round(0.8 * legend.text_size)
+    for i, name in enumerate(class_names[1:]):
+        row, column = divmod(i, legend.columns)
+        x = legend.text_size // 2 + column * legend.cell_width
+        y = height + legend.text_size // 2 + row * legend.row_height
+        color = tuple(class_colors(len(class_names))[i + 1].tolist())
+        active = counts[i + 1] > 0
+        draw.rectangle((x, y, x + swatch, y + swatch), fill=color if active else None, outline=INK)
+        draw.text(
+            (x + 1.5 * swatch, y + swatch / 2),
+            f"{name} {_percent(shares[i + 1])}",
+            fill=INK if active else FAINT,
+            font=_font(legend.text_size),
+            anchor="lm",
+        )
+    return np.asarray(canvas)
+
+
+@dataclass(frozen=True)
+class _Legend:
+    """Sizes in pixels of the band below a photo."""
+
+    text_size: int
+    cell_width: int
+    columns: int
+    row_height: int
+    width: int
+    height: int
+
+
+@functools.lru_cache(maxsize=64)
+def _legend(width: int, height: int, class_names: tuple[str, ...]) -> _Legend:
+    text_size = max(SMALLEST_TEXT, min(width, height) // 28)
+    font = _font(text_size)
+    longest = max((font.getlength(f"{name} 100.0 %") for name in class_names[1:]), default=0)
+    cell_width = round(longest + 2.5 * text_size)
+    columns = max(1, min(len(class_names) - 1, width // cell_width))
+    rows = -(-(len(class_names) - 1) // columns)
+    row_height = round(1.5 * text_size)
+    return _Legend(
+        text_size, cell_width, columns, row_height, cell_width, rows * row_height + text_size // 2
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """matplotlib's own font, which has Latin, Greek and Cyrillic letters on every machine."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+
+
+def _percent(share: float) -> str:
+    return "<0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"

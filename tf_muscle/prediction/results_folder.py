@@ -1,0 +1,119 @@
+"""The folder that `python -m tf_muscle.predict` fills.
+
+predictions.csv         muscle by muscle, for each photo and video
+overlays/X.jpg          photo with tinted muscles and a legend
+train/                  photos with masks or outlines, which makes the whole folder an export
+videos/X/overlay.mp4    beside timeline.csv and timeline.png
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+from PIL import Image
+
+from tf_muscle.errors import printable
+from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
+from tf_muscle.prediction.outputs import PredictionTable, draw_overlay, muscle_rows
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.timeline import write_timeline
+from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
+from tf_muscle.report.timeline_figure import draw_timeline
+
+Format = Literal["overlay", "mask", "both", "coco"]
+
+
+class ResultsFolder:
+    """Writes what is predicted as it comes; a context manager.
+
+    Args:
+        path: of the folder; absent or empty.
+        predictor: that predicts.
+        output_format: what is written of photos: overlays, masks, both, or outlines. Frames of
+            videos become photos with "mask" and "coco" only, for there are many.
+    """
+
+    def __init__(self, path: Path, predictor: Predictor, output_format: Format) -> None:
+        self.path = path
+        self._predictor = predictor
+        self._names = UniqueNames()
+        self._overlays: Path | None = None
+        self._dataset: MaskFolder | CocoFolder | None = None
+        self._writes_frames = output_format in ("mask", "coco")
+        path.mkdir(parents=True, exist_ok=True)
+        if output_format in ("overlay", "both"):
+            self._overlays = path / "overlays"
+            self._overlays.mkdir()
+        if output_format in ("mask", "both"):
+            self._dataset = MaskFolder(path / "train", predictor.class_names)
+        elif output_format == "coco":
+            self._dataset = CocoFolder(path / "train", predictor.class_names)
+        # Line by line, so that what is done is in the table whenever the process ends.
+        self._file = (path / "predictions.csv").open(
+            "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
+        )
+        self._table = PredictionTable(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if self._dataset:
+            self._dataset.close()
+
+    def add_photo(self, path: Path, image: np.ndarray, probabilities: np.ndarray) -> None:
+        """Writes what was predicted of a photo.
+
+        Args:
+            path: of the photo.
+            image: RGB, uint8 [H, W, 3], of `read_photo`.
+            probabilities: float32 [H, W, K].
+        """
+        name = self._names.add(path.stem)
+        class_names = self._predictor.class_names
+        class_ids = self._predictor.class_ids(probabilities)
+        self._table.add(path, name, muscle_rows(probabilities, class_ids, class_names))
+        if self._overlays:
+            drawn = Image.fromarray(draw_overlay(image, class_ids, class_names))
+            drawn.save(self._overlays / f"{name}.jpg", quality=92, subsampling=0)
+        if self._dataset:
+            self._dataset.add(name, image, class_ids, path)
+
+    def add_video(
+        self, source: Path | int, smooth: float, advance: Callable[[PredictedFrame], None]
+    ) -> PredictedVideo:
+        """Predicts a video or camera and writes its overlay, timeline and, if asked for, masks.
+
+        Args:
+            source: video file, or number of a camera.
+            smooth: see `predict_video`.
+            advance: called after every frame.
+
+        Raises:
+            UserError: the video cannot be read, or there is no such camera.
+        """
+        file = Path(f"camera_{source}") if isinstance(source, int) else source
+        name = self._names.add(file.stem)
+        folder = self.path / "videos" / name
+
+        def each(frame: PredictedFrame) -> None:
+            if self._dataset and self._writes_frames:
+                frame_name = self._names.add(f"{name}_{frame.number:06d}")
+                self._dataset.add(frame_name, frame.image, frame.class_ids)
+            advance(frame)
+
+        video = predict_video(
+            self._predictor, source, folder / "overlay.mp4", smooth=smooth, each=each
+        )
+        write_timeline(video.timeline, folder / "timeline.csv")
+        draw_timeline(video.timeline, folder / "timeline.png", title=printable(file.name))
+        self._table.add(file, name, video.timeline.summary())
+        return video
