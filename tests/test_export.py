@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from tf_muscle.command import run_command
-from tf_muscle.export import main, write_saved_model
+from tf_muscle.export import main
+from tf_muscle.exporting.saved_model import write_saved_model
 from tf_muscle.model.unet import build_unet
 
 NAMES = ["background", "biceps", "triceps", "calf"]
@@ -39,7 +41,7 @@ def model() -> keras.Model:
 
 def test_saved_model_gives_the_masks_of_the_keras_model(model: keras.Model, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    write_saved_model(model, NAMES, folder, "card")
+    write_saved_model(model, NAMES, 64, folder, "card")
     random = np.random.default_rng(0)
     photos = {
         "even": random.integers(0, 256, (2, 64, 64, 3), np.uint8),
@@ -76,3 +78,26 @@ def test_an_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "models" / "mine").mkdir(parents=True)
     assert run_command(main, words) == 2
     assert "never overwritten" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_before_work_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "mine"
+    run.mkdir()
+    for file in ("config.yaml", "best.keras", "metrics.json"):
+        (run / file).write_text("")  # read by nothing before the refusal
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    words = [str(run), "--saved_models_dir", str(tmp_path / "models"), "--formats"]
+    for form, missing in (("litert", "ai_edge_litert"), ("onnx", "onnx and tf2onnx and onnxrunt")):
+        assert run_command(main, [*words, form]) == 2
+        error = capsys.readouterr().err
+        assert f"--formats {form} needs {missing}" in error
+        assert f'".[{form}]"' in error
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("words", [["--formats", "tflite"], ["--litert_types", "int4"]])
+def test_an_unknown_choice_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(main, ["runs/mine", *words]) == 2
+    assert "invalid choice" in capsys.readouterr().err

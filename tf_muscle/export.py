@@ -1,113 +1,201 @@
-"""Writes a trained model as a SavedModel: `python -m tf_muscle.export RUN`."""
+"""Writes a trained model for other runtimes: `python -m tf_muscle.export RUN --formats litert`."""
 
+import importlib.util
 import json
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from tf_muscle.atomic import UNFINISHED, replacing
 from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.config import DataConfig
 from tf_muscle.errors import UserError
 from tf_muscle.report.tables import model_card
-from tf_muscle.run_folder import RunFolder, find_run, read_options
+from tf_muscle.run_folder import RunFolder, find_run, read_options, write_json
 
 if TYPE_CHECKING:
     import keras
 
+    from tf_muscle.exporting.agreement import Predict
+    from tf_muscle.exporting.photos import Photos
 
-def write_saved_model(
-    model: "keras.Model", class_names: Sequence[str], folder: Path, card: str
-) -> None:
-    """Writes the model with two signatures that need nothing but TensorFlow.
-
-    `serving_default` takes `images`, uint8 RGB [B, H, W, 3] of any size; `encoded` takes `bytes`,
-    strings [B] of JPEG or PNG files of one size. Both give `class_ids`, uint8 [B, H, W], and
-    `probabilities`, float32 [B, H, W, K]. The class names are the variable `labels` of the loaded
-    object and the file assets/labels.txt.
-
-    Args:
-        model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
-        class_names: K names.
-        folder: to write, in one move; must not exist.
-        card: its README.md.
-    """
-    import tensorflow as tf
-
-    names = list(class_names)
-
-    class Servable(tf.Module):
-        """What the SavedModel holds."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = model
-            self.labels = tf.Variable(names, trainable=False)
-
-        @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
-        def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = self.network(images, training=False)
-            return {
-                "class_ids": tf.cast(tf.argmax(logits, axis=-1), tf.uint8),
-                "probabilities": tf.nn.softmax(logits),
-            }
-
-        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
-        def encoded(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
-            images = tf.map_fn(
-                lambda one: tf.io.decode_image(one, channels=3, expand_animations=False),
-                encoded,
-                fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
-            )
-            return self.images(images)
-
-    servable = Servable()
-    unfinished = folder.with_name(f"unfinished_{folder.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    tf.saved_model.save(
-        servable,
-        str(unfinished),
-        signatures={"serving_default": servable.images, "encoded": servable.encoded},
-    )
-    (unfinished / "assets" / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    (unfinished / "README.md").write_text(card, encoding="utf-8")
-    unfinished.rename(folder)
+Format = Literal["saved_model", "litert", "onnx"]
+LitertType = Literal["float32", "float16", "int8"]
+# What a format needs beside the project's own requirements: the extra of that name.
+MODULES: dict[Format, tuple[str, ...]] = {
+    "saved_model": (),
+    "litert": ("ai_edge_litert",),
+    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+}
 
 
-def export_run(run: RunFolder, saved_models_dir: str, name: str | None = None) -> Path:
-    """Exports the best model of a run with its card.
+@dataclass(frozen=True)
+class ExportConfig:
+    """What is written where; see `main` for what each option means."""
+
+    formats: Sequence[Format] = ("saved_model",)
+    litert_types: Sequence[LitertType] = ("float32", "float16", "int8")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    data: str | None = None
+    saved_models_dir: str = "saved_models"
+    name: str | None = None
+
+
+def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
+    """Exports the best model of a run, each format with a card and tested on the test photos.
 
     Returns:
-        The SavedModel's folder, saved_models_dir/NAME.
+        The folders, in the order of config.formats.
 
     Raises:
-        UserError: the run has no finished model, or the folder exists.
+        UserError: the run has no finished model, a folder exists, a package is missing, the photos
+            cannot be read, or a format lost more than `agreement.LIMITS` allow. Formats before
+            that one are written.
     """
-    folder = Path(saved_models_dir) / (name or run.path.resolve().name)
-    if folder.exists():
-        raise UserError(f"{folder} exists and is never overwritten: choose another --name")
+    folders = _new_folders(run, config)
     if not (run.model.is_file() and run.metrics.is_file()):
         raise UserError(f"{run.path} has no finished model: go on with it by --resume {run.path}")
-    import keras
+    _refuse_missing_packages(config.formats)
 
+    import keras
+    import numpy as np
+
+    from tf_muscle.device import processor
+    from tf_muscle.exporting.agreement import compare, refuse_drop
+    from tf_muscle.exporting.card import megabytes, tested_record, tested_section, usage
+    from tf_muscle.exporting.litert import CALIBRATION_IMAGES
+    from tf_muscle.exporting.photos import load_photos
+
+    options = read_options(run)
     environment: dict[str, Any] = json.loads(run.environment.read_text(encoding="utf-8"))
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     class_names = environment["data"]["class_names"]
-    card = model_card(folder.name, read_options(run), environment, metrics)
-    write_saved_model(keras.saving.load_model(run.model), class_names, folder, card)
-    return folder
+    data = DataConfig(
+        data=config.data or options["data"],
+        image_size=options["image_size"],
+        split_seed=options["split_seed"],
+        allow_leakage=options["allow_leakage"],
+        data_dir=options["data_dir"],
+    )
+    photos = load_photos(data, class_names, CALIBRATION_IMAGES)
+    model = keras.saving.load_model(run.model)
+    expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
+
+    for form, folder in folders.items():
+        with replacing(folder) as unfinished:
+            written = _write(form, unfinished, model, config, options, class_names, photos)
+            measured = {}
+            for kind, (_, predict) in written.items():
+                measured[kind] = compare(
+                    predict, photos.images, photos.masks, expected, len(class_names)
+                )
+                refuse_drop(f"{form} in {kind}", kind, measured[kind])
+            sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
+            record = tested_record(form, measured, sizes, data.data, processor())
+            write_json(unfinished / "export.json", record)
+            how = usage(form, folder.name, data.image_size)
+            card = model_card(folder.name, options, environment, metrics, how)
+            text = f"{card}\n{tested_section(record)}"
+            (unfinished / "README.md").write_text(text, encoding="utf-8")
+    return list(folders.values())
+
+
+def _new_folders(run: RunFolder, config: ExportConfig) -> dict[Format, Path]:
+    """Names the folder of each format; none may exist."""
+    name = config.name or run.path.resolve().name
+    if name.startswith(UNFINISHED):
+        raise UserError(f"--name must not begin with {UNFINISHED}, which is cleared away")
+    endings = {"saved_model": "", "litert": "-litert", "onnx": "-onnx"}
+    folders = {
+        form: Path(config.saved_models_dir) / f"{name}{endings[form]}" for form in config.formats
+    }
+    for folder in folders.values():
+        if folder.exists():
+            raise UserError(f"{folder} exists and is never overwritten: choose another --name")
+    return folders
+
+
+def _refuse_missing_packages(formats: Sequence[Format]) -> None:
+    for form in formats:
+        missing = [name for name in MODULES[form] if importlib.util.find_spec(name) is None]
+        if missing:
+            raise UserError(
+                f"--formats {form} needs {' and '.join(missing)}: "
+                f'python -m pip install -c constraints.txt -e ".[{form}]"'
+            )
+
+
+def _write(
+    form: Format,
+    folder: Path,
+    model: "keras.Model",
+    config: ExportConfig,
+    options: Mapping[str, Any],
+    class_names: Sequence[str],
+    photos: "Photos",
+) -> "dict[str, tuple[Path, Predict]]":
+    """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
+    from tf_muscle.exporting import litert, onnx, saved_model
+    from tf_muscle.exporting.inference import rebuild
+
+    size, network = options["image_size"], (options["encoder"], options["decoder"])
+    if form == "saved_model":
+        if config.precision != "float32":
+            model = rebuild(model, *network, precision=config.precision)
+        saved_model.save(model, class_names, size, folder)
+        return {config.precision: (folder, saved_model.load(folder))}
+    folder.mkdir()
+    (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
+    if form == "onnx":
+        onnx.save(model, class_names, size, folder / "model.onnx")
+        return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
+    fixed = rebuild(model, *network, image_size=size)
+    written = {}
+    for kind, content in litert.convert(fixed, config.litert_types, photos.calibration).items():
+        path = folder / f"{kind}.tflite"
+        path.write_bytes(content)
+        written[kind] = (path, litert.load(path))
+    return written
 
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
-    parser = command_parser("export", "Write the best model of a run as a SavedModel.", "RUN ")
+    parser = command_parser("export", "Write the best model of a run for other runtimes.", "RUN ")
     parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        choices=get_args(Format),
+        default=list(ExportConfig.formats),
+        help="saved_model: for TensorFlow and TensorFlow Serving, in saved_models_dir/NAME; "
+        "litert: for phones, in NAME-litert; onnx: for ONNX Runtime, in NAME-onnx.",
+    )
+    parser.add_argument(
+        "--litert_types",
+        nargs="+",
+        choices=get_args(LitertType),
+        default=list(ExportConfig.litert_types),
+        help="Types of the weights, a file each; int8 also computes in 8-bit integers.",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default=ExportConfig.precision,
+        help="Of the SavedModel's arithmetic; bfloat16 pays on GPUs and processors with AMX only.",
+    )
+    parser.add_argument(
+        "--data",
+        type=str | None,
+        help="Export with the same classes to test and calibrate with; by default the run's own.",
+    )
     parser.add_argument("--saved_models_dir", default="saved_models", help="Where to.")
     parser.add_argument("--name", type=str | None, help="Folder there; by default the run's name.")
     options = parse(parser, argv)
-    folder = export_run(find_run(options["run"]), options["saved_models_dir"], options["name"])
-    print(f"SavedModel written to {folder}")
+    run = find_run(options.pop("run"))
+    folders = export_run(run, ExportConfig(**options))
+    print(f"written to {', '.join(str(folder) for folder in folders)}")
 
 
 if __name__ == "__main__":

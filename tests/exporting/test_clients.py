@@ -1,0 +1,96 @@
+"""The clients of examples/, each in a process that cannot import what it should not need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_muscle.run_folder import RunFolder
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+# Runs a script in a process where importing some modules fails.
+BLOCKED = """
+import runpy, sys
+for name in sys.argv[1].split(","):
+    sys.modules[name] = None
+del sys.argv[:2]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+MEAN = (124, 116, 104)  # of ImageNet: what the square is padded with
+OURS = "tf_muscle,roboflow_segmentation,segmentation_models"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A phone's photo: stored 90x60, to be shown turned, 60x90."""
+    random = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+    image = Image.fromarray(random).resize((90, 60), Image.Resampling.BILINEAR)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "photo.png", exif=exif)
+    return tmp_path / "photo.png"
+
+
+def run_client(name: str, model: Path, photo: Path, blocked: str) -> tuple[np.ndarray, str]:
+    mask = photo.with_name("mask.png")
+    words = [BLOCKED, f"{OURS},{blocked}", EXAMPLES / f"{name}.py", model, photo, mask]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", *map(str, words)],
+        capture_output=True, text=True, check=False, cwd=photo.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(mask) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "L", (60, 90))
+        return np.asarray(image), done.stdout
+
+
+def check(mask: np.ndarray, output: str, photo: Path, run: RunFolder, *, padded: bool) -> None:
+    """Compares with the Keras model on the photo turned and shrunk to 40 pixels by hand."""
+    names = ["background", "biceps", "triceps", "calf"]
+    shares = [f"{name}: {(mask == i).mean():.2%} of the photo" for i, name in enumerate(names)]
+    assert output.splitlines() == shares
+    with Image.open(photo) as image:
+        upright = Image.fromarray(np.rot90(np.asarray(image), -1))
+    small = np.asarray(upright.resize((27, 40)))
+    if padded:
+        small = np.concatenate([np.full((40, 6, 3), MEAN), small, np.full((40, 7, 3), MEAN)], 1)
+    logits = np.array(keras.saving.load_model(run.model)(small[np.newaxis].astype(np.uint8)))
+    class_ids = logits[0].argmax(-1).astype(np.uint8)[:, 6:33] if padded else logits[0].argmax(-1)
+    expected = Image.fromarray(class_ids.astype(np.uint8)).resize((60, 90), 0)
+    assert (mask == np.asarray(expected)).mean() > 0.98
+    assert len(np.unique(mask)) > 1
+
+
+def test_the_block_works(photo: Path) -> None:
+    script = photo.with_name("guilty.py")
+    script.write_text("import tf_muscle")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", BLOCKED, OURS, str(script)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: import of tf_muscle halted" in done.stderr
+
+
+def test_tensorflow(exported: Path, photo: Path, small_run: RunFolder) -> None:
+    blocked = "keras,ai_edge_litert,onnxruntime"
+    mask, output = run_client("tensorflow_client", exported / "tiny", photo, blocked)
+    check(mask, output, photo, small_run, padded=False)
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_litert(kind: str, exported: Path, photo: Path, small_run: RunFolder) -> None:
+    model = exported / "tiny-litert" / f"{kind}.tflite"
+    mask, output = run_client("litert_client", model, photo, "tensorflow,keras,onnxruntime")
+    check(mask, output, photo, small_run, padded=True)
+
+
+@pytest.mark.slow
+def test_onnx(exported_onnx: Path, photo: Path, small_run: RunFolder) -> None:
+    model = exported_onnx / "tiny-onnx" / "model.onnx"
+    mask, output = run_client("onnx_client", model, photo, "tensorflow,keras,ai_edge_litert")
+    check(mask, output, photo, small_run, padded=False)

@@ -1,0 +1,81 @@
+"""What every exported model computes: masks and probabilities of photos."""
+
+import keras
+import tensorflow as tf
+
+from tf_muscle.model.folding import fold_batch_normalization
+from tf_muscle.model.unet import CORE, build_unet
+
+
+def results(logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The outputs of an export: `class_ids` uint8 [B, H, W], `probabilities` float32 [B, H, W, K].
+
+    Args:
+        logits: float32 [B, H, W, K].
+    """
+    return {
+        "class_ids": tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8),
+        "probabilities": tf.nn.softmax(logits),
+    }
+
+
+def rebuild(
+    model: keras.Model,
+    encoder: str,
+    decoder: str,
+    image_size: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """The same network for one image size, or in another precision.
+
+    Args:
+        model: of `build_unet`, for any size.
+        encoder: as in `build_unet`.
+        decoder: as in `build_unet`.
+        image_size: height and width in pixels; None: any.
+        precision: as in `build_unet`; weights stay float32.
+    """
+    class_count = model.output_shape[-1]
+    twin = build_unet(
+        class_count,
+        image_size,
+        encoder=encoder,
+        decoder=decoder,
+        fused=False,
+        precision=precision,
+    )
+    twin.get_layer(CORE).set_weights(model.get_layer(CORE).get_weights())
+    return twin
+
+
+def frozen(
+    model: keras.Model, batch_size: int | None = None
+) -> tf.types.experimental.PolymorphicFunction:
+    """The folded model as one function of `images`, with its weights as constants.
+
+    The converters to other formats take it as it is; variables and tensors that Keras layers hold,
+    such as the mean of a Normalization, they leave out (LiteRT) or turn into inputs (ONNX).
+
+    Args:
+        model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
+        batch_size: for a function of one batch size.
+    """
+    # TensorFlow's own converters use it, but it has no public name.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    folded = fold_batch_normalization(model)
+    spec = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.uint8, "images")
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def with_variables(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return results(folded(images, training=False))
+
+    concrete = with_variables.get_concrete_function()
+    names = sorted(concrete.structured_outputs)  # the order of the constant function's outputs
+    with_constants = convert_variables_to_constants_v2(concrete)
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(names, with_constants(images), strict=True))
+
+    return function

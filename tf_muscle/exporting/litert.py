@@ -1,0 +1,61 @@
+"""Writes LiteRT (TensorFlow Lite) files, for phones and small computers."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_muscle.exporting.agreement import Predict
+from tf_muscle.exporting.inference import frozen
+
+CALIBRATION_IMAGES = 128  # LiteRT's guide asks for 100 to 500
+
+
+def convert(model: keras.Model, types: Sequence[str], calibration: np.ndarray) -> dict[str, bytes]:
+    """Converts to one file for each type of the weights.
+
+    Each takes one photo, `images` uint8 [1, S, S, 3], and gives `inference.results`.
+
+    Args:
+        model: from uint8 images [B, S, S, 3], S fixed, to logits [B, S, S, K].
+        types: of "float32", "float16" (weights only), "int8" (weights and activations; the
+            normalization of the input and the softmax stay float32).
+        calibration: training images, uint8 [N, S, S, 3], that tell the ranges of the activations.
+
+    Returns:
+        Type -> content of the .tflite file.
+    """
+    module = tf.Module()
+    module.function = frozen(model, batch_size=1)
+    files = {}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # TensorFlow calibrates with its own interpreter and warns that users should not.
+        warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated")
+        tf.saved_model.save(module, folder, signatures=module.function)
+        for kind in types:
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            if kind != "float32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if kind == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if kind == "int8":
+                converter.representative_dataset = lambda: (
+                    {"images": image[np.newaxis]} for image in calibration
+                )
+            files[kind] = converter.convert()
+    return files
+
+
+def load(path: Path) -> Predict:
+    """The file as LiteRT's own interpreter runs it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    # From its content, since Windows cannot rename a folder with a mapped file in it.
+    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=os.cpu_count())
+    runner = interpreter.get_signature_runner("serving_default")
+    return lambda images: runner(images=images)["class_ids"].copy()

@@ -1,0 +1,42 @@
+"""Writes ONNX, for ONNX Runtime and what reads its format."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from tf_muscle.exporting.agreement import Predict
+from tf_muscle.exporting.inference import frozen
+
+OPSET = 18  # the newest that tf2onnx 1.17 knows; ONNX Runtime runs it since 1.14
+
+
+def save(model: keras.Model, class_names: Sequence[str], image_size: int, path: Path) -> None:
+    """Writes one file from `images`, uint8 [B, H, W, 3] of any size, to `inference.results`.
+
+    Keras' own `export(format="onnx")` fails here: it leaves a Bitcast in its argmax, which ONNX
+    does not have.
+
+    Args:
+        model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
+        class_names: K names; kept as the property `labels`, one a line.
+        image_size: height and width in pixels of the training; kept as the property `image_size`.
+        path: the .onnx file.
+    """
+    import onnx
+    import tf2onnx
+
+    function = frozen(model)
+    converted, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
+    properties = {"labels": "\n".join(class_names), "image_size": str(image_size)}
+    onnx.helper.set_model_props(converted, properties)
+    onnx.checker.check_model(converted)
+    onnx.save(converted, path)
+
+
+def load(path: Path) -> Predict:
+    """The file as ONNX Runtime runs it on the processor."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return lambda images: session.run(["class_ids"], {"images": images})[0]

@@ -1,0 +1,93 @@
+"""Writes a SavedModel, which needs nothing but TensorFlow and is what TensorFlow Serving serves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_muscle.atomic import replacing
+from tf_muscle.exporting.agreement import Predict
+from tf_muscle.exporting.inference import results
+from tf_muscle.model.folding import fold_batch_normalization
+
+
+class Servable(tf.Module):
+    """What the SavedModel holds.
+
+    The signature `serving_default` takes `images`, uint8 RGB [B, H, W, 3] of any size; `encoded`
+    takes `bytes`, strings [B] of JPEG or PNG files of one size. Both give `results`.
+
+    Args:
+        model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
+        class_names: K names; the variable `labels` of the loaded object.
+        image_size: height and width in pixels of the training; the int32 variable `image_size`.
+    """
+
+    def __init__(self, model: keras.Model, class_names: Sequence[str], image_size: int) -> None:
+        super().__init__()
+        self.network = fold_batch_normalization(model)
+        self.labels = tf.Variable(list(class_names), trainable=False)
+        self.image_size = tf.Variable(image_size, trainable=False, dtype=tf.int32)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
+    def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return results(self.network(images, training=False))
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
+    def encoded(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+        images = tf.map_fn(
+            lambda one: tf.io.decode_image(one, channels=3, expand_animations=False),
+            encoded,
+            fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
+        )
+        return self.images(images)
+
+
+def save(model: keras.Model, class_names: Sequence[str], image_size: int, folder: Path) -> None:
+    """Writes the model with batch normalization folded; assets/labels.txt lists the class names.
+
+    Args:
+        model: as for `Servable`.
+        class_names: as for `Servable`.
+        image_size: as for `Servable`.
+        folder: to write; must not exist.
+    """
+    servable = Servable(model, class_names, image_size)
+    tf.saved_model.save(
+        servable,
+        str(folder),
+        signatures={"serving_default": servable.images, "encoded": servable.encoded},
+    )
+    labels = folder / "assets" / "labels.txt"
+    labels.write_text("\n".join(class_names) + "\n", encoding="utf-8")
+
+
+def write_saved_model(
+    model: keras.Model, class_names: Sequence[str], image_size: int, folder: Path, card: str
+) -> None:
+    """Writes the SavedModel of a finished training in one move.
+
+    Args:
+        model: as for `Servable`.
+        class_names: as for `Servable`.
+        image_size: as for `Servable`.
+        folder: as for `save`.
+        card: its README.md.
+    """
+    with replacing(folder) as unfinished:
+        save(model, class_names, image_size, unfinished)
+        (unfinished / "README.md").write_text(card, encoding="utf-8")
+
+
+def load(folder: Path) -> Predict:
+    """The SavedModel as its users load it."""
+    servable = tf.saved_model.load(str(folder))
+    signature = servable.signatures["serving_default"]
+
+    def predict(images: np.ndarray, servable: tf.Module = servable) -> np.ndarray:
+        # A signature does not keep the object alive that holds its variables; the default does.
+        return signature(images=tf.constant(images))["class_ids"].numpy()
+
+    return predict
