@@ -1,8 +1,6 @@
 import csv
 import os
-import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tf_muscle.callbacks import (
     MONITOR,
-    Backup,
     BestWeights,
     CallOutCollapse,
     EarlyStopping,
     FinishEpochOnInterrupt,
     LearningRate,
+    SyncedCSVLogger,
     TensorBoardImages,
     trim_history,
 )
+from tf_muscle.checkpoints import Backup, damage
 from tf_muscle.config import OptimizationConfig
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import SegmentationLoss
@@ -53,135 +52,19 @@ def network(**options: Any) -> keras.Model:
 
 
 def fit(
-    model: keras.Model, epochs: int, *callbacks: keras.callbacks.Callback
+    model: keras.Model, epochs: int, *callbacks: keras.callbacks.Callback, epochs_done: int = 0
 ) -> keras.callbacks.History:
     return model.fit(
         IMAGES,
         MASKS,
         batch_size=4,
         epochs=epochs,
+        initial_epoch=epochs_done,
         shuffle=False,
         validation_data=(IMAGES[:4], MASKS[:4]),
         callbacks=list(callbacks),
         verbose=0,
     )
-
-
-def state(model: keras.Model) -> list[np.ndarray]:
-    """Weights and all that the optimizer knows."""
-    return [np.array(value) for value in (*model.weights, *model.optimizer.variables)]
-
-
-def assert_same_state(model: keras.Model, expected: list[np.ndarray]) -> None:
-    for value, other in zip(state(model), expected, strict=True):
-        np.testing.assert_array_equal(value, other)
-
-
-States = dict[int, list[np.ndarray]]  # by the number of epochs done
-
-
-@pytest.fixture(scope="module")
-def three_epochs(tmp_path_factory: pytest.TempPathFactory) -> tuple[States, Path]:
-    states: States = {}
-    model = network()
-    keep = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: states.update({epoch + 1: state(model)})
-    )
-    folder = tmp_path_factory.mktemp("backup")
-    fit(model, 3, keep, Backup(folder, STEPS))
-    return states, folder
-
-
-@pytest.fixture
-def trained(three_epochs: tuple[States, Path], tmp_path: Path) -> States:
-    """Leaves the backup of a training of three epochs in `tmp_path`; gives the state after each."""
-    states, folder = three_epochs
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    return states
-
-
-def test_backup_restores_weights_optimizer_and_epoch(trained: States, tmp_path: Path) -> None:
-    model = network()
-    backup = Backup(tmp_path, STEPS)
-    assert backup.restore(model) == 3
-    assert_same_state(model, trained[3])
-    history = fit(model, 5, backup)
-    assert history.epoch == [3, 4]
-    assert int(model.optimizer.iterations) == 5 * STEPS
-    straight = network()
-    fit(straight, 5)
-    for value, other in zip(state(model), state(straight), strict=True):
-        np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-7)
-
-
-def test_complete_training_is_restored_as_complete(trained: States, tmp_path: Path) -> None:
-    """As after a kill between the last epoch and the saved model."""
-    model = network()
-    backup = Backup(tmp_path, STEPS)
-    assert backup.restore(model) == 3
-    assert fit(model, 3, backup).epoch == []
-    assert_same_state(model, trained[3])
-
-
-def test_without_backup_the_training_starts_from_nothing(tmp_path: Path) -> None:
-    model = network()
-    before = state(model)
-    assert Backup(tmp_path / "new", STEPS).restore(model) == 0
-    assert_same_state(model, before)
-
-
-def damage_latest(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:1000])
-
-
-def empty_latest(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def remove_latest(path: Path) -> None:
-    path.unlink()
-
-
-@pytest.mark.parametrize("accident", [damage_latest, empty_latest, remove_latest])
-def test_backup_before_stands_in_for_an_unreadable_one(
-    accident: Callable[[Path], None], trained: States, tmp_path: Path
-) -> None:
-    backup = Backup(tmp_path, STEPS)
-    accident(backup.latest)
-    model = network()
-    assert backup.restore(model) == 2
-    assert_same_state(model, trained[2])
-    assert fit(model, 3, backup).epoch == [2]
-    assert Backup(tmp_path, STEPS).restore(network()) == 3
-
-
-def test_kill_while_writing_leaves_the_backup_before(
-    trained: States, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(model: keras.Model, path: Path) -> None:
-        Path(path).write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    model = network()
-    backup = Backup(tmp_path, STEPS)
-    backup.restore(model)
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.Model, "save_weights", killed)
-        with pytest.raises(KeyboardInterrupt):
-            fit(model, 4, backup)
-    again = network()
-    assert Backup(tmp_path, STEPS).restore(again) == 3
-    assert_same_state(again, trained[3])
-
-
-def test_steps_left_out_by_float16_do_not_lose_an_epoch(tmp_path: Path) -> None:
-    model = network()
-    fit(model, 2)
-    model.optimizer.iterations.assign(2 * STEPS - 1)
-    backup = Backup(tmp_path, STEPS)
-    backup.set_model(model)
-    backup.on_epoch_end(1, {"loss": 1.0})
-    assert backup.restore(network()) == 2
 
 
 def with_best_weights(path: Path, values: list[float], losses: list[float]) -> BestWeights:
@@ -208,6 +91,7 @@ def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     assert kept_epoch(path) == 1  # the first of equals
     assert best.best == 0.5
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert damage(path) is None
 
 
 def test_resumed_run_keeps_what_was_better(tmp_path: Path) -> None:
@@ -270,7 +154,7 @@ def test_early_stopping_is_over_when_the_patience_is_used_up() -> None:
 
 def test_learning_rate_of_every_epoch_stands_in_the_logs(tmp_path: Path) -> None:
     model = network(learning_rate=0.01, step_epochs=2, gamma=0.1)
-    history = fit(model, 5, LearningRate(), keras.callbacks.CSVLogger(tmp_path / "history.csv"))
+    history = fit(model, 5, LearningRate(), SyncedCSVLogger(tmp_path / "history.csv"))
     expected = [0.01, 0.01, 0.001, 0.001, 0.0001]
     assert history.history["learning_rate"] == pytest.approx(expected)
     with (tmp_path / "history.csv").open(newline="") as file:
@@ -388,7 +272,7 @@ def test_history_without_an_epoch(tmp_path: Path) -> None:
     assert not path.exists()
     path.touch()
     assert trim_history(path, 0) == []
-    fit(network(), 1, keras.callbacks.CSVLogger(path, append=True))
+    fit(network(), 1, SyncedCSVLogger(path, append=True))
     with path.open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["epoch"] == "0"
@@ -398,12 +282,14 @@ def test_history_without_an_epoch(tmp_path: Path) -> None:
 def test_history_goes_on_after_a_cut(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     backup = Backup(tmp_path / "backup", STEPS)
-    fit(network(), 2, LearningRate(), keras.callbacks.CSVLogger(path, append=True), backup)
+    fit(network(), 2, LearningRate(), SyncedCSVLogger(path, append=True), backup)
     with path.open("a", newline="") as file:
         file.write("2,0.1,")  # killed here
     model = network()
-    assert len(trim_history(path, backup.restore(model))) == 2
-    fit(model, 4, LearningRate(), keras.callbacks.CSVLogger(path, append=True), backup)
+    epochs_done = backup.restore(model)
+    assert len(trim_history(path, epochs_done)) == 2
+    logger = SyncedCSVLogger(path, append=True)
+    fit(model, 4, LearningRate(), logger, backup, epochs_done=epochs_done)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]

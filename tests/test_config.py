@@ -141,6 +141,7 @@ def test_saved_config_is_a_preset(tmp_path: Path) -> None:
         (RunConfig, "seed", 2**32),
         (RunConfig, "run_name", "a/b"),
         (RunConfig, "run_name", ".."),
+        (RunConfig, "run_name", "unfinished_mine"),
     ],
 )
 def test_value_out_of_range_is_refused_by_name(concern: Any, name: str, value: Any) -> None:

@@ -10,21 +10,29 @@ from tf_muscle import run_folder
 from tf_muscle.config import Config, DataConfig, RunConfig
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import (
+    NOTHING_CHANGED,
     RunFolder,
     default_name,
     find_run,
     new_run,
     read_options,
+    record_resume,
     refuse_existing,
     versions,
     write_json,
 )
 
 
-def test_new_run_makes_its_folders(tmp_path: Path) -> None:
-    run = new_run(str(tmp_path / "deep" / "runs"), "first")
+def config_of(runs_dir: Path) -> Config:
+    return Config(run=RunConfig(runs_dir=str(runs_dir)))
+
+
+def test_new_run_holds_its_options(tmp_path: Path) -> None:
+    config = config_of(tmp_path / "deep" / "runs")
+    run = new_run(config, "first")
     assert run.path == tmp_path / "deep" / "runs" / "first"
-    assert {path.name for path in run.path.iterdir()} == {"figures", "tensorboard", "checkpoints"}
+    assert find_run(str(run.path)) == run  # so that it can be resumed from its first moment on
+    assert read_options(run) == config.flat()
     names = ("config", "environment", "history", "metrics", "model", "report", "best_weights")
     paths = [getattr(run, name) for name in names]
     assert len(set(paths)) == len(paths)
@@ -32,14 +40,14 @@ def test_new_run_makes_its_folders(tmp_path: Path) -> None:
 
 
 def test_existing_run_is_never_taken(tmp_path: Path) -> None:
-    run = new_run(str(tmp_path), "first")
+    run = new_run(config_of(tmp_path), "first")
     keep = run.path / "notes.txt"
     keep.write_text("mine")
     options = RunConfig(runs_dir=str(tmp_path), saved_models_dir=str(tmp_path / "saved"))
     with pytest.raises(UserError, match=f"--resume {run.path}"):
         refuse_existing(options, "first")
     with pytest.raises(UserError):
-        new_run(str(tmp_path), "first")
+        new_run(config_of(tmp_path), "first")
     assert keep.read_text() == "mine"
     refuse_existing(options, "second")
     assert not (tmp_path / "second").exists()
@@ -55,14 +63,13 @@ def test_existing_saved_model_is_refused_before_the_training(tmp_path: Path) -> 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match="--runs_dir"):
-        new_run(str(tmp_path / "runs"), "first")
+        new_run(config_of(tmp_path / "runs"), "first")
 
 
 def test_run_is_found_by_path_and_by_name(tmp_path: Path) -> None:
-    run = new_run(str(tmp_path / "runs"), "first")
+    run = new_run(config_of(tmp_path / "runs"), "first")
     with pytest.raises(UserError, match="is no run"):
-        find_run(str(run.path))  # a folder without config.yaml
-    Config().save(run.config)
+        find_run(str(tmp_path))  # a folder without config.yaml
     assert find_run(str(run.path)) == run
     assert find_run("first", str(tmp_path / "runs")) == run
     with pytest.raises(UserError, match="is no run"):
@@ -103,6 +110,16 @@ def test_json_is_replaced_in_one_move(tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads(path.read_text(encoding="utf-8")) == {"Gerät": 1.5}
     with pytest.raises(TypeError):
         write_json(path, {"not a plain number": numpy.float32(1)})
+
+
+def test_resuming_is_recorded_with_what_has_changed(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write_json(run.environment, {"keras": "3.12", "device": "CPU", "data": {}})
+    record_resume(run, {"keras": "3.12", "device": "CPU"})
+    record_resume(run, {"keras": "3.15", "device": "T4"})
+    environment = json.loads(run.environment.read_text())
+    assert environment["resumed"] == [NOTHING_CHANGED, "keras 3.12 -> 3.15, device CPU -> T4"]
+    assert environment["keras"] == "3.12"
 
 
 def test_versions_name_packages_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_a_run_leaves_everything_that_the_readme_names(straight: Path) -> None:
     names = {path.name for path in straight.iterdir()}
     assert names == {
         "best.keras", "config.yaml", "environment.json", "figures", "history.csv", "metrics.json",
-        "report.md", "tensorboard",
+        "report.md", "run.json", "tensorboard",
     }  # fmt: skip
     assert len(list((straight / "figures").glob("*.png"))) == 5
     assert [int(row["epoch"]) for row in rows(straight)] == [0, 1, 2, 3]
@@ -95,6 +95,16 @@ def test_scores_are_those_of_the_saved_model(straight: Path, small_export: Path)
     assert record["mean_iou"] == pytest.approx(expected, abs=0.02)
 
 
+def test_augmentation_on_the_device(small_export: Path, folder: Path) -> None:
+    """The other backend trains to a complete run, on crops too."""
+    words = options(
+        small_export, folder, run_name="on_device", epochs=1, augment_backend="tensorflow",
+        image_size=64, crop=32, shear=10.0, blur=1.0,
+    )  # fmt: skip
+    assert run_command(main, words) == 0
+    assert (folder / "runs" / "on_device" / "metrics.json").is_file()
+
+
 def test_a_killed_run_goes_on_where_it_stood(
     small_export: Path, folder: Path, straight: Path
 ) -> None:
@@ -116,7 +126,7 @@ def test_a_killed_run_goes_on_where_it_stood(
             break
     process.wait()
     run = folder / "runs" / "killed"
-    assert not (run / "metrics.json").exists()
+    assert not (run / "run.json").exists()
     assert run_command(main, ["--resume", str(run)]) == 0
     resumed, expected = rows(run), rows(straight)
     assert [int(row["epoch"]) for row in resumed] == [0, 1, 2, 3]
@@ -124,6 +134,8 @@ def test_a_killed_run_goes_on_where_it_stood(
         ours = [float(row[column]) for row in resumed]
         assert ours == pytest.approx([float(row[column]) for row in expected], rel=1e-3), column
     assert not (run / "checkpoints").exists()
+    certificate = json.loads((run / "run.json").read_text())
+    assert certificate["resumed"] == ["nothing changed"]
 
 
 def test_an_existing_run_is_refused_before_any_work(
@@ -181,7 +193,7 @@ def test_a_run_is_not_resumed_on_other_photos(
 ) -> None:
     run = tmp_path / "changed"
     shutil.copytree(straight, run)
-    (run / "metrics.json").unlink()
+    (run / "run.json").unlink()
     environment = json.loads((run / "environment.json").read_text())
     environment["data"]["fingerprint"] = "0" * 16
     (run / "environment.json").write_text(json.dumps(environment))

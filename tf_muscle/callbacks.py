@@ -1,4 +1,4 @@
-"""What happens around the epochs: records, checkpoints, a clean end, pictures for TensorBoard."""
+"""What happens around the epochs: records, best weights, a clean end, pictures for TensorBoard."""
 
 import csv
 import math
@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_muscle.atomic import replacing
+from tf_muscle.checkpoints import write_weights
 from tf_muscle.model.metrics import (
     BACKGROUND_ONLY_RECALL,
     background_only_sentence,
@@ -25,67 +27,6 @@ from tf_muscle.report.plots import confusion_heatmap
 
 MONITOR = "val_mean_iou"
 Logs = dict[str, Any]
-
-
-def _replace_weights(model: keras.Model, path: Path) -> None:
-    """Writes weights beside `path` and renames them, so that a kill never leaves half a file."""
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    model.save_weights(unfinished)
-    with unfinished.open("r+b") as file:  # Windows syncs only what is open for writing
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-class Backup(keras.callbacks.BackupAndRestore):
-    """BackupAndRestore that survives a kill at any moment.
-
-    Keras writes weights and epoch number into two files, one over the other. Here the epoch follows
-    from the optimizer's step, which is in the weights file, and that file is replaced in one move;
-    the one before is kept in case the newest cannot be read. Both stay when the training ends: a
-    run that is killed before its model is saved would have to start from nothing otherwise.
-
-    Args:
-        folder: of the checkpoints.
-        steps_per_epoch: steps that make an epoch.
-    """
-
-    def __init__(self, folder: Path, steps_per_epoch: int):
-        folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
-        self.latest = Path(self._weights_path)
-        self.previous = Path(self._prev_weights_path)
-        self.steps_per_epoch = steps_per_epoch
-
-    def restore(self, model: keras.Model) -> int:
-        """Loads the newest readable checkpoint, if there is one.
-
-        Returns:
-            Epochs that it has behind it.
-        """
-        self.set_model(model)
-        self.on_train_begin()
-        return model._initial_epoch
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        if not self.latest.exists() and self.previous.exists():
-            self.previous.rename(self.latest)
-        super().on_train_begin(logs)
-
-    def _load_model(self) -> None:
-        super()._load_model()
-        # Rounded, for float16's loss scaling leaves out the few steps whose gradients overflow.
-        # numpy(), since int() takes no variable that is mirrored on several GPUs.
-        steps = int(self.model.optimizer.iterations.numpy())
-        self.model._initial_epoch = round(steps / self.steps_per_epoch)
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if math.isfinite((logs or {})["loss"]):  # no run can go on from NaN
-            super().on_epoch_end(epoch, logs)
-
-    def _save_model(self) -> None:
-        if self.latest.exists():
-            self.latest.replace(self.previous)
-        _replace_weights(self.model, self.latest)
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -110,7 +51,7 @@ class BestWeights(keras.callbacks.Callback):
         if replaces_best(score, self.best, self.tie) and math.isfinite(logs["loss"]):
             self.best = max(score, self.best)
             # The network alone, without the optimizer's state, is a third of the size.
-            _replace_weights(self.model.get_layer(CORE), self.path)
+            write_weights(self.model.get_layer(CORE), self.path)
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
@@ -241,6 +182,14 @@ class TensorBoardImages(keras.callbacks.Callback):
         self.writer.flush()
 
 
+class SyncedCSVLogger(keras.callbacks.CSVLogger):
+    """Keras' own, whose rows reach the disk before the checkpoint of their epoch does."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        os.fsync(self.csv_file.fileno())
+
+
 def trim_history(path: Path, epochs: int) -> list[dict[str, str]]:
     """Cuts history.csv back to the epochs that a checkpoint has behind it.
 
@@ -263,10 +212,11 @@ def trim_history(path: Path, epochs: int) -> list[dict[str, str]]:
     if not columns:  # killed in the first epoch, before Keras wrote the names of the columns
         path.unlink()
         return []
-    unfinished = path.with_name("unfinished_history.csv")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(path)
     return rows

@@ -11,7 +11,7 @@ from typing import Any
 import jsonargparse
 
 from tf_muscle.config import Config, bundled
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, system_errors
 
 DEFAULT_PRESET = "sample.yaml"
 
@@ -19,19 +19,27 @@ DEFAULT_PRESET = "sample.yaml"
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
-def run_command(command: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None) -> int:
-    """Runs a command and turns what its user can mend into one line and exit code 2."""
+def run_command(
+    command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None
+) -> int:
+    """Runs a command and turns what its user can mend into one line and exit code 2.
+
+    Returns:
+        The exit code: the command's own, if it gives one, else 0.
+    """
     # TensorFlow's remarks on its build and on missing GPUs concern nobody who trains a model.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        command(sys.argv[1:] if argv is None else argv)
+        with system_errors("the output of this command", "give the same command again"):
+            code = command(sys.argv[1:] if argv is None else argv)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for problem in (error, *getattr(error, "__notes__", ())):
+            print(f"error: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def preset_path(argv: Sequence[str]) -> Path | None:

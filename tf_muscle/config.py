@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from tf_muscle.atomic import UNFINISHED
 from tf_muscle.errors import UserError
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
@@ -77,6 +78,9 @@ class AugmentConfig:
     crop: int = 0
     """Train on random crops of so many pixels, two thirds of them with muscle in; 0: whole photos.
     A quarter of the pixels makes a step four times as fast, and 2 percent foreground 8."""
+    augment_backend: Literal["albumentations", "tensorflow"] = "albumentations"
+    """albumentations: on the processor, fastest where that also trains; tensorflow: the same recipe
+    in batches on the device that trains, for a GPU that one processor cannot feed."""
     augment_again: bool = False
     """Augment online too what README.roboflow.txt says is already in the exported photos."""
 
@@ -189,6 +193,11 @@ class RunConfig:
         if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
             raise UserError(
                 f"--run_name must be a plain name, got {self.run_name}; --runs_dir takes a path"
+            )
+        if self.run_name and self.run_name.startswith(UNFINISHED):
+            raise UserError(
+                f"--run_name must not begin with {UNFINISHED}, which is cleared away, "
+                f"got {self.run_name}"
             )
 
 

@@ -1,5 +1,7 @@
 """What the machine has: processor or GPUs, and the precision that pays on it."""
 
+import os
+import platform
 from pathlib import Path
 
 import keras
@@ -37,6 +39,16 @@ def description() -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus
     ]
     return ", ".join(names)
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor and its cores: both decide how TensorFlow splits its sums."""
+    name = platform.processor() or platform.machine()
+    if cpuinfo.exists():  # on Linux, where Python gives no more than the instruction set
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+    return f"{name}, {os.cpu_count()} threads"
 
 
 def choose_precision(option: str) -> tuple[str, str]:

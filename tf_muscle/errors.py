@@ -1,20 +1,74 @@
 """The one exception that a command shows to its user without a traceback."""
 
-from collections.abc import Sequence
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 LISTED = 10  # enough to see the pattern, few enough to read
+LONGEST = 200  # characters of a name that a message quotes
+
+# What the system may refuse, and what to do about it.
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "get the right to it",
+    errno.EPERM: "get the right to it",
+}
 
 
 class UserError(Exception):
     """A mistake that the user can mend.
 
     The message is one sentence: the file or option, what was received, the fix. Commands print it
-    after "error: " and exit with code 2.
+    after "error: " and exit with code 2. Line ends and control characters, which names of files may
+    contain, are shown as escapes.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+@contextmanager
+def system_errors(place: object, then: str) -> Iterator[None]:
+    """Turns a full disk, a read-only one or a missing right into one sentence.
+
+    TensorFlow and HDF5 raise errors of their own for these, with the system's words in the message.
+
+    Args:
+        place: what is being written, for errors that name no file.
+        then: what to do once there is space.
+
+    Raises:
+        UserError: in place of such an error; every other one passes.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        for number, remedy in REMEDIES.items():
+            reason = os.strerror(number)
+            if getattr(error, "errno", None) == number or reason in str(error):
+                file = getattr(error, "filename", None) or place
+                raise UserError(f"{file}: {reason}; {remedy}, then {then}") from error
+        raise
+
+
+def printable(text: str) -> str:
+    """Writes as escapes what would end the line or steer the terminal that shows a text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(value: object) -> str:
+    """A value as text, cut off after `LONGEST` characters."""
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def listed(names: Sequence[object]) -> str:
     """Joins the first `LISTED` names and counts the rest: "a, b, c (and 12 more)"."""
-    shown = ", ".join(str(name) for name in names[:LISTED])
+    shown = ", ".join(shortened(name) for name in names[:LISTED])
     rest = len(names) - LISTED
     return f"{shown} (and {rest} more)" if rest > 0 else shown

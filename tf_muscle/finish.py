@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
+from tf_muscle.atomic import replacing
+from tf_muscle.certificate import make_certificate
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
+from tf_muscle.errors import UserError
 from tf_muscle.evaluate import judge
-from tf_muscle.export import write_saved_model
 from tf_muscle.report import photo_sheets, plots
 from tf_muscle.report.history import read_history
 from tf_muscle.report.tables import model_card, results_table, write_report
@@ -51,7 +53,8 @@ def predict_untrained(model: "keras.Model", test: "tf.data.Dataset", run: RunFol
     chosen = choose_photos(masks)
     # Not predict_on_batch, which repeats its result for every GPU of a MirroredStrategy.
     logits = model(images[chosen], training=False)
-    np.save(run.untrained_masks, np.argmax(logits, axis=-1).astype(np.uint8))
+    with replacing(run.untrained_masks) as unfinished:
+        np.save(unfinished, np.argmax(logits, axis=-1).astype(np.uint8))
 
 
 def best_model(run: RunFolder, config: Config, class_count: int) -> "keras.Model":
@@ -59,28 +62,34 @@ def best_model(run: RunFolder, config: Config, class_count: int) -> "keras.Model
 
     Saved in float32 and built of Keras' own layers, whatever it was trained in, so that any Keras
     loads it, for images of any size, without this package.
+
+    Raises:
+        UserError: the file of the best weights is damaged.
     """
     import keras
 
+    from tf_muscle.checkpoints import damage
     from tf_muscle.model.unet import CORE, build_unet
 
     if not run.model.is_file():
+        if reason := damage(run.best_weights):
+            raise UserError(f"{run.best_weights} is damaged ({reason}): start a new run")
         encoder, decoder = config.model.encoder, config.model.decoder
         trained = build_unet(class_count, encoder=encoder, decoder=decoder).get_layer(CORE)
         trained.load_weights(run.best_weights)
         model = build_unet(class_count, encoder=encoder, decoder=decoder, fused=False)
         model.get_layer(CORE).set_weights(trained.get_weights())
-        unfinished = run.model.with_name("unfinished_best.keras")
-        model.save(unfinished)
-        unfinished.replace(run.model)
+        with replacing(run.model) as unfinished:
+            model.save(unfinished)
     return keras.saving.load_model(run.model)
 
 
 def finish(run: RunFolder, config: Config, data: Data) -> None:
     """Judges the best model on every split, draws the figures, writes report and SavedModel.
 
-    metrics.json is written last: it marks the run as complete.
+    The certificate is written last: it marks the run as complete.
     """
+    from tf_muscle.exporting.saved_model import write_saved_model
     from tf_muscle.model.losses import SegmentationLoss
 
     model = best_model(run, config, len(data.class_names))
@@ -95,40 +104,60 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     synthetic = environment["data"]["synthetic"]
     tie = config.optimization.tie
     predictions = judged["test"].predictions
-    draw_figures(run, data, predictions, metrics, history, tie=tie, synthetic=synthetic)
+    untrained = np.load(run.untrained_masks)
+    shutil.rmtree(run.figures, ignore_errors=True)  # of an earlier start that was killed
+    with replacing(run.figures) as folder:
+        draw_figures(
+            folder, data, predictions, untrained, metrics, history, tie=tie, synthetic=synthetic
+        )
     saved_model = Path(config.run.saved_models_dir) / run.path.name
-    if not saved_model.exists():  # it does if a kill came between it and metrics.json
+    if not saved_model.exists():  # it does if a kill came between it and the certificate
         card = model_card(saved_model.name, config.flat(), environment, metrics)
-        write_saved_model(model, data.class_names, saved_model, card)
+        size = config.data.image_size
+        write_saved_model(model, data.class_names, size, saved_model, card)
     write_report(run.report, config.flat(), environment, metrics, history)
     write_json(run.metrics, metrics)
+    write_json(run.certificate, make_certificate(run, config, environment, metrics, saved_model))
     shutil.rmtree(run.checkpoints)
     Console().print(results_table(metrics, synthetic=synthetic))
 
 
 def draw_figures(
-    run: RunFolder,
+    folder: Path,
     data: Data,
     predictions: np.ndarray,
+    untrained_masks: np.ndarray,
     metrics: dict[str, dict[str, Any]],
     history: dict[str, list[float]],
     *,
     tie: float,
     synthetic: bool,
 ) -> None:
-    """Draws the pictures of the report; `predictions` are the test masks, uint8 [N, S, S]."""
+    """Draws the pictures of the report into a folder.
+
+    Args:
+        folder: to make.
+        data: the photos.
+        predictions: test masks, uint8 [N, S, S].
+        untrained_masks: of `predict_untrained`.
+        metrics: split -> record of `metrics.summarize`.
+        history: of `read_history`.
+        tie: option of the run.
+        synthetic: the photos are rendered.
+    """
     from tf_muscle.data.pipeline import as_arrays
 
+    folder.mkdir()
     images, masks, names = as_arrays(data.splits["test"], PICTURED)
     chosen = choose_photos(masks)
     photo_sheets.before_after(
         images[chosen],
         masks[chosen],
-        np.load(run.untrained_masks),
+        untrained_masks,
         predictions[chosen],
         [names[i] for i in chosen],
         data.class_names,
-        run.figures / "before_after.png",
+        folder / "before_after.png",
         synthetic=synthetic,
     )
     photo_sheets.best_and_worst(
@@ -137,12 +166,12 @@ def draw_figures(
         predictions[: len(images)],
         names,
         data.class_names,
-        run.figures / "best_and_worst.png",
+        folder / "best_and_worst.png",
         synthetic=synthetic,
     )
     plots.learning_curves(
         history,
-        run.figures / "learning_curves.png",
+        folder / "learning_curves.png",
         floor_mean_iou=metrics["valid"]["floor_mean_iou"],
         tie=tie,
         synthetic=synthetic,
@@ -150,7 +179,7 @@ def draw_figures(
     plots.confusion_heatmap(
         np.array(metrics["test"]["confusion_matrix"]),
         data.class_names,
-        run.figures / "confusion_heatmap.png",
+        folder / "confusion_heatmap.png",
         synthetic=synthetic,
     )
-    plots.class_iou_bars(metrics, run.figures / "class_iou_bars.png", synthetic=synthetic)
+    plots.class_iou_bars(metrics, folder / "class_iou_bars.png", synthetic=synthetic)

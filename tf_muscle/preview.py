@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tf_muscle.atomic import replacing
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import load_data, say_notes
 from tf_muscle.errors import UserError
@@ -22,20 +23,25 @@ def preview(config: Config, run_name: str) -> None:
 
     data = load_data(config.data)
     say_notes(config, data)
+    from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
     from tf_muscle.data.pipeline import training_batches
     from tf_muscle.device import seed_everything
     from tf_muscle.report.photo_sheets import preview_sheet
 
     seed_everything(config.run.seed, config.run.deterministic)
     recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    seed = config.run.seed
+    on_device = config.augment.augment_backend == "tensorflow"
     batches = training_batches(
-        data.splits["train"], PREVIEWED, Augmenter(recipe, config.run.seed)
-    ).take(1)
-    ((images, masks),) = batches.as_numpy_iterator()
+        data.splits["train"], PREVIEWED, seed, None if on_device else Augmenter(recipe, seed)
+    )
+    images, masks = next(iter(batches))
+    if on_device:
+        images, masks = TensorFlowAugmenter(recipe, seed)(images, masks, 0)
+    images, masks = images.numpy(), masks.numpy()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as unfinished:
+            preview_sheet(images, masks, data.class_names, unfinished)
     except OSError as error:
-        raise UserError(
-            f"{path.parent} cannot be made ({error}): choose another --runs_dir"
-        ) from error
-    print(f"written to {preview_sheet(images, masks, data.class_names, path)}")
+        raise UserError(f"{path} cannot be made ({error}): choose another --runs_dir") from error
+    print(f"written to {path}")

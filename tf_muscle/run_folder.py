@@ -1,10 +1,12 @@
 """The folder of a run: its name, its files, what is recorded of the machine."""
 
+import hashlib
 import importlib.metadata
 import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.config import PACKAGE, RunConfig
+from tf_muscle.atomic import replacing
+from tf_muscle.config import PACKAGE, Config, RunConfig
 from tf_muscle.errors import UserError
 
 RECORDED_PACKAGES = (
@@ -24,6 +27,8 @@ RECORDED_PACKAGES = (
     "albumentations",
     "numpy",
 )
+
+NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """Scores of the best model on every split."""
         return self.path / "metrics.json"
+
+    @property
+    def certificate(self) -> Path:
+        """What a rerun is compared with, see certificate.py; marks the run as complete."""
+        return self.path / "run.json"
 
     @property
     def model(self) -> Path:
@@ -110,21 +120,21 @@ def refuse_existing(options: RunConfig, run_name: str) -> None:
         raise UserError(f"{saved_model} exists and is never overwritten: choose another --run_name")
 
 
-def new_run(runs_dir: str, run_name: str) -> RunFolder:
-    """Makes the folder of a new run.
+def new_run(config: Config, run_name: str) -> RunFolder:
+    """Makes the folder of a new run with its options in it, so that it can be resumed.
 
     Raises:
         UserError: the folder cannot be made.
     """
-    run = RunFolder(Path(runs_dir) / run_name)
+    run = RunFolder(Path(config.run.runs_dir) / run_name)
     try:
-        run.path.mkdir(parents=True)
+        with replacing(run.path) as unfinished:
+            unfinished.mkdir()
+            config.save(RunFolder(unfinished).config)
     except OSError as error:
         raise UserError(
             f"{run.path} cannot be made ({error}): choose another --runs_dir"
         ) from error
-    for folder in (run.figures, run.tensorboard, run.checkpoints):
-        folder.mkdir()
     return run
 
 
@@ -156,6 +166,23 @@ def refuse_changed_data(run: RunFolder, fingerprint: str) -> None:
         )
 
 
+def record_resume(run: RunFolder, machine: Mapping[str, str]) -> None:
+    """Adds to the environment that the run was resumed, and what has changed since its start.
+
+    Args:
+        run: an interrupted run.
+        machine: versions, device and precision of this process.
+    """
+    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    changed = [
+        f"{name} {environment[name]} -> {now}"
+        for name, now in machine.items()
+        if environment.get(name, now) != now
+    ]
+    environment.setdefault("resumed", []).append(", ".join(changed) or NOTHING_CHANGED)
+    write_json(run.environment, environment)
+
+
 def default_name(preset: str) -> str:
     """The preset's name and the time."""
     return f"{preset}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -175,16 +202,23 @@ def read_options(run: RunFolder) -> dict[str, Any]:
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Writes a record in one move, so that a kill never leaves half a file."""
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    unfinished.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
-    """Python, the platform, the packages that decide results, and the checkout's commit."""
+    """Python, the platform, the packages that decide results, and the checkout's commit.
+
+    `tf_muscle source` tells code apart that has the same version or commit: 16 hex digits.
+    """
     record = {"python": platform.python_version(), "platform": platform.platform()}
     for package in RECORDED_PACKAGES:
         record[package] = importlib.metadata.version(package)
+    source = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        source.update(path.read_bytes())
+    record["tf_muscle source"] = source.hexdigest()[:16]
     if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
         commit = subprocess.run(
             ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],

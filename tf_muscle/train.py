@@ -1,6 +1,7 @@
 """From an export to a trained, judged and exported model: `python -m tf_muscle.train [options]`."""
 
 import dataclasses
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -17,13 +18,14 @@ from tf_muscle.command import (
 )
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data, is_synthetic, load_data, say_notes
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, system_errors
 from tf_muscle.run_folder import (
     RunFolder,
     default_name,
     find_run,
     new_run,
     read_options,
+    record_resume,
     refuse_changed_data,
     refuse_existing,
     versions,
@@ -34,49 +36,6 @@ if TYPE_CHECKING:
     import keras
 
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
-
-
-def compiled_model(
-    config: Config, data: Data, precision: str, steps_per_epoch: int
-) -> "tuple[keras.Model, str]":
-    """Builds the model with its loss, optimizer and scores.
-
-    Returns:
-        The model, and the encoder weights really used, in words.
-
-    Raises:
-        UserError: the encoder weights cannot be had.
-    """
-    import numpy as np
-
-    from tf_muscle.model.encoder_weights import load_encoder_weights
-    from tf_muscle.model.keras_metrics import SegmentationScores
-    from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
-    from tf_muscle.model.optimizers import optimizer
-    from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
-
-    choice = config.optimization
-    model = build_unet(
-        len(data.class_names),
-        None if config.augment.crop else config.data.image_size,
-        encoder=config.model.encoder,
-        decoder=config.model.decoder,
-        precision=precision,
-    )
-    core = model.get_layer(CORE)
-    encoder_weights = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
-    counts = np.array(data.facts["pixel_counts"]["train"])
-    if config.model.prior_bias:
-        set_prior_bias(core, counts)
-    weights = None
-    if choice.class_weights == "balanced":
-        weights = balanced_class_weights(counts, choice.class_weight_cap)
-    model.compile(
-        optimizer=optimizer(choice, steps_per_epoch),
-        loss=SegmentationLoss(choice.loss, weights, choice.ignore_background),
-        metrics=[SegmentationScores(data.class_names)],
-    )
-    return model, encoder_weights
 
 
 def fit(
@@ -98,22 +57,26 @@ def fit(
     """
     from tf_muscle.data.augment import Augmenter, without_baked
     from tf_muscle.data.pipeline import batches_per_epoch, evaluation_batches, training_batches
+    from tf_muscle.model.augmenting import AugmentingModel
 
     batch_size = config.optimization.batch_size
     # A smaller last batch would leave some of several devices with nothing to normalise.
     even = model.distribute_strategy.num_replicas_in_sync > 1
     steps = batches_per_epoch(data.splits["train"], batch_size, drop_remainder=even)
     recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    seed = config.run.seed
     batches = training_batches(
         data.splits["train"],
         batch_size,
-        Augmenter(recipe, config.run.seed),
+        seed,
+        None if isinstance(model, AugmentingModel) else Augmenter(recipe, seed),
         skipped_batches=epochs_done * steps,
         drop_remainder=even,
     )
     model.fit(
         batches,
         epochs=config.optimization.epochs,
+        initial_epoch=epochs_done,
         steps_per_epoch=steps,
         validation_data=evaluation_batches(data.splits["valid"], batch_size),
         callbacks=list(callbacks),
@@ -141,15 +104,18 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
         refuse_existing(config.run, run_name)
     data = load_data(config.data)
 
+    from tf_muscle.checkpoints import Backup
     from tf_muscle.data.pipeline import batches_per_epoch
     from tf_muscle.device import (
         choose_precision,
         description,
+        processor,
         refuse_uneven_batches,
         seed_everything,
         strategy,
     )
     from tf_muscle.finish import finish, predict_untrained
+    from tf_muscle.model.compiled import compiled_model
 
     if resumed:
         refuse_changed_data(resumed, data.facts["fingerprint"])
@@ -163,35 +129,44 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     steps_per_epoch = batches_per_epoch(
         data.splits["train"], config.optimization.batch_size, drop_remainder=replicas > 1
     )
-    if resumed and any(resumed.backup.glob("latest.weights.h5*")):
-        # The checkpoint holds the encoder too.
-        config = dataclasses.replace(
-            config, model=dataclasses.replace(config.model, encoder_weights="none")
-        )
+    goes_on = resumed is not None and (
+        Backup(resumed.backup, steps_per_epoch).exists or resumed.model.is_file()
+    )
+    start = config.model
+    if goes_on:  # the checkpoint holds the encoder too
+        start = dataclasses.replace(start, encoder_weights="none")
     with devices.scope():
-        model, encoder_weights = compiled_model(config, data, precision, steps_per_epoch)
+        model, encoder_weights = compiled_model(
+            dataclasses.replace(config, model=start), data, precision, steps_per_epoch
+        )
     if encoder_weights.startswith("random, because"):
         print(f"WARNING: the encoder starts from {encoder_weights}", file=sys.stderr)
 
-    run = resumed or new_run(config.run.runs_dir, run_name)
-    if resumed is None:
-        config.save(run.config)
-    if not run.environment.is_file():  # a resumed run may have been killed before it had one
-        environment = {
-            **versions(),
-            "device": description(),
-            "precision": f"{precision} ({reason})",
-            "encoder_weights": encoder_weights,
-            "augmentation_left_out": left_out,
-            "loss": model.loss.get_config(),
-            "data": {"name": config.data.data, "synthetic": is_synthetic(data.facts)} | data.facts,
-        }
-        write_json(run.environment, environment)
-    if not run.untrained_masks.is_file():
-        predict_untrained(model, data.splits["test"], run)
-    if not run.model.is_file():
-        fit_with_records(model, config, data, run, steps_per_epoch)
-    finish(run, config, data)
+    run = resumed or new_run(config, run_name)
+    machine = {
+        **versions(),
+        "processor": processor(),
+        "device": description(),
+        "precision": f"{precision} ({reason})",
+    }
+    with system_errors(run.path, f"go on by --resume {run.path}"):
+        if goes_on:
+            record_resume(run, machine)
+        else:
+            known = {"name": config.data.data, "synthetic": is_synthetic(data.facts)}
+            environment = {
+                **machine,
+                "encoder_weights": encoder_weights,
+                "augmentation_left_out": left_out,
+                "loss": model.loss.get_config(),
+                "data": known | data.facts,
+            }
+            write_json(run.environment, environment)
+        if not run.untrained_masks.is_file():
+            predict_untrained(model, data.splits["test"], run)
+        if not run.model.is_file():
+            fit_with_records(model, config, data, run, steps_per_epoch)
+        finish(run, config, data)
     print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
     return run
 
@@ -212,10 +187,11 @@ def fit_with_records(
     import numpy as np
 
     from tf_muscle import callbacks as ours
+    from tf_muscle.checkpoints import Backup
     from tf_muscle.data.pipeline import as_arrays
     from tf_muscle.model.metrics import floor_mean_iou
 
-    backup = ours.Backup(run.backup, steps_per_epoch)
+    backup = Backup(run.backup, steps_per_epoch)
     epochs_done = backup.restore(model)
     rows = ours.trim_history(run.history, epochs_done)
     best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)
@@ -230,7 +206,7 @@ def fit_with_records(
         ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
         ours.TensorBoardImages(run.tensorboard, images, masks, data.class_names),
-        keras.callbacks.CSVLogger(run.history, append=True),
+        ours.SyncedCSVLogger(run.history, append=True),
         backup,
     ]
     if config.optimization.early_stopping:
@@ -261,7 +237,8 @@ def main(argv: Sequence[str]) -> None:
                 "--resume goes on with the run's own options: give no other one with it"
             )
         run = find_run(words[0].partition("=")[2] or words[-1])
-        if run.metrics.is_file():
+        if run.certificate.is_file():
+            shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
             raise UserError(f"{run.path} is complete: see {run.report}")
         train(from_options(read_options(run)), run.path.name, resumed=run)
         return

@@ -72,7 +72,7 @@ def retrain(search: Search, rows: "Sequence[Row]") -> None:
     keras.backend.clear_session()
     name = best_run_name(search)
     run = RunFolder(Path(search.base.run.runs_dir) / name)
-    if run.metrics.is_file():
+    if run.certificate.is_file():
         print(f"{run.path} is complete: see {run.report}")
     elif run.config.is_file():
         train(from_options(read_options(run)), name, resumed=run)

@@ -13,12 +13,12 @@ from typing import Any
 import filelock
 import yaml
 
+from tf_muscle.atomic import UNFINISHED, replacing
 from tf_muscle.errors import UserError
 from tf_muscle.run_folder import RunFolder
 from tuner.options import Search
 
 EXECUTION = "execution_"
-UNFINISHED = "unfinished_search.yaml"
 RESULT = "result.json"  # scores of one training; marks it as complete
 
 
@@ -148,16 +148,16 @@ def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[Sear
             )
         return folder, True
     # A worker on the same disk may have made its own folder in it before.
-    if path.exists() and {one.name for one in path.iterdir()} - {"workers", UNFINISHED}:
+    ours = {"workers", f"{UNFINISHED}{folder.options.name}"}
+    if path.exists() and {one.name for one in path.iterdir()} - ours:
         raise UserError(f"{path} is no search and is never overwritten: choose another --name")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{path} cannot be made ({error}): choose another --runs_dir") from error
     record = search.flat() | {"data_fingerprint": data_fingerprint}
-    unfinished = path / UNFINISHED
-    unfinished.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
-    unfinished.replace(folder.options)
+    with replacing(folder.options) as unfinished:
+        unfinished.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
     return folder, False
 
 

@@ -7,14 +7,16 @@ import keras
 import keras_tuner
 from tensorboard.plugins.hparams import api as hparams
 
+from tf_muscle.atomic import replacing
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import batches_per_epoch
 from tf_muscle.device import seed_everything, strategy
 from tf_muscle.errors import UserError
+from tf_muscle.model.compiled import compiled_model
 from tf_muscle.report.history import best_epoch, read_history
 from tf_muscle.run_folder import RunFolder
-from tf_muscle.train import compiled_model, fit_with_records
+from tf_muscle.train import fit_with_records
 from tuner.options import Search, combination_of, digest
 from tuner.oracle import IDENTITY
 from tuner.trial_callbacks import EpochSeconds, StopCollapsed
@@ -95,10 +97,8 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
             KeyboardInterrupt: ctrl-C asked for an end after the running epoch.
         """
         config = self.config(hp)
-        run.path.mkdir(parents=True, exist_ok=True)
-        unfinished = run.config.with_name("unfinished_config.yaml")
-        config.save(unfinished)
-        unfinished.replace(run.config)
+        with replacing(run.config) as unfinished:
+            config.save(unfinished)
         callbacks: list[keras.callbacks.Callback] = [
             EpochSeconds(),
             hparams.KerasCallback(str(run.tensorboard), vars(combination_of(hp.values))),
@@ -109,8 +109,10 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
             interrupted = fit_with_records(
                 model, config, self.data, run, self.steps_per_epoch(config), callbacks
             )
-        except UserError:  # NaN in the first epoch
-            interrupted = False
+        except UserError:
+            if run.best_weights.exists():
+                raise
+            interrupted = False  # NaN in the first epoch
         if interrupted:
             raise KeyboardInterrupt
         return scores(run, config.optimization.tie)

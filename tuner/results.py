@@ -12,6 +12,7 @@ from rich import box
 from rich.console import JustifyMethod
 from rich.table import Table
 
+from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
 from tf_muscle.report.tables import SYNTHETIC, markdown_table, named_values
@@ -153,9 +154,8 @@ def write_results(
 
 def _write(path: Path, text: str) -> None:
     """Writes a file in one move, so that a kill never leaves half of it."""
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    unfinished.write_text(text, encoding="utf-8", newline="")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")
 
 
 def _csv_text(rows: Sequence[Row], data: Mapping[str, Any]) -> str:

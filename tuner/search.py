@@ -1,6 +1,7 @@
 """A search from its forecast to its results."""
 
 import json
+import shutil
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 from rich.console import Console
 from tensorboard.plugins.hparams import api as hparams
 
+from tf_muscle.atomic import replacing
 from tf_muscle.data.dataset import Data, is_synthetic
 from tf_muscle.device import choose_precision, description, refuse_uneven_batches
 from tf_muscle.errors import UserError
@@ -183,27 +185,29 @@ def draw_figures(
     scored = [row for row in ranked(rows, search) if row.objective is not None]
     if not scored:
         return
-    folder.figures.mkdir(exist_ok=True)
     objective = search.options.objective
     synthetic = data["synthetic"]
-    figures.parallel_coordinates(
-        scored, objective, folder.figures / "parallel_coordinates.png", synthetic=synthetic
-    )
-    figures.hyperparameter_effects(
-        scored,
-        objective,
-        folder.figures / "hyperparameter_effects.png",
-        floor=data["floor_mean_iou"] if objective == "val_mean_iou" else None,
-        synthetic=synthetic,
-    )
-    run = folder.best_execution(scored[0].trial, objective)
-    if run is None:
-        print(f"The curves of trial {scored[0].trial} lie on the machine of its worker.")
-        return
-    learning_curves(
-        read_history(run.history),
-        folder.figures / "best_learning_curves.png",
-        floor_mean_iou=data["floor_mean_iou"],
-        tie=search.base.optimization.tie,
-        synthetic=synthetic,
-    )
+    shutil.rmtree(folder.figures, ignore_errors=True)  # of fewer trials
+    with replacing(folder.figures) as drawn:
+        drawn.mkdir()
+        figures.parallel_coordinates(
+            scored, objective, drawn / "parallel_coordinates.png", synthetic=synthetic
+        )
+        figures.hyperparameter_effects(
+            scored,
+            objective,
+            drawn / "hyperparameter_effects.png",
+            floor=data["floor_mean_iou"] if objective == "val_mean_iou" else None,
+            synthetic=synthetic,
+        )
+        run = folder.best_execution(scored[0].trial, objective)
+        if run is None:
+            print(f"The curves of trial {scored[0].trial} lie on the machine of its worker.")
+            return
+        learning_curves(
+            read_history(run.history),
+            drawn / "best_learning_curves.png",
+            floor_mean_iou=data["floor_mean_iou"],
+            tie=search.base.optimization.tie,
+            synthetic=synthetic,
+        )

@@ -1,6 +1,8 @@
 """Runs the trials: KerasTuner's loop, with each training in a run folder of its own."""
 
+import errno
 import json
+import os
 import shutil
 import time
 from statistics import mean
@@ -159,6 +161,8 @@ def failure(error: BaseException) -> str | None:
     text = " ".join(str(error).split())
     if isinstance(error, DivergedError):
         return text
+    if os.strerror(errno.ENOSPC) in text:  # which TensorFlow calls an exhausted resource too
+        return None
     memory = isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
     if isinstance(error, tf.errors.OpError):  # a GPU's may come as an InternalError
         memory = memory or any(words in text.lower() for words in OUT_OF_MEMORY)

@@ -1,0 +1,42 @@
+"""What must end a search, and not pass for the fault of one combination."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from tf_muscle.data.dataset import Data
+from tf_muscle.errors import UserError
+from tf_muscle.run_folder import RunFolder
+from tuner import hypermodel
+from tuner.options import Search
+from tuner.trial_runner import failure
+
+
+def test_full_disk_is_no_want_of_memory() -> None:
+    full = f"events; {os.strerror(errno.ENOSPC)} [Op:FlushSummaryWriter]"
+    assert failure(tf.errors.ResourceExhaustedError(None, None, full)) is None
+    assert failure(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) is None
+    memory = failure(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"))
+    assert memory is not None
+    assert memory.startswith("out of memory")
+
+
+def test_damaged_checkpoints_are_no_diverged_trial(
+    make_search: Callable[..., Search], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit_with_records(*_: object) -> bool:
+        raise UserError("no sound checkpoint is left")
+
+    monkeypatch.setattr(hypermodel, "fit_with_records", fit_with_records)
+    monkeypatch.setattr(hypermodel.SegmentationHyperModel, "steps_per_epoch", lambda *_: 1)
+    data = Data({}, {"fingerprint": "0123456789abcdef"})
+    trainings = hypermodel.SegmentationHyperModel(make_search(), data, "float32")
+    run = RunFolder(tmp_path / "execution_0")
+    run.checkpoints.mkdir(parents=True)
+    run.best_weights.touch()
+    with pytest.raises(UserError, match="no sound checkpoint"):
+        trainings.fit(trainings.hyperparameters(), None, run=run)
