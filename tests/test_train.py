@@ -106,12 +106,12 @@ def test_augmentation_on_the_device(small_export: Path, folder: Path) -> None:
 
 
 def test_a_killed_run_goes_on_where_it_stood(
-    small_export: Path, folder: Path, straight: Path
+    small_export: Path, folder: Path, straight: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """kill -9 in the middle of an epoch; the loss agrees with the straight run to 1e-3.
 
     Weights, optimizer, order and augmentation are restored exactly; what is left is the order in
-    which the processor's threads add up.
+    which the processor's threads add up. While it lives, nobody else goes on with it.
     """
     words = options(small_export, folder, run_name="killed", epochs=4)
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -120,12 +120,15 @@ def test_a_killed_run_goes_on_where_it_stood(
         env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
+    run = folder / "runs" / "killed"
     for line in process.stdout:
         if line.startswith("Epoch 3"):  # the third epoch runs now
+            refused = run_command(main, ["--resume", str(run)])
             process.send_signal(signal.SIGKILL)
             break
     process.wait()
-    run = folder / "runs" / "killed"
+    assert refused == 2
+    assert f"{run} is being trained by another process" in capsys.readouterr().err
     assert not (run / "run.json").exists()
     assert run_command(main, ["--resume", str(run)]) == 0
     resumed, expected = rows(run), rows(straight)
@@ -133,7 +136,7 @@ def test_a_killed_run_goes_on_where_it_stood(
     for column in ("loss", "val_loss", "learning_rate"):
         ours = [float(row[column]) for row in resumed]
         assert ours == pytest.approx([float(row[column]) for row in expected], rel=1e-3), column
-    assert not (run / "checkpoints").exists()
+    assert not {".lock", "checkpoints"} & {path.name for path in run.iterdir()}
     certificate = json.loads((run / "run.json").read_text())
     assert certificate["resumed"] == ["nothing changed"]
 

@@ -7,7 +7,11 @@ import sys
 COMMANDS = {
     "train": "tf_muscle.train",
     "evaluate": "tf_muscle.evaluate",
+    "predict": "tf_muscle.predict",
+    "demo": "tf_muscle.demo",
     "export": "tf_muscle.export",
+    "inspect": "tf_muscle.inspect",
+    "reproduce": "tf_muscle.reproduce",
     "tune": "tuner.__main__",
 }
 USAGE = f"""usage: tf-muscle {"|".join(COMMANDS)} [options]

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 from tf_muscle.atomic import replacing
 from tf_muscle.config import PACKAGE, Config, RunConfig
 from tf_muscle.errors import UserError
+from tf_muscle.folder_lock import only_process
 
 RECORDED_PACKAGES = (
     "tf_muscle",
@@ -101,6 +103,13 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of what a resumed training needs; gone when the run is complete."""
         return self.path / "checkpoints"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps a second process out, which gets a UserError; see `only_process`."""
+        return only_process(
+            self.path,
+            f"{self.path} is being trained by another process: wait for it, or end that one first",
+        )
 
 
 def refuse_existing(options: RunConfig, run_name: str) -> None:

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     Args:
         config: every option.
         run_name: folder in runs_dir and in saved_models_dir.
-        resumed: an interrupted run to go on with, instead of a new one.
+        resumed: an interrupted run to go on with, instead of a new one; see `resume`.
 
     Returns:
         The run's folder.
@@ -149,7 +150,8 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
         "device": description(),
         "precision": f"{precision} ({reason})",
     }
-    with system_errors(run.path, f"go on by --resume {run.path}"):
+    lock = nullcontext() if resumed else run.lock()
+    with system_errors(run.path, f"go on by --resume {run.path}"), lock:
         if goes_on:
             record_resume(run, machine)
         else:
@@ -169,6 +171,19 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
         finish(run, config, data)
     print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
     return run
+
+
+def resume(run: RunFolder) -> RunFolder:
+    """Goes on with an interrupted run, with its own options.
+
+    Raises:
+        UserError: it is complete, another process is at it, or something that the user can mend.
+    """
+    with system_errors(run.path, f"go on by --resume {run.path}"), run.lock():
+        if run.certificate.is_file():
+            shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
+            raise UserError(f"{run.path} is complete: see {run.report}")
+        return train(from_options(read_options(run)), run.path.name, resumed=run)
 
 
 def fit_with_records(
@@ -236,11 +251,7 @@ def main(argv: Sequence[str]) -> None:
             raise UserError(
                 "--resume goes on with the run's own options: give no other one with it"
             )
-        run = find_run(words[0].partition("=")[2] or words[-1])
-        if run.certificate.is_file():
-            shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
-            raise UserError(f"{run.path} is complete: see {run.report}")
-        train(from_options(read_options(run)), run.path.name, resumed=run)
+        resume(find_run(words[0].partition("=")[2] or words[-1]))
         return
     config = parse_config(parser, words)
     preset = preset_path(words) or Path(DEFAULT_PRESET)

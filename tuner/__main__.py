@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tf_muscle.command import from_options, run_command
+from tf_muscle.command import run_command
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RunFolder, read_options, refuse_existing
+from tf_muscle.run_folder import RunFolder, refuse_existing
 from tuner.folder import SearchFolder, open_folder
 from tuner.options import Search, parse_search
 from tuner.workers import role
@@ -66,7 +66,7 @@ def retrain(search: Search, rows: "Sequence[Row]") -> None:
     """Trains, judges and exports the best combination, or goes on with that."""
     import keras
 
-    from tf_muscle.train import train
+    from tf_muscle.train import resume, train
     from tuner.results import ranked
 
     keras.backend.clear_session()
@@ -75,7 +75,7 @@ def retrain(search: Search, rows: "Sequence[Row]") -> None:
     if run.certificate.is_file():
         print(f"{run.path} is complete: see {run.report}")
     elif run.config.is_file():
-        train(from_options(read_options(run)), name, resumed=run)
+        resume(run)
     else:
         train(search.config(ranked(rows, search)[0].combination), name)
 

@@ -6,15 +6,16 @@ Needs no TensorFlow.
 import json
 import shutil
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import yaml
 
 from tf_muscle.atomic import UNFINISHED, replacing
 from tf_muscle.errors import UserError
+from tf_muscle.folder_lock import only_process
 from tf_muscle.run_folder import RunFolder
 from tuner.options import Search
 
@@ -100,32 +101,29 @@ class SearchFolder:
     def prune(self, kept_trials: Collection[str], executions: int) -> None:
         """Deletes the weights of every trial that has ended and is not to be kept.
 
+        And those of trainings without a result, of a trial that another worker has ended.
+
         Args:
             kept_trials: ids.
             executions: trainings that make a trial.
         """
-        trials = [*self.path.glob("trial_*"), *self.workers.glob("*/trial_*")]
-        for trial in trials:
-            ended = len(list(trial.glob(f"{EXECUTION}*/{RESULT}"))) == executions
-            if ended and trial.name.removeprefix("trial_") not in kept_trials:
-                for run in trial.glob(f"{EXECUTION}*"):
-                    shutil.rmtree(RunFolder(run).checkpoints, ignore_errors=True)
+        ended = self.ended_trials()  # none in a worker's folder: the chief has the records
+        for trial in [*self.path.glob("trial_*"), *self.workers.glob("*/trial_*")]:
+            trial_id = trial.name.removeprefix("trial_")
+            trainings = list(trial.glob(f"{EXECUTION}*"))
+            complete = [one for one in trainings if (one / RESULT).is_file()]
+            if trial_id in ended or len(complete) == executions:
+                kept = complete if trial_id in kept_trials else []
+                for one in set(trainings) - set(kept):
+                    shutil.rmtree(RunFolder(one).checkpoints, ignore_errors=True)
 
-    def lock(self) -> filelock.BaseFileLock:
-        """Keeps a second process out; the operating system opens it when the first one dies.
-
-        Raises:
-            UserError: another process is at work in the folder.
-        """
-        lock = filelock.FileLock(self.path / ".lock")
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise UserError(
-                f"{self.path} belongs to a search that is running: wait for it, or choose another "
-                "--name"
-            ) from None
-        return lock
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps a second process out, which gets a UserError; see `only_process`."""
+        return only_process(
+            self.path,
+            f"{self.path} belongs to a search that is running: wait for it, or choose another "
+            "--name",
+        )
 
 
 def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[SearchFolder, bool]:

@@ -110,9 +110,9 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
                 model, config, self.data, run, self.steps_per_epoch(config), callbacks
             )
         except UserError:
-            if run.best_weights.exists():
-                raise
-            interrupted = False  # NaN in the first epoch
+            if run.history.is_file():
+                scores(run)  # raises DivergedError if it was NaN in the first epoch
+            raise
         if interrupted:
             raise KeyboardInterrupt
         return scores(run, config.optimization.tie)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import nullcontext
 from statistics import mean
 from typing import Any
 
@@ -97,10 +98,8 @@ class TrialRunner(keras_tuner.Tuner):
         ends the search, which goes on with this trial when it is started again.
         """
         try:
-            if self.process.worker:
-                with signs_of_life(self.oracle, trial.trial_id):
-                    self._run_and_update_trial(trial)
-            else:
+            worker = self.process.worker
+            with signs_of_life(self.oracle, trial.trial_id) if worker else nullcontext():
                 self._run_and_update_trial(trial)
             trial.status = TrialStatus.COMPLETED
         except BaseException as error:  # ctrl-C too

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tf_muscle.data.roboflow import check_pixels, open_export, read_export
 from tf_muscle.errors import UserError
+from tf_muscle.inspect import read_as_training_does
 
 WIDTH, HEIGHT = 12, 8
 NAMES = {
@@ -81,6 +82,7 @@ def refusal() -> Callable[..., str]:
         with pytest.raises(UserError) as caught, open_export(path) as root:
             check_pixels(read_export(root, **options))
         message = str(caught.value)
+        assert _found_by_inspect(path) == message
         assert message.endswith(".")
         assert ". " not in message
         assert "\n" not in message
@@ -100,6 +102,15 @@ def real_export() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+def _found_by_inspect(path: Path) -> str | None:
+    """What `tf_muscle.inspect` says of an export: the same as training, in the same words."""
+    try:
+        with open_export(path) as root:
+            return read_as_training_does(root, 0)[1]
+    except UserError as error:
+        return str(error)
 
 
 def write_image(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:

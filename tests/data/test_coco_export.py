@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tf_muscle.data import coco_export as reader
 from tf_muscle.data.roboflow import read_export, read_mask
 
 Refusal = Callable[..., str]
@@ -87,6 +88,24 @@ def test_invalid_json(coco_export: Path, refusal: Refusal) -> None:
     assert "again" in message
 
 
+def test_json_that_is_no_object(coco_export: Path, refusal: Refusal) -> None:
+    (coco_export / "test" / "_annotations.coco.json").write_text("[]")
+    assert 'test/_annotations.coco.json has no list "categories"' in refusal(coco_export)
+
+
+def test_file_that_is_too_large(
+    coco_export: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = (coco_export / "train" / "_annotations.coco.json").stat().st_size
+    monkeypatch.setattr(reader, "MAX_BYTES", largest)
+    assert len(read_export(coco_export).splits["train"]) == 4
+    monkeypatch.setattr(reader, "MAX_BYTES", largest - 1)
+    assert refusal(coco_export) == (
+        f"train/_annotations.coco.json has more than {largest - 1:,} bytes; export it from "
+        'Roboflow as "COCO Segmentation" again in several versions.'
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -94,6 +113,14 @@ def test_invalid_json(coco_export: Path, refusal: Refusal) -> None:
         (lambda d: d["images"][1].pop("width"), '"width": null in entry 1 of "images"'),
         (lambda d: d["categories"][0].update(id="0"), '"id": "0" in entry 0 of "categories"'),
         (lambda d: d["annotations"].append(7), '"image_id": null in entry 4 of "annotations"'),
+        (
+            lambda d: d["images"][0].update(width=[12]),
+            '"width": a list in entry 0 of "images" in place of int;',
+        ),
+        (
+            lambda d: d["annotations"][2].update(image_id={}),
+            '"image_id": a list in entry 2 of "annotations" in place of int or str;',
+        ),
         (lambda d: d["images"][1].update(id=0), "the same id to more than one image (0)"),
         (
             lambda d: d["images"][1].update(file_name="arm_jpg.rf.01.jpg"),
@@ -153,6 +180,31 @@ def test_image_without_entry(coco_export: Path, refusal: Refusal) -> None:
         "Images without an entry in _annotations.coco.json beside them (1): test/new.png" in message
     )
     assert "remove them" in message
+
+
+def test_images_without_entry_in_two_splits(coco_export: Path, refusal: Refusal) -> None:
+    for split in ("train", "test"):
+        shutil.copy(coco_export / "train" / "über.PNG", coco_export / split / "new.png")
+    assert "beside them (2): train/new.png, test/new.png; remove" in refusal(coco_export)
+
+
+def test_train_alone(coco_export: Path) -> None:
+    shutil.rmtree(coco_export / "valid")
+    shutil.rmtree(coco_export / "test")
+    export = read_export(coco_export)
+    assert export.class_names == ("background", "biceps", "calf")
+    assert sum(map(len, export.splits.values())) == 4
+
+
+def test_more_regions_than_can_be_drawn(
+    coco_export: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(coco_export, lambda d: d["annotations"].append(d["annotations"][1] | {"id": 9}), "train")
+    monkeypatch.setattr(reader, "MAX_DRAWN", 2 * 12 * 8)  # regions times pixels
+    assert len(read_export(coco_export).splits["train"]) == 4
+    monkeypatch.setattr(reader, "MAX_DRAWN", 2 * 12 * 8 - 1)
+    message = refusal(coco_export)
+    assert "cannot be drawn (1): train/arm_jpg.rf.02.jpg (2 outlines); mend" in message
 
 
 def test_boxes_only(coco_export: Path, refusal: Refusal) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tf_muscle.data import mask_export as reader
 from tf_muscle.data.mask_export import read_class_list
 
 Refusal = Callable[..., str]
@@ -27,8 +28,7 @@ def test_class_list(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_class_list_of_two_digit_ids(tmp_path: Path) -> None:
     path = tmp_path / "_classes.csv"
-    rows = "\n".join(f"{i}, {'background' if i == 0 else f'muscle {i}'}" for i in range(12))
-    path.write_text(f"Pixel Value, Class\n{rows}")
+    path.write_text(class_list(12))
     assert read_class_list(path)[11] == "muscle 11"
 
 
@@ -47,6 +47,7 @@ def test_class_list_of_two_digit_ids(tmp_path: Path) -> None:
         ("Pixel Value, Class\n0, background\n1, a\n2, a", "a name twice", "rename the classes"),
         ("Pixel Value, Class\n0, background\n1,", "a class without a name", "rename the classes"),
         ("Pixel Value, Class\n0, background\n1, \xe9", "not a text table", "again"),
+        ('Pixel Value, Class\n0, background\n1, "a\rb"', "(background, a\\rb)", "rename"),
     ],
 )
 def test_unusable_class_list(
@@ -57,6 +58,36 @@ def test_unusable_class_list(
     assert "valid/_classes.csv" in message
     assert told in message
     assert fix in message
+
+
+def class_list(class_count: int) -> str:
+    rows = (f"{i}, {'background' if i == 0 else f'muscle {i}'}" for i in range(class_count))
+    return "\n".join(("Pixel Value, Class", *rows))
+
+
+def test_most_classes_that_a_mask_has_room_for(mask_export: Path, refusal: Refusal) -> None:
+    paths = list(mask_export.rglob("_classes.csv"))
+    for path in paths:
+        path.write_text(class_list(256))
+    assert len(read_class_list(paths[0])) == 256
+    for path in paths:
+        path.write_text(class_list(257))
+    message = refusal(mask_export)
+    assert "train/_classes.csv has the ids 0, 1, 2" in message
+    assert "each once and up to 255" in message
+
+
+def test_class_list_that_is_too_large(
+    mask_export: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (mask_export / "train" / "_classes.csv").stat().st_size
+    monkeypatch.setattr(reader, "MAX_BYTES", size)
+    assert len(read_class_list(mask_export / "train" / "_classes.csv")) == 3
+    monkeypatch.setattr(reader, "MAX_BYTES", size - 1)
+    assert refusal(mask_export) == (
+        f"train/_classes.csv has more than {size - 1} bytes; export it from Roboflow as "
+        '"Semantic Segmentation Masks" again.'
+    )
 
 
 def test_missing_class_list(mask_export: Path, refusal: Refusal) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from tf_muscle.data import outlines
 from tf_muscle.data.outlines import fault, rasterise
 from tf_muscle.data.records import Outlines, Segment
 
@@ -29,6 +30,13 @@ def test_polygon() -> None:
 
 def test_polygons_of_one_region() -> None:
     assert draw((1, [box(0, 0, 2, 1), box(3, 2, 6, 4)])) == ["110000", "000000", "000111", "000111"]
+
+
+def test_every_polygon_of_a_region_is_drawn() -> None:
+    """More than are merged at a time."""
+    pixels = [box(x, y, x + 1, y + 1) for x in range(WIDTH) for y in range(HEIGHT)]
+    assert draw((1, pixels)) == ["111111"] * 4
+    assert draw((1, pixels[:17])) == ["111110", "111100", "111100", "111100"]
 
 
 def test_polygon_is_cut_at_the_border() -> None:
@@ -72,24 +80,60 @@ def test_later_of_equal_regions_wins() -> None:
     [
         ([[1, 1, 5, 5]], "a polygon of 2 points"),
         ([box(0, 0, 2, 2), []], "a polygon of 0 points"),
-        ([[0, 0, 2, 0, 2, 2, 0]], "odd number"),
-        ([[0, 0, 2, 0, 2, float("nan")]], "no list of numbers"),
-        ([[0, 0, 2, 0, 2, "2"]], "no list of numbers"),
-        ([0, 0, 2, 0, 2, 2], "no list of numbers"),
-        ([box(0, 0, 2_000_000_000, 2)], "far outside"),
+        ([[0, 0, 2, 0, 2, 2, 0]], "a polygon with an odd number of coordinates"),
+        ([[0, 0, 2, 0, 2, float("nan")]], "a polygon that is no list of numbers"),
+        ([[0, 0, 2, 0, 2, float("inf")]], "a polygon that is no list of numbers"),
+        ([[0, 0, 2, 0, 2, "2"]], "a polygon that is no list of numbers"),
+        ([0, 0, 2, 0, 2, 2], "a polygon that is no list of numbers"),
+        ([box(0, 0, 2_000_000_000, 2)], "a polygon far outside the image"),
+        ([box(0, 0, 2 * WIDTH + 1, 2)], "a polygon far outside the image"),
         ("polygon", "neither polygons nor a run-length encoding"),
         ({"counts": [24]}, "neither polygons nor a run-length encoding"),
-        ({"size": [6, 4], "counts": [24]}, "of size [6, 4], image [4, 6]"),
-        ({"size": [4, 6], "counts": [5, 3]}, "damaged"),
-        ({"size": [4, 6], "counts": [25, -1]}, "damaged"),
-        ({"size": [4, 6], "counts": []}, "damaged"),
-        ({"size": [4, 6], "counts": ["24"]}, "damaged"),
-        ({"size": [4, 6], "counts": ""}, "damaged"),
-        ({"size": [4, 6], "counts": "é"}, "damaged"),
+        (
+            {"size": [6, 4], "counts": [24]},
+            "a run-length encoding of size [6, 4], image [4, 6]",
+        ),
+        ({"size": [4, 6], "counts": [5, 3]}, "a damaged run-length encoding"),
+        ({"size": [4, 6], "counts": [25, -1]}, "a damaged run-length encoding"),
+        ({"size": [4, 6], "counts": []}, "a damaged run-length encoding"),
+        ({"size": [4, 6], "counts": ["24"]}, "a damaged run-length encoding"),
+        ({"size": [4, 6], "counts": ""}, "a damaged run-length encoding"),
+        ({"size": [4, 6], "counts": "é"}, "a damaged run-length encoding"),
+        ({"size": [4, 6], "counts": "oooooooo0"}, "a damaged run-length encoding"),
     ],
 )
 def test_faults(segmentation: object, reason: str) -> None:
-    assert reason in str(fault(segmentation, HEIGHT, WIDTH))
+    assert fault(segmentation, HEIGHT, WIDTH) == reason
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        [0, 0, 2, 0, 2, 2],
+        box(0, 0, 2 * WIDTH, 2),
+        box(-2 * WIDTH, 0, 2, 2),
+        [True, False, True, True, False, False],  # JSON's; Python counts them as 1 and 0
+    ],
+)
+def test_polygons_that_are_just_in_order(polygon: list[float]) -> None:
+    assert fault([polygon], HEIGHT, WIDTH) is None
+
+
+def test_outline_is_measured_from_corner_to_corner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pycocotools steps along the longer of the two directions of an edge: 5 + 2 + 5 + 2."""
+    polygon = [0, 0, 5, 1, 6, 3, 1, 2]
+    monkeypatch.setattr(outlines, "MAX_OUTLINE", 14)
+    assert fault([polygon], HEIGHT, WIDTH) is None
+    monkeypatch.setattr(outlines, "MAX_OUTLINE", 13)
+    assert fault([polygon], HEIGHT, WIDTH) == "a polygon more than 13 pixels round"
+
+
+def test_longest_run_that_is_read() -> None:
+    height, width = 1, 2**30  # takes seven groups of five bits
+    rle = coco_mask.frPyObjects({"size": [height, width], "counts": [2**30]}, height, width)
+    counts = rle["counts"].decode()
+    assert len(counts) == 7
+    assert fault({"size": [height, width], "counts": counts}, height, width) is None
 
 
 def test_compressed_run_lengths_are_complete_or_at_fault() -> None:

@@ -31,6 +31,7 @@ def test_reads_both_formats(kind: str, request: pytest.FixtureRequest) -> None:
     assert export.splits["test"][0].image_path == root / "test" / "chest_jpg.rf.05.jpg"
     assert export.baked_augmentation == ()
     assert export.notes == ()
+    assert export.root == root
     mask = read_mask(export.splits["train"][0])
     assert mask.dtype == np.uint8
     assert mask.shape == (8, 12)
@@ -95,8 +96,10 @@ def test_split_with_no_example(kind: str, request: pytest.FixtureRequest, refusa
         elif path.suffix != ".csv":
             path.unlink()
     message = refusal(root)
-    assert "split with no example: valid" in message
-    assert "remove the folder" in message
+    assert message == (
+        "A split with no example: valid; remove the folder to have photos set aside from train, or "
+        "export from Roboflow again with photos in it."
+    )
 
 
 def test_missing_train(mask_export: Path, refusal: Refusal) -> None:
@@ -119,8 +122,11 @@ def test_photo_in_two_splits(mask_export: Path, refusal: Refusal) -> None:
         original = mask_export / "train" / f"arm_jpg.rf.01{suffix}"
         shutil.copy(original, mask_export / "test" / f"arm_jpg.rf.99{suffix}")
     message = refusal(mask_export)
-    assert "more than one split (1): arm_jpg (train, test)" in message
-    assert "--allow_leakage" in message
+    assert message == (
+        "Source photos in more than one split (1): arm_jpg (train, test); scores on photos that "
+        "were trained on are too high, so split the data set in Roboflow before augmenting it, or "
+        "go on with --allow_leakage if these are different photos of one name."
+    )
     export = read_export(mask_export, allow_leakage=True)
     assert len(export.splits["test"]) == 2
     assert "(1): arm_jpg (train, test); allowed by --allow_leakage" in export.notes[0]
@@ -136,8 +142,66 @@ def test_missing_splits_are_set_aside(mask_export: Path) -> None:
     assert {e.source_name for e in export.splits["test"]} == {ranked[1]}
     assert {e.source_name for e in export.splits["train"]} == {ranked[2]}
     assert sum(map(len, export.splits.values())) == 4
-    assert "no valid and no test folder" in export.notes[0]
-    assert "seed 7" in export.notes[0]
+    sizes = ", ".join(f"{len(examples)} {split}" for split, examples in export.splits.items())
+    assert export.notes == (
+        "The export has no valid and no test folder: whole photos with all their copies were set "
+        f"aside from train by a hash with seed 7 ({sizes} images).",
+    )
+
+
+def test_one_missing_split_is_set_aside(mask_export: Path) -> None:
+    shutil.rmtree(mask_export / "test")
+    valid = read_export(mask_export).splits["valid"]
+    assert [example.file_name for example in valid] == ["back_jpg.rf.04.jpg"]
+    sources = ["arm_jpg", "calf (1)_jpg", "über"]
+    ranked = min(sources, key=lambda name: hashlib.sha256(f"0/{name}".encode()).hexdigest())
+    assert {e.source_name for e in read_export(mask_export).splits["test"]} == {ranked}
+
+
+def test_train_without_class_list_or_annotations(mask_export: Path, refusal: Refusal) -> None:
+    shutil.rmtree(mask_export / "valid")
+    shutil.rmtree(mask_export / "test")
+    (mask_export / "train" / "_classes.csv").unlink()
+    assert "train of muscles hold neither _classes.csv nor" in refusal(mask_export)
+
+
+def test_mask_of_the_upload_size_without_annotation_is_background(mask_export: Path) -> None:
+    Image.new("L", (24, 16)).save(mask_export / "train" / "über_mask.png")
+    export = read_export(mask_export)
+    assert export.notes == (
+        "Masks without annotation and of another size than their image (1), as Roboflow writes "
+        "them for photos that nobody annotated: train/über_mask.png; they are read as background.",
+    )
+    mask = read_mask(export.splits["train"][-1])
+    assert mask.shape == (8, 12)
+    assert not mask.any()
+
+
+@pytest.mark.parametrize("name", ["train/arm_jpg.rf.01.jpg", "README.roboflow.txt", "valid"])
+def test_link_out_of_the_export(
+    name: str, mask_export: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    private = tmp_path / "private"
+    inside = mask_export / name
+    if inside.exists():
+        inside.rename(private)
+    else:
+        private.write_text("mine")
+    inside.symlink_to(private)
+    assert refusal(mask_export) == (
+        f"Symbolic links that lead out of the export (1): {name}; put the files in their place if "
+        "you trust them."
+    )
+
+
+def test_links_within_the_export_are_followed(mask_export: Path, tmp_path: Path) -> None:
+    before = read_export(mask_export).splits
+    photo = mask_export / "train" / "arm_jpg.rf.01.jpg"
+    photo.rename(mask_export / "photo.jpg")
+    photo.symlink_to("../photo.jpg")
+    assert read_export(mask_export).splits == before
+    (tmp_path / "link").symlink_to(mask_export)
+    assert len(read_export(tmp_path / "link").splits["train"]) == 4
 
 
 def test_too_few_photos_to_set_aside(mask_export: Path, refusal: Refusal) -> None:

@@ -46,8 +46,12 @@ def test_one_missing_split() -> None:
 
 @pytest.mark.parametrize(("sources", "missing"), [(2, ["valid", "test"]), (1, ["test"])])
 def test_too_few_sources(sources: int, missing: list[str]) -> None:
-    with pytest.raises(UserError, match=f"train holds {sources} source photos, too few"):
+    with pytest.raises(UserError) as caught:
         set_aside(examples(sources), missing, seed=0)
+    assert str(caught.value) == (
+        f"train holds {sources} source photos, too few to set {' and '.join(missing)} aside; add "
+        "photos or export with a split made in Roboflow."
+    )
 
 
 def test_shared_sources() -> None:

@@ -95,6 +95,15 @@ def test_no_pixel_is_no_division_by_zero() -> None:
     assert all(nothing[name] == 0 for name in SCALARS)
 
 
+def test_one_pixel_found_is_all_found() -> None:
+    right = scores(np.array([[0.0, 0.0], [0.0, 1.0]]))
+    assert all(right[name] == 1 for name in SCALARS)
+    assert right["dice"].tolist() == right["iou"].tolist() == [0.0, 1.0]
+    wrong = scores(np.array([[1.0, 0.0], [1.0, 0.0]]))
+    assert wrong["mean_class_accuracy"] == 0.5
+    assert wrong["present"].tolist() == [True, True]
+
+
 def test_floor_is_the_score_of_predicting_background() -> None:
     # 98 percent background and four classes: IoU .98, 0, 0, 0.
     assert floor_mean_iou(np.array([9800, 80, 70, 50])) == pytest.approx(0.98 / 4)
@@ -117,13 +126,15 @@ def test_background_only_begins_below_one_percent_of_the_foreground() -> None:
     assert is_background_only(confusion(9))
     assert not is_background_only(confusion(10))
     assert not is_background_only(confusion(500))
+    assert is_background_only(np.array([[9000, 0], [1, 0]]))
     # With no muscle in the truth, background alone is right.
     assert not is_background_only(np.array([[9000, 0], [0, 0]]))
 
 
 def test_background_only_sentence() -> None:
-    assert background_only_sentence(0.24512, 0.24509).startswith(
-        "background only: mIoU 0.245 is the floor of this data set, 0.2451"
+    assert background_only_sentence(0.24512, 0.24509) == (
+        "background only: mIoU 0.245 is the floor of this data set, 0.2451 (what a model scores "
+        "that never predicts a muscle)"
     )
 
 
@@ -172,7 +183,25 @@ def test_bootstrap_matches_the_normal_approximation() -> None:
         low, high = intervals[name]
         assert low == pytest.approx(accuracy.mean() - half, abs=0.15 * half)
         assert high == pytest.approx(accuracy.mean() + half, abs=0.15 * half)
-    assert bootstrap_intervals(confusions, accuracy) == intervals
+    assert bootstrap_intervals(confusions, accuracy, resamples=2000, seed=0) == intervals
+
+
+def test_bootstrap_bounds_are_95_percent() -> None:
+    """4 percent of the half width tell the percentiles 2.5 and 97.5 from 3.5 and 96.5."""
+    losses = np.linspace(0.0, 1.0, 200)
+    half = 1.96 * losses.std() / np.sqrt(200)
+    confusions = np.ones((200, 2, 2), int)
+    low, high = bootstrap_intervals(confusions, losses, resamples=10_000)["loss"]
+    assert low == pytest.approx(0.5 - half, abs=0.04 * half)
+    assert high == pytest.approx(0.5 + half, abs=0.04 * half)
+
+
+@pytest.mark.parametrize("image", range(3))
+def test_bootstrap_draws_every_image(image: int) -> None:
+    losses = np.eye(3)[image]
+    low, high = bootstrap_intervals(np.ones((3, 2, 2), int), losses, resamples=200)["loss"]
+    assert low == 0.0
+    assert high >= 2 / 3  # drawn twice of three times: 7 of 27 sets
 
 
 def test_summary_of_a_split() -> None:
@@ -198,5 +227,7 @@ def test_summary_of_a_split() -> None:
     assert record["confusion_matrix"] == confusions.sum(axis=0).tolist()
     assert record["floor_mean_iou"] == pytest.approx((truth == 0).mean() / 3)
     assert record["background_only"] is False
+    with pytest.raises(ValueError, match="argument"):  # names of another data set
+        summarize(confusions, np.zeros(3), CLASS_NAMES[:-1])
     collapsed = np.stack([confusion_matrix(one, one * 0, K) for one in truth])
     assert summarize(collapsed, np.zeros(3), CLASS_NAMES)["background_only"] is True

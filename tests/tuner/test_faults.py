@@ -25,9 +25,12 @@ def test_full_disk_is_no_want_of_memory() -> None:
     assert memory.startswith("out of memory")
 
 
-def test_damaged_checkpoints_are_no_diverged_trial(
-    make_search: Callable[..., Search], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def refused_training(
+    make_search: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[RunFolder], object]:
+    """A training that ends in a UserError."""
+
     def fit_with_records(*_: object) -> bool:
         raise UserError("no sound checkpoint is left")
 
@@ -35,8 +38,25 @@ def test_damaged_checkpoints_are_no_diverged_trial(
     monkeypatch.setattr(hypermodel.SegmentationHyperModel, "steps_per_epoch", lambda *_: 1)
     data = Data({}, {"fingerprint": "0123456789abcdef"})
     trainings = hypermodel.SegmentationHyperModel(make_search(), data, "float32")
+    return lambda run: trainings.fit(trainings.hyperparameters(), None, run=run)
+
+
+def test_damaged_checkpoints_are_no_diverged_trial(
+    refused_training: Callable[[RunFolder], object], tmp_path: Path
+) -> None:
     run = RunFolder(tmp_path / "execution_0")
-    run.checkpoints.mkdir(parents=True)
-    run.best_weights.touch()
     with pytest.raises(UserError, match="no sound checkpoint"):
-        trainings.fit(trainings.hyperparameters(), None, run=run)
+        refused_training(run)
+    run.history.write_text("epoch,loss,val_loss,val_mean_iou,seconds\n0,0.5,0.4,0.3,2\n")
+    with pytest.raises(UserError, match="no sound checkpoint"):
+        refused_training(run)
+
+
+def test_nan_in_the_first_epoch_is_a_diverged_trial(
+    refused_training: Callable[[RunFolder], object], tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path / "execution_0")
+    run.path.mkdir()
+    run.history.write_text("epoch,loss,val_loss,val_mean_iou,seconds\n0,nan,0.4,0.3,2\n")
+    with pytest.raises(hypermodel.DivergedError, match="loss became nan in epoch 1"):
+        refused_training(run)

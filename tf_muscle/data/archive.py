@@ -3,20 +3,28 @@
 import hashlib
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from tf_muscle.data.records import SPLITS
 from tf_muscle.data.roboflow_readme import README
 from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, IMAGE_SUFFIXES
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, shortened
 
 # JPEG and PNG hardly shrink in a zip and JSON by a factor of 10; a zip bomb grows by 1,000.
 MAX_GROWTH = 100
+MAX_FILES = 1_000_000  # COCO, of 123,000 photos, would have 250,000 with its masks
+MAX_BYTES = 100_000_000_000  # unpacked; a hundred thousand photos of 1 MB
+# What zip programs write unless told otherwise. Python unpacks the others by whole blocks, of which
+# a few kilobytes grow to gigabytes in memory.
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+BLOCK = 1 << 20  # bytes in memory while a file is unpacked or hashed
 
 
 @contextmanager
@@ -41,7 +49,7 @@ def open_export(path: str | Path) -> Iterator[Path]:
                 target = root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, target.open("wb") as unpacked:
-                    shutil.copyfileobj(packed, unpacked)
+                    shutil.copyfileobj(packed, unpacked, BLOCK)
         yield root
 
 
@@ -58,18 +66,25 @@ def fingerprint(path: str | Path) -> str:
     if path.is_dir():
         files = [path / README, *(file for split in SPLITS for file in (path / split).glob("*"))]
         names = [file.relative_to(path).as_posix() for file in files if file.is_file()]
-        return _hash(names, lambda name: (path / name).read_bytes())
+        return _hash(
+            {name: (path / name).stat().st_size for name in names},
+            lambda name: (path / name).open("rb"),
+        )
     with _open_zip(path) as (archive, members):
-        return _hash(list(members), lambda name: archive.read(members[name]))
+        return _hash(
+            {name: member.file_size for name, member in members.items()},
+            lambda name: archive.open(members[name]),
+        )
 
 
-def _hash(names: list[str], read: Callable[[str], bytes]) -> str:
+def _hash(sizes: dict[str, int], opened: Callable[[str], IO[bytes]]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(filter(_matters, names)):
-        content = read(name)
+    for name in sorted(filter(_matters, sizes)):
         # The length keeps the end of one file from passing for the start of the next.
-        digest.update(name.encode("utf-8", "surrogateescape") + b"\0%d\0" % len(content))
-        digest.update(content)
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0%d\0" % sizes[name])
+        with opened(name) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
     return digest.hexdigest()[:16]
 
 
@@ -85,14 +100,19 @@ def _matters(name: str) -> bool:
     )
 
 
-def _existing(path: str | Path) -> Path:
-    path = Path(path).expanduser()
-    if not path.exists():
+def _existing(given: str | Path) -> Path:
+    path = Path(given)
+    try:
+        path = path.expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError):  # a name that is too long, or the home folder of nobody
+        exists = False
+    if not exists:
         raise UserError(
-            f"No export found: {path} does not exist; give the folder or the .zip that Roboflow "
-            "served."
+            f"No export found: {shortened(path)} does not exist; give the folder or "
+            "the .zip that Roboflow served."
         )
-    if path.is_file() and not zipfile.is_zipfile(path):
+    if not path.is_dir() and not (path.is_file() and zipfile.is_zipfile(path)):
         raise UserError(
             f"No export found: {path} is neither a folder nor a .zip; give the folder or the .zip "
             "that Roboflow served, and download it again if it should be a .zip."
@@ -106,36 +126,59 @@ def _open_zip(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.Z
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive, _members(archive, path)
-    # RuntimeError is zipfile's answer to encryption and to unknown compression.
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+    # RuntimeError is zipfile's answer to encryption, ValueError to names and dates of no meaning.
+    except (
+        *(zipfile.BadZipFile, zlib.error, struct.error),
+        *(EOFError, OSError, RuntimeError, ValueError),
+    ) as error:
         raise UserError(
-            f"{path} cannot be unpacked ({error}); download it again or give the unpacked folder."
+            f"{path} cannot be unpacked ({shortened(error)}); download it again or give the "
+            "unpacked folder."
         ) from error
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
-    members = {}
+    members: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        name = PurePosixPath(member.filename.replace("\\", "/"))  # some Windows tools write "\"
+        told = shortened(member.filename)
+        text = member.filename.replace("\\", "/")  # some Windows tools write "\"
+        name = PurePosixPath(text)
         windows = PureWindowsPath(name)
         if name.is_absolute() or windows.drive or ".." in name.parts:
             raise UserError(
-                f'{path} would write outside its folder ("{member.filename}"), as no export from '
+                f'{path} would write outside its folder ("{told}"), as no export from '
                 "Roboflow does; do not trust it and download the export again."
             )
         if stat.S_ISLNK(member.external_attr >> 16):
             raise UserError(
-                f'{path} holds a symbolic link ("{member.filename}"), as no export from Roboflow '
+                f'{path} holds a symbolic link ("{told}"), as no export from Roboflow '
                 "does; do not trust it and download the export again."
             )
-        if member.is_dir() or any(part.startswith((".", "__MACOSX")) for part in name.parts):
+        if (
+            not name.parts
+            or text.endswith("/")
+            or any(part.startswith((".", "__MACOSX")) for part in name.parts)
+        ):
             continue
+        if name in members or member.compress_type not in PACKINGS:
+            fault = "twice" if name in members else "packed by another method than Deflate"
+            raise UserError(
+                f'{path} holds "{shortened(name)}" {fault}, as no export from Roboflow does; '
+                "download it again or give the unpacked folder."
+            )
         members[name] = member
     unpacked, packed = sum(m.file_size for m in members.values()), path.stat().st_size
     if unpacked > MAX_GROWTH * packed:
         raise UserError(
             f"{path} would grow from {packed:,} to {unpacked:,} bytes, over {MAX_GROWTH} times its "
             "size, as no export does; download it again, or unpack it yourself if you trust it."
+        )
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if len(members) > MAX_FILES or unpacked > min(MAX_BYTES, free):
+        raise UserError(
+            f"{path} would unpack to {len(members):,} files of {unpacked:,} bytes, where {free:,} "
+            f"bytes are free and {MAX_FILES:,} files of {MAX_BYTES:,} bytes are the limit; unpack "
+            "it yourself if you trust it."
         )
     tops = {name.parts[0] for name in members if len(name.parts) > 1}
     wrapped = len(tops) == 1 and not tops & set(SPLITS) and all(len(n.parts) > 1 for n in members)

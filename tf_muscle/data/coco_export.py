@@ -14,14 +14,17 @@ from tf_muscle.data.outlines import fault
 from tf_muscle.data.records import Example, Outlines, Segment
 from tf_muscle.data.split_folder import (
     COCO_FILE,
+    check_class_names,
     check_same_classes,
     image_files,
     shown,
     source_name,
 )
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, shortened
 
 EXPORT_AGAIN = 'export it from Roboflow as "COCO Segmentation" again'
+MAX_BYTES = 500_000_000  # COCO's 118,000 photos take 450 million; read, up to 25 times as much
+MAX_DRAWN = 10_000_000_000  # regions of an image times its pixels; drawn in some three seconds
 FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "categories": {"id": (int,), "name": (str,)},
     "images": {"id": (int, str), "file_name": (str,), "width": (int,), "height": (int,)},
@@ -49,20 +52,25 @@ def read_splits(folders: list[Path]) -> tuple[tuple[str, ...], dict[str, tuple[E
         UserError: an annotation file is missing or unusable, the splits' categories differ, an
             image and its entry are not both there, or an annotation has no outline to draw.
     """
-    missing = [shown(folder / COCO_FILE) for folder in folders if not (folder / COCO_FILE).exists()]
+    files = [folder / COCO_FILE for folder in folders]
+    missing = [shown(path) for path in files if not path.is_file()]
     if missing:
         raise UserError(
             f"Annotations that are missing while other splits have them: {listed(missing)}; "
             f"{EXPORT_AGAIN}."
         )
-    files = [_load(folder / COCO_FILE) for folder in folders]
-    class_names, class_ids = _classes(files)
-    _check_images(files)
-    _check_segmentations(files)
-    return class_names, {file.path.parent.name: _examples(file, class_ids) for file in files}
+    annotated = [_load(path) for path in files]
+    class_names, class_ids = _classes(annotated)
+    _check_images(annotated)
+    _check_segmentations(annotated)
+    return class_names, {file.path.parent.name: _examples(file, class_ids) for file in annotated}
 
 
 def _load(path: Path) -> _Annotations:
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(
+            f"{shown(path)} has more than {MAX_BYTES:,} bytes; {EXPORT_AGAIN} in several versions."
+        )
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -76,8 +84,9 @@ def _load(path: Path) -> _Annotations:
             for field, types in fields.items():
                 value = entry.get(field) if isinstance(entry, dict) else None
                 if not isinstance(value, types):
+                    told = json.dumps(value) if not isinstance(value, list | dict) else "a list"
                     raise UserError(
-                        f'{shown(path)} has "{field}": {json.dumps(value)} in entry {number} of '
+                        f'{shown(path)} has "{field}": {shortened(told)} in entry {number} of '
                         f'"{key}" in place of {" or ".join(t.__name__ for t in types)}; '
                         f"{EXPORT_AGAIN}."
                     )
@@ -122,11 +131,7 @@ def _classes(files: list[_Annotations]) -> tuple[tuple[str, ...], dict[int, int]
         elif category_id != 0 or category_id in used:
             class_ids[category_id] = len(class_names)
             class_names.append(name.strip())
-    if "" in class_names or len(set(class_names)) < len(class_names) or len(class_names) > 256:
-        raise UserError(
-            f"{shown(files[0].path)} has a category without a name, a name twice or more than 255 "
-            f"({listed(class_names)}); rename the classes in Roboflow and export again."
-        )
+    check_class_names(files[0].path, class_names)
     return tuple(class_names), class_ids
 
 
@@ -165,6 +170,11 @@ def _check_segmentations(files: list[_Annotations]) -> None:
     faulty: list[str] = []
     for file in files:
         images = {entry["id"]: entry for entry in file.images}
+        regions = Counter(annotation["image_id"] for annotation in file.annotations)
+        for image_id, count in regions.items():
+            image = images[image_id]
+            if count * image["height"] * image["width"] > MAX_DRAWN:
+                faulty.append(f"{file.path.parent.name}/{image['file_name']} ({count} outlines)")
         for annotation in file.annotations:
             image = images[annotation["image_id"]]
             name = f"{file.path.parent.name}/{image['file_name']}"

@@ -7,14 +7,16 @@ from tf_muscle.data.records import Example
 from tf_muscle.data.split_folder import (
     CLASS_LIST,
     EXPORT_AS,
+    check_class_names,
     check_same_classes,
     image_files,
     shown,
     source_name,
 )
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, shortened
 
 HEADER = ["pixel value", "class"]
+MAX_BYTES = 1_000_000  # of a class list; Roboflow writes a few hundred
 EXPORT_AGAIN = 'export it from Roboflow as "Semantic Segmentation Masks" again'
 
 
@@ -29,7 +31,7 @@ def read_splits(folders: list[Path]) -> tuple[tuple[str, ...], dict[str, tuple[E
             its mask are not both there.
     """
     paths = [folder / CLASS_LIST for folder in folders]
-    missing = [shown(path) for path in paths if not path.exists()]
+    missing = [shown(path) for path in paths if not path.is_file()]
     if missing:
         raise UserError(
             f"Class lists that are missing while other splits have one: {listed(missing)}; "
@@ -50,6 +52,8 @@ def read_class_list(path: Path) -> tuple[str, ...]:
         UserError: it is Roboflow's multi-label list, or its ids are not 0, 1, 2, ... with
             background first, or names are missing or repeated.
     """
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{shown(path)} has more than {MAX_BYTES:,} bytes; {EXPORT_AGAIN}.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [
@@ -81,14 +85,11 @@ def read_class_list(path: Path) -> tuple[str, ...]:
     class_names = tuple(names[class_id] for class_id in wanted)
     if class_names[0].lower() != "background":
         raise UserError(
-            f'{shown(path)} calls class 0 "{class_names[0]}", but class 0 is scored as background; '
-            "rename it to background if that is what it marks, else move it to an id of its own."
+            f'{shown(path)} calls class 0 "{shortened(class_names[0])}", but class 0 is '
+            "scored as background; rename it to background if that is what it marks, else move it "
+            "to an id of its own."
         )
-    if "" in class_names or len(set(class_names)) < len(class_names):
-        raise UserError(
-            f"{shown(path)} has a class without a name or a name twice ({listed(class_names)}); "
-            "rename the classes in Roboflow and export again."
-        )
+    check_class_names(path, class_names)
     return ("background", *class_names[1:])
 
 

@@ -1,9 +1,10 @@
 """Reading masks, and the checks for which image and mask files have to be opened."""
 
-import struct
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -13,6 +14,12 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from tf_muscle.data.image_files import (
+    MAX_PIXELS,
+    LargeImageError,
+    UnreadableImageError,
+    open_image,
+)
 from tf_muscle.data.outlines import rasterise
 from tf_muscle.data.records import Example, Export, Outlines
 from tf_muscle.data.split_folder import COCO_FILE, shown
@@ -21,7 +28,7 @@ from tf_muscle.errors import UserError, listed
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"IEND\xaeB\x60\x82"  # the last chunk's name and checksum
 PNG_COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
-PILLOW_ERRORS = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+LARGE = 16_000_000  # pixels; images above it are decoded one at a time, which bounds the memory
 
 LINE_ENDS = (
     "PNG files whose first line end was changed ({count}): {files}; something took them for text, "
@@ -31,6 +38,10 @@ LINE_ENDS = (
 UNREADABLE = (
     "Unreadable or truncated files ({count}): {files}; replace them or download the export from "
     "Roboflow again."
+)
+TOO_LARGE = (
+    f"Images of more than {MAX_PIXELS:,} pixels ({{count}}): {{files}}; have Roboflow resize them "
+    "when it exports."
 )
 NOT_PHOTO = (
     "Images that are neither JPEG nor PNG inside ({count}): {files}; export them from Roboflow "
@@ -54,6 +65,7 @@ UNLISTED_IDS = (
 )
 
 T = TypeVar("T")
+_one_large = threading.Lock()
 
 
 class _BadFileError(UserError):
@@ -130,7 +142,7 @@ def check_pixels(export: Export) -> dict[str, np.ndarray]:
 def _check_each(
     check: Callable[[Example], T], splits: Mapping[str, Sequence[Example]]
 ) -> dict[str, list[T]]:
-    """Calls `check` on every example and reports all files with the first kind of problem."""
+    """Calls `check` on every example; further kinds of problems are notes of the error raised."""
 
     def attempt(example: Example) -> T | _BadFileError:
         try:
@@ -148,8 +160,13 @@ def _check_each(
                 else:
                     results[split].append(outcome)
     if problems:
-        sentence, files = next(iter(problems.items()))
-        raise UserError(sentence.format(count=len(files), files=listed(files)))
+        first, *others = (
+            UserError(sentence.format(count=len(files), files=listed(files)))
+            for sentence, files in problems.items()
+        )
+        for other in others:
+            first.add_note(str(other))
+        raise first
     return results
 
 
@@ -187,15 +204,18 @@ def _read_header(path: Path) -> tuple[str | None, tuple[int, int], bytes]:
             raise _BadFileError(LINE_ENDS, shown(path))
         file.seek(0)
         try:
-            with Image.open(file) as image:
+            with open_image(file) as image:
+                if image.format == "PNG" and start[12:16] != b"IHDR":
+                    raise OSError("another chunk is before the header")
                 return image.format, image.size, start[24:]
-        except PILLOW_ERRORS as error:
-            raise _BadFileError(UNREADABLE, shown(path)) from error
+        except UnreadableImageError as error:
+            raise _bad_file(path, error) from error
 
 
 def _count_pixels(example: Example, n_classes: int) -> np.ndarray:
     _decode(example.image_path)
-    counts = np.bincount(read_mask(example).ravel(), minlength=256)
+    # np.bincount would take nine bytes for each pixel.
+    counts = np.array(Image.fromarray(read_mask(example)).histogram())
     unlisted = [str(class_id) for class_id in np.flatnonzero(counts) if class_id >= n_classes]
     if unlisted and isinstance(example.mask, Path):
         raise _BadFileError(UNLISTED_IDS, f"{shown(example.mask)} (id {listed(unlisted)})")
@@ -207,14 +227,22 @@ def _decode(path: Path) -> Image.Image:
     try:
         if data.startswith(PNG_SIGNATURE):
             # Pillow decodes PNGs with a wrong checksum or no end, which TensorFlow then refuses.
-            Image.open(BytesIO(data)).verify()
-            if PNG_END not in data:
-                raise OSError("no IEND chunk")
-        image = Image.open(BytesIO(data))
-        image.load()
-    except PILLOW_ERRORS as error:
-        raise _BadFileError(UNREADABLE, shown(path)) from error
-    return image
+            with open_image(BytesIO(data)) as image:
+                image.verify()
+                if PNG_END not in data:
+                    raise OSError("no IEND chunk")
+        with open_image(BytesIO(data)) as image:
+            with _one_large if image.width * image.height > LARGE else nullcontext():
+                image.load()
+            return image
+    except UnreadableImageError as error:
+        raise _bad_file(path, error) from error
+
+
+def _bad_file(path: Path, error: UnreadableImageError) -> _BadFileError:
+    if isinstance(error, LargeImageError):
+        return _BadFileError(TOO_LARGE, f"{shown(path)} ({error})")
+    return _BadFileError(UNREADABLE, shown(path))
 
 
 def _by(size: tuple[int, int]) -> str:

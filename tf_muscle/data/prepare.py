@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 from tf_muscle.config import SAMPLE, DataConfig, bundled
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, system_errors
 
 
 def load_builder(config: DataConfig) -> Builder:
@@ -58,7 +58,9 @@ def prepare(
         try:
             # The data are the user's own, so that no bucket of TFDS's can hold them.
             offline = tfds.download.DownloadConfig(try_download_gcs=False)
-            builder.download_and_prepare(download_config=offline)
+            # TFDS makes a RuntimeError of what TensorFlow says of a full disk.
+            with system_errors(builder.data_dir_root, "try again, or give another --data_dir"):
+                builder.download_and_prepare(download_config=offline)
         except OSError as error:
             raise UserError(
                 f"{builder.data_dir_root} cannot take the prepared data ({error}); "

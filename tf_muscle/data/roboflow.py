@@ -10,6 +10,7 @@
 folders. Nothing here imports TensorFlow.
 """
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,10 @@ from tf_muscle.data import coco_export, mask_export
 from tf_muscle.data.archive import fingerprint, open_export
 from tf_muscle.data.pixels import check_headers, check_pixels, read_mask
 from tf_muscle.data.records import SPLITS, Example, Export
-from tf_muscle.data.roboflow_readme import read_baked_augmentation
+from tf_muscle.data.roboflow_readme import README, read_baked_augmentation
 from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS
 from tf_muscle.data.splitting import set_aside, shared_sources
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, printable
 
 __all__ = [
     "SPLITS",
@@ -48,6 +49,7 @@ def read_export(root: Path, *, split_seed: int = 0, allow_leakage: bool = False)
     folders = [root / split for split in SPLITS if (root / split).is_dir()]
     if not folders:
         raise _no_export(root)
+    _check_links(root, folders)
     export_format = _recognise(folders)
     reader = mask_export if export_format == "masks" else coco_export
     class_names, splits = reader.read_splits(folders)
@@ -75,7 +77,7 @@ def read_export(root: Path, *, split_seed: int = 0, allow_leakage: bool = False)
         class_names=class_names,
         splits={split: splits[split] for split in SPLITS},
         baked_augmentation=baked_augmentation,
-        notes=(*notes, *readme_notes),
+        notes=tuple(map(printable, (*notes, *readme_notes))),
     )
 
 
@@ -93,9 +95,25 @@ def _no_export(root: Path) -> UserError:
     return UserError(f"No export found: {name} has none of the folders {listed(SPLITS)}; {fix}.")
 
 
+def _check_links(root: Path, folders: list[Path]) -> None:
+    """What leads out of an export may be a private photo, which training would take along."""
+    home = os.path.realpath(root)
+    files = (path for folder in folders for path in folder.iterdir())
+    outside = [
+        path.relative_to(root).as_posix()
+        for path in (root / README, *folders, *files)
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home)
+    ]
+    if outside:
+        raise UserError(
+            f"Symbolic links that lead out of the export ({len(outside)}): {listed(outside)}; put "
+            "the files in their place if you trust them."
+        )
+
+
 def _recognise(folders: list[Path]) -> Literal["masks", "coco"]:
-    masks = [folder for folder in folders if (folder / CLASS_LIST).exists()]
-    coco = [folder for folder in folders if (folder / COCO_FILE).exists()]
+    masks = [folder for folder in folders if (folder / CLASS_LIST).is_file()]
+    coco = [folder for folder in folders if (folder / COCO_FILE).is_file()]
     if masks and coco:
         raise UserError(
             f"Two kinds of export are mixed: {masks[0].name}/{CLASS_LIST} and "

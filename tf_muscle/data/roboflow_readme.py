@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 
 README = "README.roboflow.txt"
+LONGEST = 100_000  # characters that are read; Roboflow writes some 1,500
 
 # What the line of each augmentation contains. "brigthness" is Roboflow's own spelling. No README
 # was found that names grayscale, hue, saturation, cutout or mosaic; they are here should one do so.
@@ -53,7 +54,9 @@ def read_baked_augmentation(root: Path) -> tuple[tuple[str, ...], tuple[str, ...
     applied: list[str] = []
     lists: dict[str, list[str]] = {}  # by the line above each
     current: list[str] | None = None
-    for line in map(str.strip, readme.read_text("utf-8", errors="replace").splitlines()):
+    with readme.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(LONGEST)
+    for line in map(str.strip, text.splitlines()):
         if "augmentation was applied" in line:
             current = lists[line] = applied
         elif "applied to the bounding boxes" in line:

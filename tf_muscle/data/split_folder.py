@@ -1,15 +1,18 @@
 """The split folders: their files, the names these go by, and that the class lists agree."""
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, shortened
 
 CLASS_LIST = "_classes.csv"
 COCO_FILE = "_annotations.coco.json"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # Images by their names, but of a format that tf.io.decode_image does not read or reads as a film.
 OTHER_SUFFIXES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
+# Unicode's categories of control characters, half characters, ends of lines and of paragraphs.
+NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
 EXPORT_AS = 'export it from Roboflow as "Semantic Segmentation Masks" or "COCO Segmentation"'
 
 
@@ -28,6 +31,26 @@ def source_name(file_name: str) -> str:
     return source if marker else Path(file_name).stem
 
 
+def check_class_names(path: Path, class_names: Sequence[str]) -> None:
+    """Checks names that go into tables, legends and the text files of TFDS, line by line.
+
+    Raises:
+        UserError: there are more than 256, or one is empty, used twice, or has a line end or a
+            control character in it.
+    """
+    if len(class_names) > 256:
+        raise UserError(
+            f"{shown(path)} has {len(class_names)} classes with the background, and a mask has "
+            "room for 256; merge classes in Roboflow and export again."
+        )
+    unusable = any(unicodedata.category(c) in NO_TEXT for name in class_names for c in name)
+    if unusable or "" in class_names or len(set(class_names)) < len(class_names):
+        raise UserError(
+            f"{shown(path)} has a class without a name, a name twice or one with control "
+            f"characters ({listed(class_names)}); rename the classes in Roboflow and export again."
+        )
+
+
 def check_same_classes(classes: Mapping[Path, Mapping[int, str]]) -> None:
     """Compares the class lists of all splits, given as file -> id -> name.
 
@@ -39,8 +62,9 @@ def check_same_classes(classes: Mapping[Path, Mapping[int, str]]) -> None:
         for class_id in sorted(expected.keys() | names.keys()):
             if names.get(class_id) != expected.get(class_id):
                 raise UserError(
-                    f"{shown(path)} has {names.get(class_id, 'nothing')} as class {class_id}, but "
-                    f"{shown(first)} has {expected.get(class_id, 'nothing')}; take all splits from "
+                    f"{shown(path)} has {shortened(names.get(class_id, 'nothing'))} as class "
+                    f"{shortened(class_id)}, but {shown(first)} has "
+                    f"{shortened(expected.get(class_id, 'nothing'))}; take all splits from "
                     "one version of the data set."
                 )
 
@@ -51,7 +75,7 @@ def image_files(folders: list[Path]) -> dict[Path, list[Path]]:
     Subfolders and hidden files (.DS_Store, the ._X that macOS leaves) are passed over.
 
     Raises:
-        UserError: an image is in another format.
+        UserError: an image is in another format, or a name is not UTF-8, which TFDS requires.
     """
     files = {
         folder: sorted(
@@ -59,6 +83,12 @@ def image_files(folders: list[Path]) -> dict[Path, list[Path]]:
         )
         for folder in folders
     }
+    unprintable = [shown(path) for paths in files.values() for path in paths if not _is_text(path)]
+    if unprintable:
+        raise UserError(
+            f"Files whose names are not UTF-8 ({len(unprintable)}): {listed(unprintable)}; rename "
+            "them."
+        )
     others = [
         shown(path)
         for paths in files.values()
@@ -74,3 +104,8 @@ def image_files(folders: list[Path]) -> dict[Path, list[Path]]:
         folder: [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
         for folder, paths in files.items()
     }
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a name is UTF-8; Python shows other bytes of it as halves of characters."""
+    return not any(unicodedata.category(character) == "Cs" for character in path.name)

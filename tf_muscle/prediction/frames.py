@@ -14,9 +14,11 @@ from tf_muscle.errors import UserError, printable
 
 TIME_BASE = Fraction(1, 90_000)  # of MPEG: whole numbers for 24, 25, 30 and 60 frames a second
 FALLBACK_RATE = Fraction(30)  # frames a second, where a file or camera does not tell
+SHORTEST_PAUSE = 0.0001  # seconds between two frames; an MP4 cannot tell shorter ones apart
 LONGEST_PAUSE = 60.0  # seconds between two frames; more is a damaged time stamp
 # FFmpeg's readers of films (its names). Others fetch what a playlist names, local files and URLs.
 FORMATS = "mov,matroska,avi,asf,mpeg,mpegts,mpegvideo"
+MAX_SIDE = 16_000  # pixels; x264 takes 16,384, and the legend stands below the frame
 # x264's scale of quality: 18 is called visually lossless, 23 is its default.
 QUALITY = {"crf": "20", "preset": "veryfast"}
 
@@ -33,7 +35,7 @@ class VideoFrames:
     """The frames of a video file, turned as its metadata say, with increasing times.
 
     Args:
-        path: of any file that FFmpeg reads.
+        path: MP4, MOV, Matroska, WebM, AVI, WMV or MPEG, whatever its name.
         max_pixels: height times width of a frame that is still decoded.
 
     Attributes:
@@ -65,15 +67,16 @@ class VideoFrames:
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         # Frames may be larger than the header says.
-        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        self.rate = self._stream.average_rate or FALLBACK_RATE
+        self._stream.codec_context.options = {"max_pixels": str(max_pixels)}
+        rate = self._stream.average_rate or FALLBACK_RATE
+        self.rate = rate if SHORTEST_PAUSE < 1 / rate < LONGEST_PAUSE else FALLBACK_RATE
         self.count = self._stream.frames
         width, height = self._stream.width, self._stream.height
-        if width * height > max_pixels:
+        if width * height > max_pixels or max(width, height) > MAX_SIDE:
             self.close()
             raise UserError(
-                f"{path} has frames of {width}x{height}, more than {max_pixels:,} pixels: make "
-                "them smaller"
+                f"{path} has frames of {width}x{height}, more than {max_pixels:,} pixels or more "
+                f"than {MAX_SIDE:,} on a side: make them smaller"
             )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -88,7 +91,7 @@ class VideoFrames:
                 else:
                     seconds = -1.0 if frame.time is None else frame.time - start
                     # Time stamps that are missing, go back or leap are met in real files.
-                    if not before < seconds < before + LONGEST_PAUSE:
+                    if not SHORTEST_PAUSE < seconds - before < LONGEST_PAUSE:
                         seconds = before + step
                 before = seconds
                 decoded += 1
@@ -98,9 +101,14 @@ class VideoFrames:
                 )
                 yield Frame(seconds, np.rot90(image, round(frame.rotation / 90)))
         except av.error.FFmpegError as error:
-            self.note = f"{self.path} is damaged after frame {decoded} ({_reason(error)})"
+            self.note = (
+                f"{printable(str(self.path))} is damaged after frame {decoded} ({_reason(error)})"
+            )
         if self.note is None and decoded < self.count:
-            self.note = f"{self.path} is cut off: {decoded} of its {self.count} frames are there"
+            self.note = (
+                f"{printable(str(self.path))} is cut off: {decoded} of its {self.count} frames are "
+                "there"
+            )
 
     def close(self) -> None:
         """Closes the file."""

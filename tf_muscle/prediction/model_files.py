@@ -58,7 +58,7 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
 
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # of a damaged file: what its bytes happen to lead to
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path} cannot be loaded ({reason}): give the best.keras of a finished run"
@@ -115,7 +115,7 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
         class_names = tuple(name.decode() for name in servable.labels.numpy())
         if "probabilities" not in signature.structured_outputs:
             raise KeyError("no output called probabilities")
-    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
+    except Exception as error:  # as above
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path} is no SavedModel of tf_muscle ({reason}): write it again by "

@@ -23,5 +23,5 @@ def new_figure(title: str, height: float, *, width: float = WIDTH, synthetic: bo
 
 
 def plain(name: str) -> str:
-    """The name of a class or file for matplotlib, which fails on $\\frac$ where it reads a formula."""
+    """A name for matplotlib, which would read a formula between dollars and fail on $\\frac$."""
     return name.replace("$", r"\$")

@@ -1,0 +1,78 @@
+"""Opening image files of unknown origin: formats, how large they may be, how they are turned."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+# Pillow knows 40 more; one of them starts Ghostscript, and none is met among photos.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# Phones take 50 million at most but for special modes. Decoding takes 18 bytes for each of a photo
+# with alpha, 0.9 GB in all.
+MAX_PIXELS = 51_000_000
+MAX_SCANS = 50  # of a progressive JPEG; usual are 10, and each can be 40 bytes that take 40 ms
+EXIF_ORIENTATION = 0x0112  # CIPA DC-008, 4.6.4
+
+# What Pillow remarks on a file, one sentence tells here, or nobody needs to know.
+warnings.filterwarnings("ignore", module=r"PIL\b")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+class UnreadableImageError(Exception):
+    """A file is no image of the known formats, or it is damaged; the message is Pillow's."""
+
+
+class LargeImageError(UnreadableImageError):
+    """A file has more pixels than are decoded; the message is their number."""
+
+
+@contextmanager
+def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """Opens an image for the time of a block; nothing is decoded before its size is known.
+
+    Args:
+        file: path or opened file; an opened one stays open.
+        max_pixels: height times width that may be decoded.
+
+    Raises:
+        LargeImageError: it has more pixels.
+        UnreadableImageError: it cannot be opened, or the block failed to decode it.
+    """
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise LargeImageError(f"{width}x{height}")
+            _check_scans(image)
+            yield image
+    except UnreadableImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise LargeImageError("a multiple of them") from error
+    # Pillow's readers check little, so that a damaged file raises what its bytes happen to lead to.
+    except Exception as error:
+        raise UnreadableImageError(" ".join(str(error).split())) from error
+
+
+def orientation(image: Image.Image) -> int:
+    """How a viewer turns an opened image, 1 to 8 as in EXIF; 1, which is not at all, if unknown."""
+    try:
+        turned = image.getexif().get(EXIF_ORIENTATION)
+    except Exception:  # EXIF is read by Pillow, too; a photo is a photo without it
+        return 1
+    return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
+
+
+def _check_scans(image: Image.Image) -> None:
+    if isinstance(image, JpegImageFile) and image.fp:
+        place = image.fp.tell()
+        image.fp.seek(0)
+        scans = image.fp.read().count(b"\xff\xda")  # inside a scan, 0 follows 255
+        image.fp.seek(place)
+        if scans > MAX_SCANS:
+            raise OSError(f"a JPEG of {scans} scans")

@@ -1,0 +1,138 @@
+"""What the page answers to a photo or a video, without anything of the page itself."""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tf_muscle.errors import UserError
+from tf_muscle.prediction.outputs import MuscleRow, draw_overlay, muscle_rows
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.sources import read_photo
+from tf_muscle.prediction.timeline import Timeline
+from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
+from tf_muscle.report.overlays import class_colors
+from tf_muscle.report.timeline_figure import draw_timeline
+
+# Longer side in pixels of a photo on the page: more than a screen shows of it, and quick to draw
+# again when the opacity changes.
+SHOWN_SIZE = 1600
+MAX_PHOTO_PIXELS = 50_000_000  # what phones take at most; 150 MB when decoded
+MAX_FRAME_PIXELS = 9_000_000  # 4K; with the probabilities of four classes 170 MB
+VIDEO_NAME, TIMELINE_NAME = "overlay.mp4", "timeline.png"
+MAX_FRAMES = 3600  # two minutes at 30 a second: everybody else waits for a video to be done
+
+
+@dataclass(frozen=True)
+class MarkedPhoto:
+    """A photo and its mask, kept while it is shown so that another opacity needs no prediction.
+
+    Attributes:
+        image: RGB, uint8 [H, W, 3], the longer side at most `SHOWN_SIZE`.
+        class_ids: uint8 [H, W].
+        class_names: K names.
+        rows: of `muscle_rows`.
+    """
+
+    image: np.ndarray
+    class_ids: np.ndarray
+    class_names: tuple[str, ...]
+    rows: tuple[MuscleRow, ...]
+
+    def drawn(self, opacity: float) -> np.ndarray:
+        """The photo with tinted muscles and its legend: RGB, uint8 [H + legend, W, 3].
+
+        Args:
+            opacity: of the tint, 0 (outlines only) to 1.
+        """
+        return draw_overlay(self.image, self.class_ids, self.class_names, alpha=opacity)
+
+
+def mark_photo(predictor: Predictor, path: Path) -> MarkedPhoto:
+    """Predicts a photo.
+
+    Raises:
+        UserError: the file is no photo, is damaged, or has more than `MAX_PHOTO_PIXELS`.
+    """
+    photo = Image.fromarray(read_photo(path, max_pixels=MAX_PHOTO_PIXELS))
+    photo.thumbnail((SHOWN_SIZE, SHOWN_SIZE))
+    image = np.asarray(photo)
+    (probabilities,) = predictor.probabilities([image])
+    class_ids = predictor.class_ids(probabilities)
+    rows = muscle_rows(probabilities, class_ids, predictor.class_names)
+    return MarkedPhoto(image, class_ids, predictor.class_names, tuple(rows))
+
+
+def mark_video(
+    predictor: Predictor, path: Path, folder: Path, advance: Callable[[PredictedFrame], None]
+) -> PredictedVideo:
+    """Predicts a video and writes `VIDEO_NAME` and `TIMELINE_NAME` into a folder.
+
+    Args:
+        predictor: that predicts.
+        path: of the video.
+        folder: exists and is empty.
+        advance: called after every frame; what it raises ends the work.
+
+    Raises:
+        UserError: the file is no video, or it has more than `MAX_FRAMES` or `MAX_FRAME_PIXELS`.
+    """
+
+    def each(frame: PredictedFrame) -> None:
+        if max(frame.count, frame.number + 1) > MAX_FRAMES:
+            raise UserError(f"{path} has more than {MAX_FRAMES:,} frames: cut it to the exercise")
+        advance(frame)
+
+    video = predict_video(
+        predictor, path, folder / VIDEO_NAME, each=each, max_pixels=MAX_FRAME_PIXELS
+    )
+    draw_timeline(video.timeline, folder / TIMELINE_NAME)
+    return video
+
+
+def photo_table(photo: MarkedPhoto) -> str:
+    """The numbers of a photo as an HTML table; beside each muscle its colour."""
+    rows = [
+        ("yes" if row.active else "no", _percent(row.area_share), _decimals(row.mean_probability))
+        for row in photo.rows
+    ]
+    names = [row.muscle for row in photo.rows]
+    return _table(("active", "area", "mean probability"), names, rows)
+
+
+def video_table(timeline: Timeline) -> str:
+    """The numbers of a video as an HTML table."""
+    repetitions = timeline.repetitions
+    rows = [
+        (
+            str(len(repetitions[row.muscle])),
+            _percent(row.area_share),
+            _decimals(row.mean_probability),
+        )
+        for row in timeline.summary()
+    ]
+    return _table(("repetitions", "mean area", "mean probability"), timeline.muscles, rows)
+
+
+def _table(columns: Sequence[str], muscles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+    colors = class_colors(len(muscles) + 1)[1:].tolist()
+    lines = ["<table class='muscles'><thead><tr><th scope='col'>muscle</th>"]
+    lines += [f"<th scope='col'>{column}</th>" for column in columns]
+    lines.append("</tr></thead><tbody>")
+    for muscle, color, cells in zip(muscles, colors, rows, strict=True):
+        swatch = f"<i style='background:rgb({','.join(map(str, color))})'></i>"
+        lines.append(f"<tr><th scope='row'>{swatch}{html.escape(muscle)}</th>")
+        lines += [f"<td>{cell}</td>" for cell in cells]
+        lines.append("</tr>")
+    return "".join([*lines, "</tbody></table>"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _decimals(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.2f}"
