@@ -43,7 +43,11 @@ def test_class_list_of_two_digit_ids(tmp_path: Path) -> None:
         ("Pixel Value, Class\n0, background\n1, a\n1, b", "the ids 0, 1, 1", "again"),
         ("Pixel Value, Class\n0, background\nx, a", "the ids 0, x", "again"),
         ("Pixel Value, Class\n0, background\n-1, a", "the ids 0, -1", "again"),
-        ("Pixel Value, Class\n0, biceps\n1, calf", 'calls class 0 "biceps"', "rename it"),
+        (
+            "Pixel Value, Class\n0, biceps\n1, calf",
+            'calls class 0 "biceps", but class 0 is scored as background; ',
+            "rename it to background if that is what it marks, else move it to an id of its own.",
+        ),
         ("Pixel Value, Class\n0, background\n1, a\n2, a", "a name twice", "rename the classes"),
         ("Pixel Value, Class\n0, background\n1,", "a class without a name", "rename the classes"),
         ("Pixel Value, Class\n0, background\n1, \xe9", "not a text table", "again"),

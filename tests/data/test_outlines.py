@@ -120,12 +120,12 @@ def test_polygons_that_are_just_in_order(polygon: list[float]) -> None:
 
 
 def test_outline_is_measured_from_corner_to_corner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pycocotools steps along the longer of the two directions of an edge: 5 + 2 + 5 + 2."""
-    polygon = [0, 0, 5, 1, 6, 3, 1, 2]
-    monkeypatch.setattr(outlines, "MAX_OUTLINE", 14)
+    """pycocotools steps along the longer of the two directions of an edge: 6 + 5 + 5 + 4."""
+    polygon = [0, 0, 6, 1, 5, 6, 4, 1]
+    monkeypatch.setattr(outlines, "MAX_OUTLINE", 20)
     assert fault([polygon], HEIGHT, WIDTH) is None
-    monkeypatch.setattr(outlines, "MAX_OUTLINE", 13)
-    assert fault([polygon], HEIGHT, WIDTH) == "a polygon more than 13 pixels round"
+    monkeypatch.setattr(outlines, "MAX_OUTLINE", 19)
+    assert fault([polygon], HEIGHT, WIDTH) == "a polygon more than 19 pixels round"
 
 
 def test_longest_run_that_is_read() -> None:

@@ -8,7 +8,6 @@ import os
 import resource
 import shutil
 import signal
-import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -44,16 +43,26 @@ def _too_slow(number: int, frame: FrameType | None) -> None:
     raise TooSlowError("more than ten seconds of work" if number == signal.SIGPROF else "it waits")
 
 
-def peak_memory() -> int:
-    """The most bytes that this process has held so far (Linux counts in kilobytes, macOS not)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def peak_memory(*, again: bool = False) -> int:
+    """The most bytes that this process has held so far; on Linux, since it was asked `again`."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts in bytes
+    if again:
+        Path("/proc/self/clear_refs").write_text("5")
+    (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
 
 
-def ends_well(read: Callable[[], None], memory_before: int) -> str:
-    """Reads an input; gives "read" or "refused", and raises where a promise is broken."""
+def ends_well(read: Callable[[], None]) -> tuple[str, int]:
+    """Reads an input; raises where a promise is broken.
+
+    Returns:
+        "read" or "refused", and the bytes that it took.
+    """
     for number in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(number, _too_slow)
+    memory = peak_memory(again=True)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     signal.alarm(WAITING)
     try:
@@ -66,8 +75,9 @@ def ends_well(read: Callable[[], None], memory_before: int) -> str:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-    assert peak_memory() - memory_before < BYTES, "more than 1 GB"
-    return outcome
+    taken = peak_memory() - memory
+    assert taken < BYTES, "more than 1 GB"
+    return outcome, taken
 
 
 def assert_one_sentence(message: str) -> None:

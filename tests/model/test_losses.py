@@ -62,6 +62,10 @@ def test_class_weights_divide_by_their_sum_as_in_pytorch() -> None:
     assert both == pytest.approx((by_pixel * cross_entropy()).sum() / by_pixel.sum(), rel=1e-6)
 
 
+def test_scale_of_the_class_weights_does_not_matter() -> None:
+    assert loss_of(class_weights=[0.01] * K) == pytest.approx(cross_entropy().mean(), rel=1e-6)
+
+
 def test_focal() -> None:
     """Lin et al. 2017, equation 4 with gamma 2: (1 - p)^2 * -log p."""
     p = np.take_along_axis(softmax(LOGITS), LABELS[..., None].astype(int), -1)[..., 0]
@@ -112,6 +116,7 @@ def test_serialization_round_trip() -> None:
     loss = SegmentationLoss("focal", (1, 2.5, 3, 4), ignore_background=True)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert copy.get_config() == loss.get_config()
+    assert loss.get_config()["name"] == "segmentation_loss"
     assert float(copy(LABELS, LOGITS)) == float(loss(LABELS, LOGITS))
 
 
@@ -127,3 +132,4 @@ def test_balanced_class_weights() -> None:
     assert balanced_class_weights(counts, 100.0) == [1.0, 48.0, 8.0, 1.0, 1.0]
     assert balanced_class_weights(counts, 1.0) == [1.0] * 5
     assert balanced_class_weights(np.array([0, 5]), 10.0) == [1.0, 1.0]
+    assert balanced_class_weights(np.array([100, 1]), 1000.0) == [1.0, 100.0]

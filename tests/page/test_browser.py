@@ -45,7 +45,7 @@ class Page:
 
     def open(self) -> None:
         self.driver.get(self.url)
-        self.find("#photo input[type=file]")
+        self.source("#examples img")  # the last to come, so that all is ready to be used
 
     def find(self, selector: str) -> "WebElement":
         """Waits for an element."""
@@ -68,11 +68,17 @@ class Page:
         """Uploads a file."""
         self.find(f"{selector} input[type=file]").send_keys(str(path))
 
-    def text(self, selector: str) -> str:
-        """Waits for a text that is not empty."""
+    def text(self, selector: str, part: str = "") -> str:
+        """Waits for a text with something, or a certain part, in it."""
+        from selenium.common.exceptions import StaleElementReferenceException
         from selenium.webdriver.support.wait import WebDriverWait
 
-        return WebDriverWait(self.driver, SECONDS).until(lambda _: self.find(selector).text)
+        def told(_: "Chrome") -> str | None:
+            text = self.find(selector).text
+            return text if part in text else None
+
+        ignored = [StaleElementReferenceException]
+        return WebDriverWait(self.driver, SECONDS, ignored_exceptions=ignored).until(told)
 
     def source(self, selector: str, other_than: str | None = None) -> str:
         """Waits until an element shows a picture or film, another than before, and is loaded."""
@@ -88,6 +94,17 @@ class Page:
             )
 
         return WebDriverWait(self.driver, SECONDS).until(loaded)
+
+    def seek(self, selector: str, seconds: float) -> None:
+        """Brings a film to a time and waits until it shows that frame."""
+        self.driver.execute_async_script(
+            "const [selector, seconds, done] = arguments;"
+            "const film = document.querySelector(selector);"
+            "film.addEventListener('seeked', () => requestAnimationFrame(() => done()));"
+            "film.currentTime = seconds;",
+            selector,
+            seconds,
+        )
 
     def color(self, selector: str, x: float, y: float) -> list[int]:
         """The RGB of a picture at a share of its width and height."""
@@ -155,7 +172,7 @@ def test_a_photo_then_the_slider_then_a_broken_file(
 
     page.give("#photo", photo)
     overlay = page.source("#overlay img")
-    assert "50.00 %" in page.text("#photo_numbers")
+    assert page.text("#photo_numbers", "50.00 %")
     assert "<calf>" in page.text("#photo_numbers")
     page.picture("2_photo")
     before, calls = page.color("#overlay img", 0.5, 0.2), served.calls
@@ -192,7 +209,7 @@ def test_a_video_then_a_broken_one(
     page.source("#video_overlay video")
     page.source("#timeline img")
     assert "biceps 2" in page.text("#video_numbers").replace("\n", " ")
-    page.driver.execute_script("document.querySelector('#video_overlay video').currentTime = 0.75")
+    page.seek("#video_overlay video", 0.75)  # when the square is largest
     page.picture("5_video")
     red, _, blue = page.color("#video_overlay video", 0.1, 0.1)
     assert blue > red + 40  # tinted, where the film is grey
@@ -209,7 +226,7 @@ def test_what_is_no_photo_at_all_is_refused(page: Page, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("biceps")
     page.open()
     page.give("#photo", tmp_path / "notes.txt")
-    assert "image/*" in page.text("[data-testid=toast-body]")
+    assert "notes.txt" in page.text("[data-testid=toast-body]", "image/*")
     page.picture("7_no_photo")
 
 
