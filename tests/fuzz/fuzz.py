@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from promises import (
     assert_nothing_outside,
+    check_export,
+    check_film,
+    check_photo,
     ends_well,
     fresh_folder,
-    predict_film,
-    predict_photo,
-    read_whole_export,
 )
 
 # Each with its share of the inputs; a video takes the longest.
@@ -44,15 +44,15 @@ def read(target: str, content: Any, folder: Path) -> None:
     if target == "folders":
         assert isinstance(content, Export)
         content.write(folder / "muscles")
-        read_whole_export(folder / "muscles")
+        check_export(folder / "muscles")
     elif target == "zips":
         (folder / "muscles.zip").write_bytes(content)
-        read_whole_export(folder / "muscles.zip")
+        check_export(folder / "muscles.zip")
     else:
         stem, suffix, data = content
         path = folder / f"{stem}{suffix}"
         path.write_bytes(data)
-        (predict_photo if target == "photos" else predict_film)(path, folder / "out")
+        (check_photo if target == "photos" else check_film)(path, folder / "out")
 
 
 def fuzz(target: str, inputs: int, number: int) -> tuple[Counter[str], float, int]:

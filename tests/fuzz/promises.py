@@ -87,7 +87,7 @@ def assert_one_sentence(message: str) -> None:
     assert len(message) < 6_000, f"{len(message)} characters"
 
 
-def read_whole_export(path: Path) -> None:
+def check_export(path: Path) -> None:
     """Reads an export as training does, and checks what it is read into."""
     with open_export(path) as root:
         export = read_export(root)
@@ -127,7 +127,7 @@ def predictor() -> Predictor:
     return Predictor(forward=_forward, class_names=NAMES, image_size=32, batch_size=2)
 
 
-def predict_photo(path: Path, out: Path) -> None:
+def check_photo(path: Path, out: Path) -> None:
     """Predicts a photo as the command does, with all outputs."""
     (source,) = find_sources([str(path)])
     assert isinstance(source, Path)
@@ -144,7 +144,7 @@ def predict_photo(path: Path, out: Path) -> None:
     assert (out / "predictions.csv").read_bytes().count(b"\n") >= 3
 
 
-def predict_film(path: Path, out: Path) -> None:
+def check_film(path: Path, out: Path) -> None:
     """Predicts a video as the command does, with all outputs."""
     (source,) = find_sources([str(path)])
     assert isinstance(source, Path)

@@ -15,7 +15,7 @@ from hostile_exports import Export, coco_document, member, valid_files, zipped
 from hostile_pictures import chunk, png
 from hostile_videos import PLAYLISTS, film
 from PIL import Image
-from promises import fresh_folder, predict_film, predict_photo, predictor, read_whole_export
+from promises import check_export, check_film, check_photo, fresh_folder, predictor
 
 from tf_muscle.data.roboflow import fingerprint, open_export, read_export
 from tf_muscle.errors import UserError
@@ -30,7 +30,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
         folder = fresh_folder(tmp_path / "work") / "muscles"
         Export(files, **more).write(folder)
         with pytest.raises(UserError) as caught:
-            read_whole_export(folder)
+            check_export(folder)
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 6_000
         return str(caught.value)
@@ -54,7 +54,7 @@ def refused_zip(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "muscles.zip"
     path.write_bytes(content)
     with pytest.raises(UserError) as caught:
-        read_whole_export(path)
+        check_export(path)
     with pytest.raises(UserError):
         fingerprint(path)
     assert str(caught.value).isprintable()
@@ -106,7 +106,7 @@ def test_the_number_of_no_camera_crashed() -> None:
 def test_an_empty_name_in_a_zip_crashed(tmp_path: Path) -> None:
     path = tmp_path / "muscles.zip"
     path.write_bytes(zipped([*MEMBERS, (member(""), b"x")]))
-    read_whole_export(path)
+    check_export(path)
 
 
 def test_a_name_in_a_zip_that_is_not_utf8_crashed(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_many_polygons_in_one_outline_took_the_square_of_their_number(tmp_path: 
     squares = [[x, y, x + 50, y, x + 50, y + 50, x, y + 50] for x, y in corners]
     folder = tmp_path / "muscles"
     Export(coco({"segmentation": squares}, 2_000, 2_000)).write(folder)
-    read_whole_export(folder)
+    check_export(folder)
 
 
 def test_a_class_name_of_two_lines_went_into_the_list_of_tfds(refused: Callable[..., str]) -> None:
@@ -247,7 +247,7 @@ def test_a_jpeg_of_thousands_of_scans_takes_minutes(tmp_path: Path) -> None:
 def test_damaged_exif_cost_the_photo(tmp_path: Path) -> None:
     Image.new("RGB", (9, 5)).save(tmp_path / "a.jpg", exif=b"Exif\0\0E" + bytes(20))
     folder = fresh_folder(tmp_path / "work")
-    predict_photo(tmp_path / "a.jpg", folder / "out")
+    check_photo(tmp_path / "a.jpg", folder / "out")
     assert read_photo(tmp_path / "a.jpg").shape == (5, 9, 3)
 
 
@@ -256,7 +256,7 @@ def test_names_that_left_no_room_or_no_letters_for_outputs(stem: str, tmp_path: 
     folder = fresh_folder(tmp_path / "work")
     Image.new("RGB", (9, 5)).save(tmp_path / "a.png")
     path = (tmp_path / "a.png").rename(tmp_path / f"{stem}.png")
-    predict_photo(path, folder / "out")
+    check_photo(path, folder / "out")
 
 
 def test_a_photo_as_postscript_was_given_to_ghostscript(tmp_path: Path) -> None:
@@ -273,14 +273,14 @@ def test_a_playlist_that_is_called_a_video_fetched_other_files(
     folder = fresh_folder(tmp_path / "work")
     (folder / "a.mp4").write_bytes(content)
     with pytest.raises(UserError, match="cannot be read as a video"):
-        predict_film(folder / "a.mp4", folder / "out")
+        check_film(folder / "a.mp4", folder / "out")
 
 
 def test_a_video_wider_than_the_encoder_takes_crashed(tmp_path: Path) -> None:
     folder = fresh_folder(tmp_path / "work")
     (folder / "a.avi").write_bytes(film("avi", "rawvideo", "bgr24", 20_000, 20))
     with pytest.raises(UserError, match="20000x20"):
-        predict_film(folder / "a.avi", folder / "out")
+        check_film(folder / "a.avi", folder / "out")
 
 
 def test_frames_too_close_in_time_for_an_mp4_crashed(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_frames_too_close_in_time_for_an_mp4_crashed(tmp_path: Path) -> None:
     (folder / "a.mp4").write_bytes(
         content[:place] + struct.pack(">I", 2**31 - 1) + content[place + 4 :]
     )
-    predict_film(folder / "a.mp4", folder / "out")
+    check_film(folder / "a.mp4", folder / "out")
 
 
 @pytest.mark.parametrize("stem", ["$\\frac$", "\udcff", "concat:a|b", "a\nb"])
@@ -298,7 +298,7 @@ def test_names_of_videos_that_matplotlib_or_ffmpeg_took_for_more(stem: str, tmp_
     folder = fresh_folder(tmp_path / "work")
     path = folder / f"{stem}.mp4"
     path.write_bytes(film("mp4", "libx264", "yuv420p", 32, 16))
-    predict_film(path, folder / "out")
+    check_film(path, folder / "out")
 
 
 def test_a_video_whose_name_rich_took_for_markup_lost_a_part_of_it(tmp_path: Path) -> None:
@@ -329,5 +329,5 @@ def test_a_class_called_like_a_formula_crashed_the_figures(tmp_path: Path) -> No
 def test_an_export_without_anything_wrong_is_read(tmp_path: Path) -> None:
     for kind in ("masks", "coco"):
         Export(valid_files(kind)).write(tmp_path / kind)
-        read_whole_export(tmp_path / kind)
+        check_export(tmp_path / kind)
         assert read_export(tmp_path / kind).class_names == ("background", "biceps", "calf")
