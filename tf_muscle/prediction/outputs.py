@@ -159,7 +159,8 @@ def _legend(width: int, height: int, class_names: tuple[str, ...]) -> _Legend:
 @functools.lru_cache(maxsize=16)
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """matplotlib's own font, which has Latin, Greek and Cyrillic letters on every machine."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+    path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    return ImageFont.truetype(str(path), size)  # a Path only since Pillow 10.1
 
 
 def _percent(share: float) -> str:
