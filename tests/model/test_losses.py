@@ -117,6 +117,7 @@ def test_serialization_round_trip() -> None:
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert copy.get_config() == loss.get_config()
     assert loss.get_config()["name"] == "segmentation_loss"
+    assert SegmentationLoss(reduction="sum").get_config()["reduction"] == "sum"
     assert float(copy(LABELS, LOGITS)) == float(loss(LABELS, LOGITS))
 
 

@@ -160,7 +160,7 @@ def _legend(width: int, height: int, class_names: tuple[str, ...]) -> _Legend:
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """matplotlib's own font, which has Latin, Greek and Cyrillic letters on every machine."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return ImageFont.truetype(str(path), size)  # a Path only since Pillow 10.1
+    return ImageFont.truetype(str(path), size)  # older Pillows (10.1 too) take no Path
 
 
 def _percent(share: float) -> str:
