@@ -54,8 +54,8 @@ def keras_step(work: Work) -> Step:
     images, masks = batch(work)
     if work.contender == "ours":
         from tf_muscle.config import OptimizationConfig
+        from tf_muscle.model import optimizers
         from tf_muscle.model.losses import SegmentationLoss
-        from tf_muscle.model.optimizers import optimizer
         from tf_muscle.model.unet import build_unet
 
         model = build_unet(
@@ -66,7 +66,7 @@ def keras_step(work: Work) -> Step:
             precision=work.precision,
         )
         loss = SegmentationLoss("cross_entropy")
-        optimizer = optimizer(
+        rule = optimizers.optimizer(
             OptimizationConfig(optimizer=work.optimizer, learning_rate=LEARNING_RATE), 1000
         )
     else:
@@ -85,12 +85,12 @@ def keras_step(work: Work) -> Step:
         images = images.astype(np.float32)  # it takes floats
         loss = keras.losses.SparseCategoricalCrossentropy()
         rules = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
-        optimizer = rules[work.optimizer](LEARNING_RATE)
+        rule = rules[work.optimizer](LEARNING_RATE)
     if work.task == "predict":
         forward = tf.function(lambda x: model(x, training=False), autograph=False)
         held = tf.constant(images)
         return lambda: forward(held).numpy()
-    model.compile(optimizer=optimizer, loss=loss)
+    model.compile(optimizer=rule, loss=loss)
     iterator = iter(tf.data.Dataset.from_tensors((images, masks)).repeat())
     model.make_train_function()
 

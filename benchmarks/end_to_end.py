@@ -6,11 +6,11 @@ Both run the steps of training with its loss and scores, in turns: once on batch
 the files through the augmentation, once on one batch that is already there.
 """
 
-import argparse
 import statistics
 import time
 from typing import Any
 
+from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
 from tf_muscle.command import config_parser, parse_config
@@ -18,15 +18,11 @@ from tf_muscle.command import config_parser, parse_config
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_parser(__doc__, "6 steps of batches of 8")
     parser.add_argument("--config", default="configs/unh_gym.yaml")
     parser.add_argument("--data", default="sample")
     parser.add_argument("--steps", type=int, default=None, help="default: a whole epoch")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="6 steps of batches of 8")
-    parser.add_argument("--out", help="JSON file; by default in runs/benchmarks")
     options, more = parser.parse_known_args()
     words = ["--config", options.config, "--data", options.data, "--encoder_weights", "none", *more]
     if options.quick:

@@ -5,12 +5,12 @@ Command: python -m benchmarks.input_pipeline [--image_size 256] [--batch_size 16
 "tensorflow" is timed by itself on this machine's device; in training it is a part of the step.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
 from tf_muscle.config import SAMPLE, AugmentConfig, DataConfig
@@ -30,15 +30,11 @@ def rate(deliver: Callable[[], Any], photos: int, seconds: float, windows: int) 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_parser(__doc__, "windows of 2 s instead of 5 s")
     parser.add_argument("--data", default=SAMPLE)
     parser.add_argument("--image_size", type=int, default=256)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--windows", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="windows of 2 s instead of 5 s")
-    parser.add_argument("--out", help="JSON file; by default in runs/benchmarks")
     options = parser.parse_args()
 
     import tensorflow as tf

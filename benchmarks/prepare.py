@@ -3,10 +3,10 @@
 Command: python -m benchmarks.prepare [--data EXPORT] [--quick]
 """
 
-import argparse
 import tempfile
 import time
 
+from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
 from tf_muscle.config import SAMPLE, DataConfig
@@ -14,12 +14,8 @@ from tf_muscle.config import SAMPLE, DataConfig
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_parser(__doc__, "once instead of 3 times")
     parser.add_argument("--data", default=SAMPLE)
-    parser.add_argument("--quick", action="store_true", help="once instead of 3 times")
-    parser.add_argument("--out", help="JSON file; by default in runs/benchmarks")
     options = parser.parse_args()
 
     from tf_muscle.data.prepare import load_builder

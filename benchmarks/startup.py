@@ -3,13 +3,13 @@
 Command: python -m benchmarks.startup [--quick]
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
 import time
 from typing import Any
 
+from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
 from tf_muscle.__main__ import COMMANDS
@@ -27,11 +27,7 @@ def seconds(words: list[str]) -> float:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="3 times each instead of 9")
-    parser.add_argument("--out", help="JSON file; by default in runs/benchmarks")
+    parser = benchmark_parser(__doc__, "3 times each instead of 9")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for command, module in COMMANDS.items():

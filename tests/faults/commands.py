@@ -1,5 +1,6 @@
 """The commands that kill_loop.py kills: how they start, what they have finished, their result."""
 
+import abc
 import csv
 import hashlib
 import json
@@ -41,7 +42,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-class Command:
+class Command(abc.ABC):
     """One round of a command; a round ends when the command comes to its end.
 
     `title` names it in the table, `files` are patterns of files at whose appearance it is killed,
@@ -57,17 +58,17 @@ class Command:
         self.work = work
         self.number = number
 
+    @abc.abstractmethod
     def words(self) -> list[str]:
         """Words after `python` that start it, or go on with it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def finished(self) -> dict[str, str]:
         """What must never be lost again, by name, with what it must stay equal to."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def result(self) -> object:
         """Of the complete command: equal for every round."""
-        raise NotImplementedError
 
 
 class Train(Command):

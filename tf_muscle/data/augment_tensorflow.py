@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_muscle.config import AugmentConfig
+from tf_muscle.data.augment import FOREGROUND_CROPS
 
-FOREGROUND_CROPS = 2 / 3  # as in augment.py
 SALT_SHARE = (0.4, 0.6)  # of the noise; albumentations' default
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn RGB into grey
 BLUR_REACH = 3.5  # standard deviations that a Gaussian kernel reaches to; albumentations' rule
