@@ -39,6 +39,12 @@ class DataConfig:
     or "sample" for the bundled synthetic photos."""
     image_size: int = 256
     """Height and width in pixels that the model trains at; 256 is the report's."""
+    resize: Literal["auto", "pad", "stretch"] = "auto"
+    """How a photo that is not square reaches the network: pad keeps its proportions and fills the
+    square up, stretch distorts it as the report did. auto pads, unless the export's README says that
+    Roboflow stretched its photos to a square."""
+    ignore: int | None = None
+    """Value of mask pixels that nobody labelled, such as 255: left out of the loss and the scores."""
     split_seed: int = 0
     """Decides which photos become valid and test when the export has only train/."""
     allow_leakage: bool = False
@@ -48,6 +54,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         at_least("image_size", self.image_size, 32)
+        if self.ignore is not None:
+            between("ignore", self.ignore, 1, 255)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -17,6 +18,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PIXELS = 51_000_000
 MAX_SCANS = 50  # of a progressive JPEG; usual are 10, and each can be 40 bytes that take 40 ms
 EXIF_ORIENTATION = 0x0112  # CIPA DC-008, 4.6.4
+UPRIGHT = {  # by EXIF's orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # What Pillow remarks on a file, one sentence tells here, or nobody needs to know.
 warnings.filterwarnings("ignore", module=r"PIL\b")
@@ -68,6 +78,28 @@ def orientation(image: Image.Image) -> int:
     return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
 
 
+def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decodes a photo as viewers show it: turned as its EXIF orientation says, on white.
+
+    Training, evaluation and prediction all see photos through this one function.
+
+    Args:
+        file: path or opened file of one of `FORMATS`; of several pictures in it, the first is taken.
+        max_pixels: height times width that may be decoded.
+
+    Returns:
+        RGB, uint8 [H, W, 3].
+
+    Raises:
+        LargeImageError: it has more pixels.
+        UnreadableImageError: it is no image, or it is damaged.
+    """
+    with open_image(file, max_pixels) as opened:
+        opened.load()
+        turn = UPRIGHT.get(orientation(opened))
+        return _rgb(opened if turn is None else opened.transpose(turn))
+
+
 def _check_scans(image: Image.Image) -> None:
     if isinstance(image, JpegImageFile) and image.fp:
         place = image.fp.tell()
@@ -76,3 +108,15 @@ def _check_scans(image: Image.Image) -> None:
         image.fp.seek(place)
         if scans > MAX_SCANS:
             raise OSError(f"a JPEG of {scans} scans")
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+        levels = np.asarray(image).clip(0, 65_535)
+        image = Image.fromarray((levels // 257 if levels.max() > 255 else levels).astype(np.uint8))
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        image = white
+    return np.array(image.convert("RGB"))

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 SPLITS = ("train", "valid", "test")  # the names of Roboflow's folders, in its order
+# The mask value of pixels that count neither in a loss nor in a score: what --ignore names, and the
+# border around a photo that was padded to the network's square. 255 as in Pascal VOC.
+VOID = 255
 
 
 @dataclass(frozen=True)

@@ -5,29 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tf_muscle.data.image_files import (
     MAX_PIXELS,
     LargeImageError,
     UnreadableImageError,
-    open_image,
-    orientation,
+    decode_photo,
 )
 from tf_muscle.errors import UserError, listed, shortened
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp")
 LONGEST_NUMBER = 3  # digits of a camera's number
-UPRIGHT = {  # by EXIF's orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 Source = Path | int  # a photo or a video, or the number of a camera
 
@@ -131,10 +120,7 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         UserError: the file is no photo, is damaged, or has too many pixels.
     """
     try:
-        with open_image(path, max_pixels) as opened:
-            opened.load()
-            turn = UPRIGHT.get(orientation(opened))
-            return _rgb(opened if turn is None else opened.transpose(turn))
+        return decode_photo(path, max_pixels)
     except LargeImageError as error:
         raise UserError(
             f"{path} has {error} pixels, more than {max_pixels:,}: make it smaller"
@@ -144,15 +130,3 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise UserError(
             f"{path} cannot be read as a photo ({reason}): replace it or convert it to JPEG"
         ) from error
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
-        levels = np.asarray(image).clip(0, 65_535)
-        image = Image.fromarray((levels // 257 if levels.max() > 255 else levels).astype(np.uint8))
-    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image)
-        image = white
-    return np.array(image.convert("RGB"))
