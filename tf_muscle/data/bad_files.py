@@ -41,8 +41,8 @@ LISTED_SIZE = (
 )
 TURNED_OR_NOT = (
     "Photos that viewers turn by their EXIF orientation, with masks that fit them turned and as "
-    "stored alike ({count}): {files}; export both from Roboflow again with Auto-Orient, or save the "
-    "photos upright without that orientation."
+    "stored alike ({count}): {files}; export both from Roboflow again with Auto-Orient, or save "
+    "the photos upright without that orientation."
 )
 UNLISTED_IDS = (
     "Masks with class ids that _classes.csv does not list ({count}): {files}; export masks and "
