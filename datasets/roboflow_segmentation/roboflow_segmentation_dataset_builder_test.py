@@ -136,9 +136,9 @@ def test_records_hold_what_prediction_sees(export: Path, data_dir: Path) -> None
         shown = decode_photo(path)
         np.testing.assert_array_equal(decode_photo(io.BytesIO(data)), shown, path.name)
         by_tensorflow = decoded[path.name].astype(int)
-        # Two JPEG decoders round otherwise; a PNG is lossless.
+        # TensorFlow decodes JPEGs by a faster transform; a PNG is lossless.
         differ = np.abs(by_tensorflow - shown).max()
-        assert differ <= (2 if data.startswith(b"\xff\xd8") else 0), path.name
+        assert differ <= (4 if data.startswith(b"\xff\xd8") else 0), path.name
         copied += data == path.read_bytes()
     assert copied == 4 + 2  # JPEGs of modes 1 and YCbCr are grey and RGB ones; PNGs of L and RGB
 
