@@ -14,12 +14,13 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from tf_muscle.config import between
 from tf_muscle.data import coco_export, mask_export
 from tf_muscle.data.archive import fingerprint, open_export
 from tf_muscle.data.pixels import check_headers, check_pixels, read_mask
-from tf_muscle.data.records import SPLITS, Example, Export
+from tf_muscle.data.records import SPLITS, VOID, Example, Export
 from tf_muscle.data.roboflow_readme import README, read_baked_augmentation
-from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS
+from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown
 from tf_muscle.data.splitting import set_aside, shared_sources
 from tf_muscle.errors import UserError, listed, printable
 
@@ -35,13 +36,17 @@ __all__ = [
 ]
 
 
-def read_export(root: Path, *, split_seed: int = 0, allow_leakage: bool = False) -> Export:
+def read_export(
+    root: Path, *, split_seed: int = 0, allow_leakage: bool = False, ignore: int | None = None
+) -> Export:
     """Reads the export in a folder and makes every check that needs no pixels.
 
     Args:
         root: the folder with the split folders, from `open_export`.
         split_seed: for valid and test where Roboflow made no split; 10 percent of the photos each.
         allow_leakage: go on although copies of one photo are in two splits.
+        ignore: value of mask pixels that nobody labelled, 1 to 255, or the id of the COCO category
+            that marks them; `read_mask` gives `VOID` there.
 
     Raises:
         UserError: there is no export, or it is of another kind, incomplete or inconsistent.
@@ -52,7 +57,9 @@ def read_export(root: Path, *, split_seed: int = 0, allow_leakage: bool = False)
     _check_links(root, folders)
     export_format = _recognise(folders)
     reader = mask_export if export_format == "masks" else coco_export
-    class_names, splits = reader.read_splits(folders)
+    if ignore is not None:
+        between("ignore", ignore, 1, VOID)
+    class_names, splits = reader.read_splits(folders, ignore)
     _check_contents(class_names, splits)
     splits, blank = check_headers(splits)
     notes = _leakage_notes(splits, allow_leakage)
@@ -62,6 +69,10 @@ def read_export(root: Path, *, split_seed: int = 0, allow_leakage: bool = False)
             f"Roboflow writes them for photos that nobody annotated: {listed(blank)}; they are "
             "read as background."
         )
+    notes += _turned_notes(splits)
+    if ignore is not None:
+        ignored = "mask pixels of that value" if export_format == "masks" else "regions of that id"
+        notes.append(f"Left out of the loss and of every score by --ignore {ignore}: {ignored}.")
     missing = [split for split in SPLITS if split not in splits]
     if missing:
         splits |= set_aside(splits["train"], missing, split_seed)
@@ -160,3 +171,18 @@ def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) 
             "different photos of one name."
         )
     return [f"{found}; allowed by --allow_leakage, so scores may be too high."]
+
+
+def _turned_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    turned = [
+        shown(example.image_path)
+        for examples in splits.values()
+        for example in examples
+        if example.mask_orientation != 1
+    ]
+    if not turned:
+        return []
+    return [
+        f"Photos that viewers turn by their EXIF orientation, with masks that fit them as stored "
+        f"({len(turned)}): {listed(turned)}; the masks are turned with them."
+    ]
