@@ -61,7 +61,7 @@ def test_class_list_is_written_as_roboflow_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
 def test_class_list_in_utf_16(mark: str, tmp_path: Path) -> None:
-    """Excel's "Unicode text" starts with the byte order mark."""
+    """As Windows' Notepad saves it, with a byte order mark."""
     path = tmp_path / "_classes.csv"
     path.write_bytes("\ufeffPixel Value, Class\r\n0, background\r\n1, Wadé\r\n".encode(mark))
     assert read_class_list(path) == ("background", "Wadé")

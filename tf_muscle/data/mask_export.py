@@ -99,7 +99,7 @@ def read_class_list(path: Path, ignore: int | None = None) -> tuple[str, ...]:
         )
     ids = [row[0] for row in rows[1:]]
     names = {row[0]: ", ".join(row[1:]) for row in rows[1:]}  # Roboflow quotes no comma of a name
-    if str(ignore) in names:
+    if ignore is not None and str(ignore) in names:
         raise UserError(
             f"--ignore {ignore} is the class {shortened(names[str(ignore)])} of {shown(path)}; "
             "remove that class from the lists of all splits, or give the value of pixels that "

@@ -10,7 +10,6 @@ from tf_muscle.data.image_files import decode_photo, open_image, orientation
 # What a PNG calls its EXIF and XMP. They may stand behind the pixels, where Pillow finds them only
 # by decoding these.
 PNG_METADATA = (b"eXIf", b"exif", b"xmp")
-
 PNG_PLAIN = (b"\x08\x00", b"\x08\x02")  # 8 bits of grey or RGB
 
 
