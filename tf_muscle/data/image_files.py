@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, features
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tf_muscle.data.photo_pixels import (
@@ -47,10 +48,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are read here: `FORMATS`, and AVIF and HEIF if they can."""
-    formats = FORMATS
-    if features.check("avif"):
-        formats += (AVIF,)
+    """Pillow's names of what this installation reads: `FORMATS`, and AVIF and HEIF if it can."""
+    formats = (*FORMATS, AVIF) if features.check("avif") else FORMATS
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
@@ -68,7 +67,7 @@ class LargeImageError(UnreadableImageError):
 
 
 @contextmanager
-def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile]:
     """Opens an image for the time of a block; nothing is decoded before its size is known.
 
     Args:

@@ -81,9 +81,9 @@ def joined(high: Image.Image, low: Image.Image) -> np.ndarray:
 def scaled(samples: np.ndarray) -> np.ndarray:
     """Brings samples to 8 bits by their range, the same factor for a whole photo.
 
-    Integers have the smallest of `BIT_DEPTHS` that holds the largest of them, so that 12 bits stored
-    in 16 are a normal photo. Floats up to 1 are shares of white; up to 255, levels as they are; above
-    that they have a bit depth, too.
+    Integers have the smallest of `BIT_DEPTHS` that holds the largest of them, so that 12 bits
+    stored in 16 are a normal photo. Floats up to 1 are shares of white; up to 255, levels as they
+    are; above that they have a bit depth, too.
 
     Args:
         samples: of any shape, integers or floats.
