@@ -14,9 +14,10 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tf_muscle.data.photo_pixels import (
+    add_low_bytes,
     check_tiff,
     deep_to_rgb,
-    joined,
+    high_bytes,
     low_byte_tiles,
     to_rgb,
     white_is_zero,
@@ -126,19 +127,24 @@ def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndar
         low_bytes = low_byte_tiles(opened.tile)
         negative = white_is_zero(opened)
         opened.load()
-        # Pillow turns TIFFs itself as it loads them, and then says so.
-        turn = UPRIGHT.get(orientation(opened))
-        image = opened if turn is None else opened.transpose(turn)
+        image = _upright(opened)
         if not low_bytes:
             return to_rgb(image, negative=negative)
-        with open_image(file, max_pixels) as again:
-            again.tile = low_bytes
-            again.load()
-            low = again if turn is None else again.transpose(turn)
-            samples = joined(image, low)
-        if opened.mode == "RGBX":
-            samples = samples[..., :3]
-        return deep_to_rgb(samples, opened.info.get("transparency"))
+        transparency = opened.info.get("transparency")
+        samples = high_bytes(image)
+    del opened, image  # for the memory
+    with open_image(file, max_pixels) as again:
+        again.tile = low_bytes
+        again.load()
+        add_low_bytes(samples, _upright(again))
+    del again
+    return deep_to_rgb(samples, transparency)
+
+
+def _upright(loaded: Image.Image) -> Image.Image:
+    # Pillow turns TIFFs itself as it loads them, and then says so.
+    turn = UPRIGHT.get(orientation(loaded))
+    return loaded if turn is None else loaded.transpose(turn)
 
 
 def _check_scans(image: Image.Image) -> None:

@@ -10,6 +10,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)  # of cameras and medical pictures, stored in 16 bits
 LOWEST_TOP = 16.0  # floats above 1 and below this are neither 0 to 1 nor 0 to 255
+BAND = 64  # rows at a time, for the memory
 # Of 16 bits for each colour, Pillow keeps the first byte; in the other byte order that is the low
 # one.
 SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
@@ -70,12 +71,17 @@ def low_byte_tiles(tiles: Sequence[Any]) -> list[Any]:
     return found
 
 
-def joined(high: Image.Image, low: Image.Image) -> np.ndarray:
-    """Joins the two bytes of samples: uint16 [H, W, C]."""
-    samples = np.left_shift(np.asarray(high), 8, dtype=np.uint16)
-    for channel in range(samples.shape[2]):
+def high_bytes(image: Image.Image) -> np.ndarray:
+    """Samples that miss their low bytes: uint16 [H, W, C]."""
+    # RGBX has a fourth sample that means nothing.
+    image = image.convert("RGB") if image.mode == "RGBX" else image
+    return np.left_shift(np.asarray(image), 8, dtype=np.uint16)
+
+
+def add_low_bytes(samples: np.ndarray, low: Image.Image) -> None:
+    """Adds to samples of `high_bytes` what the tiles of `low_byte_tiles` decode to."""
+    for channel in range(samples.shape[2]):  # one at a time, for the memory
         samples[..., channel] |= np.asarray(low.getchannel(channel))
-    return samples
 
 
 def scaled(samples: np.ndarray) -> np.ndarray:
@@ -103,14 +109,10 @@ def scaled(samples: np.ndarray) -> np.ndarray:
     floats = samples.dtype.kind == "f"
     if floats and 1 < top < LOWEST_TOP:
         raise ValueError(f"values up to {top:g}, neither 0 to 1 nor 0 to 255")
-    white = next((1 << bits) - 1 for bits in BIT_DEPTHS if top < 1 << bits)
-    if floats:
-        if top <= 1:
-            white = 1
-        levels = samples * np.float32(255 / white)
-        return np.rint(levels, out=levels).astype(np.uint8)
-    table = np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
-    return table[samples]
+    if not floats:
+        return _table(int(top))[samples]
+    levels = samples * np.float32(255 / (1 if top <= 1 else _white(top)))
+    return np.rint(levels, out=levels).astype(np.uint8)
 
 
 def deep_to_rgb(samples: np.ndarray, transparency: object) -> np.ndarray:
@@ -123,12 +125,16 @@ def deep_to_rgb(samples: np.ndarray, transparency: object) -> np.ndarray:
     Returns:
         RGB, uint8 [H, W, 3].
     """
-    rgb = scaled(samples[..., :3])
-    if samples.shape[2] == 4:
-        for channel in range(3):
-            rgb[..., channel] = _on_white(rgb[..., channel], samples[..., 3])
-    elif isinstance(transparency, tuple):
-        rgb[(samples == np.array(transparency)).all(axis=-1)] = 255
+    table = _table(int(samples[..., :3].max()))
+    rgb = np.empty((*samples.shape[:2], 3), np.uint8)
+    for start in range(0, len(samples), BAND):
+        band = samples[start : start + BAND]
+        levels = table[band[..., :3]]
+        if band.shape[2] == 4:
+            levels = np.rint(255 - (255 - levels) * (band[..., 3:] / np.float32(65_535)))
+        elif isinstance(transparency, tuple):
+            levels[(band == np.array(transparency)).all(axis=-1)] = 255
+        rgb[start : start + BAND] = levels
     return rgb
 
 
@@ -162,7 +168,12 @@ def to_rgb(image: Image.Image, *, negative: bool = False) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _on_white(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """One channel, uint8, over white where alpha, uint16, is less than 65,535."""
-    share = alpha.astype(np.float32) / 65_535
-    return np.rint(255 - (255 - color.astype(np.float32)) * share).astype(np.uint8)
+def _white(top: float) -> int:
+    """The largest value of the smallest bit depth that holds a value."""
+    return next((1 << bits) - 1 for bits in BIT_DEPTHS if top < 1 << bits)
+
+
+def _table(top: int) -> np.ndarray:
+    """The level of each value, uint8, if the largest is `top`."""
+    white = _white(top)
+    return np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
