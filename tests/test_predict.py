@@ -138,7 +138,7 @@ def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_
         "overlay.mp4", "timeline.csv", "timeline.png",
     }  # fmt: skip
     assert len(list(VideoFrames(folder / "overlay.mp4"))) == 12
-    masks = sorted((tmp_path / "out/train").glob("curl_2_*_mask.png"))
+    masks = sorted((tmp_path / "out/train").glob("curl_2_mp4-*_mask.png"))
     assert len(masks) == 12
     assert [int(np.asarray(Image.open(path)).max()) for path in masks[:7]] == [0] * 6 + [1]
     assert len(read_export(tmp_path / "out", allow_leakage=True).splits["train"]) > 8
@@ -146,6 +146,49 @@ def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_
     assert [(row["file"], row["active"]) for row in biceps] == [
         ("curl.png", "yes"), ("curl.mp4", "yes"),
     ]  # fmt: skip
+
+
+def test_what_is_passed_over_is_told(command: Callable, tmp_path: Path) -> None:
+    save(tmp_path / "photos/x.png")
+    (tmp_path / "photos/notes.txt").touch()
+    (tmp_path / "photos/x_mask.png").touch()
+    code, output = command("photos", "--out", "out")
+    assert code == 0
+    assert "passed over: 1 .txt, 1 X_mask.png" in output
+
+
+def test_an_animation_is_a_video(command: Callable, tmp_path: Path) -> None:
+    frames = [Image.new("L", (32, 24), 255 * (i >= 3)) for i in range(6)]
+    for suffix in ("gif", "webp"):
+        frames[0].save(
+            tmp_path / f"curl.{suffix}", save_all=True, append_images=frames[1:], duration=200
+        )
+    code, output = command("curl.gif", "curl.webp", "--out", "out", "--format", "coco")
+    assert code == 0
+    assert "curl.gif: repetitions: biceps 1, calf 0" in output
+    for name, suffix in (("curl", "gif"), ("curl_2", "webp")):
+        folder = tmp_path / "out/videos" / name
+        times = [frame.seconds for frame in VideoFrames(folder / "overlay.mp4")]
+        # Of equal frames, the encoders write one that lasts longer.
+        assert times == pytest.approx([0, 0.6])
+        assert (folder / "timeline.png").exists()
+        assert len(list((tmp_path / "out/train").glob(f"{name}_{suffix}-*.jpg"))) == 2
+
+
+def test_the_first_page_is_taken_and_told(command: Callable, tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (32, 24), color) for color in ("white", "black")]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    code, output = command("scan.tif", "--out", "out")
+    assert code == 0
+    assert "note: scan.tif holds several pictures, the first is taken" in output
+    assert table(tmp_path / "out")[0]["area_share"].startswith("1")
+
+
+def test_frames_of_long_names_keep_their_numbers(command: Callable, tmp_path: Path) -> None:
+    write_video(tmp_path / ("x" * 230 + ".mp4"))
+    assert command(".", "--out", "out", "--format", "mask")[0] == 0
+    names = {path.name[-11:] for path in (tmp_path / "out/train").glob("*.jpg")}
+    assert names == {f"-{i:06d}.jpg" for i in range(12)}
 
 
 def test_ctrl_c_in_a_video_keeps_what_is_done(

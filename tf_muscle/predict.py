@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
-    from tf_muscle.prediction.sources import find_sources, is_video
+    from tf_muscle.prediction.sources import find_sources
 
     sources = find_sources(options["source"])
     out = Path(
@@ -100,17 +100,18 @@ def main(argv: Sequence[str]) -> None:
         threshold=options["threshold"],
     )
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    if sources.passed_over:
+        console.print(sources.passed_over)
     with (
         ResultsFolder(out, predictor, options["format"]) as results,
         Progress(console=console) as progress,
     ):
-        photos = [s for s in sources if isinstance(s, Path) and not is_video(s)]
-        videos = [source for source in sources if is_video(source)]
-        failures = predict_photos(predictor, photos, results, progress)
-        failures += predict_videos(videos, results, progress, options["smooth"])
+        failures = predict_photos(predictor, sources.photos, results, progress)
+        failures += predict_videos(sources.videos, results, progress, options["smooth"])
     print(f"written to {out}")
     if failures:
-        print(f"{failures} of {len(sources)} sources could not be read", file=sys.stderr)
+        count = len(sources.photos) + len(sources.videos)
+        print(f"{failures} of {count} sources could not be read", file=sys.stderr)
         raise SystemExit(FAILED)
 
 
@@ -122,6 +123,7 @@ def predict_photos(
     Returns:
         How many could not be read.
     """
+    from tf_muscle.prediction.file_kinds import has_pages
     from tf_muscle.prediction.sources import read_photo
 
     failures = 0
@@ -137,6 +139,10 @@ def predict_photos(
                 failures += 1
                 progress.console.print(f"skipped: {error}")
                 progress.advance(task)
+                continue
+            if has_pages(path):
+                name = printable(str(path))
+                progress.console.print(f"note: {name} holds several pictures, the first is taken")
         predictions = predictor.stream(list(images.values()))
         for (path, image), probabilities in zip(images.items(), predictions, strict=True):
             results.add_photo(path, image, probabilities)

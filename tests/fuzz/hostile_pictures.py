@@ -10,6 +10,8 @@ from hostile_bytes import damaged
 from hypothesis import strategies as st
 from PIL import Image
 
+from tf_muscle.data.image_files import readable_formats
+
 # Format -> the modes in which Pillow writes it.
 MODES = {
     "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
@@ -25,6 +27,7 @@ MODES = {
     "EPS": ["RGB"],
     "TGA": ["RGB"],
 }
+MODES |= {name: ["RGB", "RGBA"] for name in ("AVIF", "HEIF") if name in readable_formats()}
 ANIMATED = ("PNG", "WEBP", "GIF", "TIFF")
 SIZES = [(12, 8), (1, 1), (1, 8), (8, 1), (640, 480), (1, 30_000), (30_000, 1), (65_000, 2)]
 

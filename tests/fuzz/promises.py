@@ -129,7 +129,8 @@ def predictor() -> Predictor:
 
 def check_photo(path: Path, out: Path) -> None:
     """Predicts a photo as the command does, with all outputs."""
-    (source,) = find_sources([str(path)])
+    found = find_sources([str(path)])
+    (source,) = found.photos + found.videos  # what is called a photo may move
     assert isinstance(source, Path)
     image = read_photo(source)
     with Image.open(path) as stored:
@@ -146,7 +147,8 @@ def check_photo(path: Path, out: Path) -> None:
 
 def check_film(path: Path, out: Path) -> None:
     """Predicts a video as the command does, with all outputs."""
-    (source,) = find_sources([str(path)])
+    found = find_sources([str(path)])
+    (source,) = found.photos + found.videos
     assert isinstance(source, Path)
     with ResultsFolder(out, predictor(), "coco") as results:
         video = results.add_video(source, 0.1, lambda frame: None)

@@ -60,6 +60,24 @@ def test_too_many_pixels_are_refused(predictor: Predictor, tmp_path: Path) -> No
         mark_photo(predictor, tmp_path / "huge.png")
 
 
+def test_of_several_pictures_the_first_is_marked(predictor: Predictor, tmp_path: Path) -> None:
+    pictures = [Image.new("L", (32, 24), level) for level in (255, 0)]
+    for name in ("a.gif", "a.webp", "a.tif"):
+        pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:])
+        marked = mark_photo(predictor, tmp_path / name)
+        assert marked.rows[0].area_share == 1.0
+        assert "holds several pictures" in str(marked.note)
+
+
+def test_an_animation_is_a_video(predictor: Predictor, tmp_path: Path) -> None:
+    pictures = [Image.new("L", (64, 48), level) for level in (255, 0, 255)]
+    path = tmp_path / "a.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=500)
+    (tmp_path / "out").mkdir()
+    video = mark_video(predictor, path, tmp_path / "out", lambda frame: None)
+    np.testing.assert_allclose(video.timeline.seconds, [0, 0.5, 1.0])
+
+
 def test_a_video_with_its_repetitions(predictor: Predictor, film: Path, tmp_path: Path) -> None:
     seen = []
     video = mark_video(predictor, film, tmp_path, seen.append)

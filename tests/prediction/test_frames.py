@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.file_kinds import content_of
 from tf_muscle.prediction.frames import CameraFrames, Frame, VideoFrames, VideoWriter
 
 SECONDS = [0.0, 0.1, 0.25, 0.3, 0.9]
@@ -177,3 +178,59 @@ def test_time_stamps_that_leap_or_stand_still_are_mended(tmp_path: Path) -> None
     steps = np.diff(seconds)
     assert (steps > 0).all()
     assert steps.max() < 60
+
+
+def stretched(path: Path, ratio: Fraction, container: str) -> Path:
+    """A film of 80x48 stored pixels that are `ratio` times as wide as high."""
+    with av.open(str(path), "w", format=container) as output:
+        stream = output.add_stream("mpeg2video" if container == "mpegts" else "libx264", 10)
+        stream.width, stream.height, stream.pix_fmt = 80, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = ratio
+        for _ in range(3):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture(), format="rgb24")))
+        output.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"),
+    [
+        (Fraction(2), (48, 160)),
+        (Fraction(16, 15), (48, 85)),
+        (Fraction(1, 2), (96, 80)),
+        (Fraction(1), (48, 80)),
+    ],
+)
+def test_pixels_that_are_not_square(ratio: Fraction, size: tuple[int, int], tmp_path: Path) -> None:
+    path = stretched(tmp_path / "film.mp4", ratio, "mp4")
+    image = next(iter(VideoFrames(path))).image
+    assert image.shape[:2] == size
+    assert image[5, 5, 0] > 200
+    assert image[-5, -5, 2] > 200
+    assert image[5, -5].max() < 60
+    with pytest.raises(UserError, match=f"frames of {size[1]}x{size[0]}"):
+        VideoFrames(path, max_pixels=size[0] * size[1] - 1)
+
+
+def test_the_container_decides_how_wide_pixels_are(tmp_path: Path) -> None:
+    path = stretched(tmp_path / "film.mp4", Fraction(2), "mp4")
+    content = path.read_bytes()
+    place = content.index(b"pasp") + 4  # ISO 14496-12, 12.1.4.2
+    path.write_bytes(content[:place] + struct.pack(">2I", 3, 1) + content[place + 8 :])
+    assert next(iter(VideoFrames(path))).image.shape == (48, 240, 3)
+
+
+def test_transport_streams_and_flash_are_read(tmp_path: Path) -> None:
+    # 2.21 : 1, one of the few shapes that MPEG-2 knows, is 106 pixels at 48.
+    film = stretched(tmp_path / "film.mts", Fraction(221 * 48, 100 * 80), "mpegts")
+    packets = film.read_bytes()
+    with_times = b"".join(
+        bytes(4) + packets[i : i + 188] for i in range(0, len(packets), 188)
+    )  # as cameras write them
+    (tmp_path / "film.m2ts").write_bytes(with_times)
+    stretched(tmp_path / "film.flv", Fraction(1), "flv")
+    for name, shape in (("film.mts", (48, 106)), ("film.m2ts", (48, 106)), ("film.flv", (48, 80))):
+        path = tmp_path / name
+        assert content_of(path) == "video", name
+        read = list(VideoFrames(path))
+        assert [frame.image.shape[:2] for frame in read] == [shape] * 3

@@ -4,15 +4,29 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+
+from tf_muscle.data.photo_pixels import (
+    add_low_bytes,
+    check_tiff,
+    deep_to_rgb,
+    high_bytes,
+    low_byte_tiles,
+    to_rgb,
+    white_is_zero,
+)
 
 # Pillow knows 40 more; one of them starts Ghostscript, and none is met among photos.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# Read where Pillow was built with libavif, and where pillow-heif is installed.
+AVIF, HEIF = "AVIF", "HEIF"
 # Phones take 50 million at most but for special modes. Decoding takes 18 bytes for each of a photo
 # with alpha, 0.9 GB in all.
 MAX_PIXELS = 51_000_000
@@ -33,6 +47,18 @@ warnings.filterwarnings("ignore", module=r"PIL\b")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """Pillow's names of what this installation reads: `FORMATS`, and AVIF and HEIF if it can."""
+    formats = (*FORMATS, AVIF) if features.check("avif") else FORMATS
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return formats
+    register_heif_opener()
+    return (*formats, HEIF)
+
+
 class UnreadableImageError(Exception):
     """A file is no image of the known formats, or it is damaged; the message is Pillow's."""
 
@@ -42,7 +68,7 @@ class LargeImageError(UnreadableImageError):
 
 
 @contextmanager
-def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile]:
     """Opens an image for the time of a block; nothing is decoded before its size is known.
 
     Args:
@@ -54,7 +80,7 @@ def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[
         UnreadableImageError: it cannot be opened, or the block failed to decode it.
     """
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=readable_formats()) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise LargeImageError(f"{width}x{height}")
@@ -81,10 +107,12 @@ def orientation(image: Image.Image) -> int:
 def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decodes a photo as viewers show it: turned as its EXIF orientation says, on white.
 
-    Training, evaluation and prediction all see photos through this one function.
+    Training, evaluation and prediction all see photos through this one function. Samples of more
+    than 8 bits are brought to 8 by their range, see `photo_pixels.scaled`.
 
     Args:
-        file: path or opened file of one of `FORMATS`; of several pictures in it, the first counts.
+        file: path or opened file of one of `readable_formats`; of several pictures in it, the first
+            is taken.
         max_pixels: height times width that may be decoded.
 
     Returns:
@@ -92,12 +120,31 @@ def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndar
 
     Raises:
         LargeImageError: it has more pixels.
-        UnreadableImageError: it is no image, or it is damaged.
+        UnreadableImageError: it is no image, it is damaged, or what its values mean is not known.
     """
     with open_image(file, max_pixels) as opened:
+        check_tiff(opened)
+        low_bytes = low_byte_tiles(opened.tile)
+        negative = white_is_zero(opened)
         opened.load()
-        turn = UPRIGHT.get(orientation(opened))
-        return _rgb(opened if turn is None else opened.transpose(turn))
+        image = _upright(opened)
+        if not low_bytes:
+            return to_rgb(image, negative=negative)
+        transparency = opened.info.get("transparency")
+        samples = high_bytes(image)
+    del opened, image  # for the memory
+    with open_image(file, max_pixels) as again:
+        again.tile = low_bytes
+        again.load()
+        add_low_bytes(samples, _upright(again))
+    del again
+    return deep_to_rgb(samples, transparency)
+
+
+def _upright(loaded: Image.Image) -> Image.Image:
+    # Pillow turns TIFFs itself as it loads them, and then says so.
+    turn = UPRIGHT.get(orientation(loaded))
+    return loaded if turn is None else loaded.transpose(turn)
 
 
 def _check_scans(image: Image.Image) -> None:
@@ -108,15 +155,3 @@ def _check_scans(image: Image.Image) -> None:
         image.fp.seek(place)
         if scans > MAX_SCANS:
             raise OSError(f"a JPEG of {scans} scans")
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
-        levels = np.asarray(image).clip(0, 65_535)
-        image = Image.fromarray((levels // 257 if levels.max() > 255 else levels).astype(np.uint8))
-    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image)
-        image = white
-    return np.array(image.convert("RGB"))

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.file_kinds import has_pages
 from tf_muscle.prediction.outputs import MuscleRow, draw_overlay, muscle_rows
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.sources import read_photo
@@ -35,12 +36,14 @@ class MarkedPhoto:
         class_ids: uint8 [H, W].
         class_names: K names.
         rows: of `muscle_rows`.
+        note: what the user should know of the photo; else None.
     """
 
     image: np.ndarray
     class_ids: np.ndarray
     class_names: tuple[str, ...]
     rows: tuple[MuscleRow, ...]
+    note: str | None = None
 
     def drawn(self, opacity: float) -> np.ndarray:
         """The photo with tinted muscles and its legend: RGB, uint8 [H + legend, W, 3].
@@ -63,7 +66,8 @@ def mark_photo(predictor: Predictor, path: Path) -> MarkedPhoto:
     (probabilities,) = predictor.probabilities([image])
     class_ids = predictor.class_ids(probabilities)
     rows = muscle_rows(probabilities, class_ids, predictor.class_names)
-    return MarkedPhoto(image, class_ids, predictor.class_names, tuple(rows))
+    note = f"{path} holds several pictures: only the first is marked" if has_pages(path) else None
+    return MarkedPhoto(image, class_ids, predictor.class_names, tuple(rows), note)
 
 
 def mark_video(

@@ -125,7 +125,8 @@ def _photo_tab(predictor: Predictor) -> None:
             marked = mark_photo(predictor, path)
         except UserError as error:
             return None, None, "", _alert(str(error), path)
-        return marked, marked.drawn(percent / 100), photo_table(marked), NO_PROBLEM
+        note = _alert(marked.note, path) if marked.note else NO_PROBLEM
+        return marked, marked.drawn(percent / 100), photo_table(marked), note
 
     def redraw(marked: MarkedPhoto | None, percent: float) -> np.ndarray | None:
         return marked.drawn(percent / 100) if marked else None

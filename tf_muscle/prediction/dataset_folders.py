@@ -24,12 +24,12 @@ class UniqueNames:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def add(self, stem: str) -> str:
+    def add(self, stem: str, longest: int = LONGEST_STEM) -> str:
         """The stem itself, or with _2, _3, ... behind it; never X_mask, the name of X's mask.
 
-        A long stem is cut off, and what is not UTF-8 in it replaced.
+        A stem of more than `longest` bytes is cut off, and what is not UTF-8 in it replaced.
         """
-        stem = stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "replace")
+        stem = stem.encode("utf-8", "surrogateescape")[:longest].decode("utf-8", "replace")
         name, number = stem, 1
         while _plain(name) in self._taken or _plain(name).endswith("_mask"):
             number += 1

@@ -17,7 +17,7 @@ FALLBACK_RATE = Fraction(30)  # frames a second, where a file or camera does not
 SHORTEST_PAUSE = 0.0001  # seconds between two frames; an MP4 cannot tell shorter ones apart
 LONGEST_PAUSE = 60.0  # seconds between two frames; more is a damaged time stamp
 # FFmpeg's readers of films (its names). Others fetch what a playlist names, local files and URLs.
-FORMATS = "mov,matroska,avi,asf,mpeg,mpegts,mpegvideo"
+FORMATS = "mov,matroska,avi,asf,mpeg,mpegts,mpegvideo,flv,ogg"
 MAX_SIDE = 16_000  # pixels; x264 takes 16,384, and the legend stands below the frame
 # x264's scale of quality: 18 is called visually lossless, 23 is its default.
 QUALITY = {"crf": "20", "preset": "veryfast"}
@@ -32,10 +32,13 @@ class Frame:
 
 
 class VideoFrames:
-    """The frames of a video file, turned as its metadata say, with increasing times.
+    """The frames of a video file as players show them, with increasing times.
+
+    They are turned as the metadata say, and where pixels are not square, the shorter side of these
+    is enlarged.
 
     Args:
-        path: MP4, MOV, Matroska, WebM, AVI, WMV or MPEG, whatever its name.
+        path: MP4, MOV, Matroska, WebM, AVI, WMV, MPEG, FLV or Ogg, whatever its name.
         max_pixels: height times width of a frame that is still decoded.
 
     Attributes:
@@ -71,7 +74,7 @@ class VideoFrames:
         rate = self._stream.average_rate or FALLBACK_RATE
         self.rate = rate if SHORTEST_PAUSE < 1 / rate < LONGEST_PAUSE else FALLBACK_RATE
         self.count = self._stream.frames
-        width, height = self._stream.width, self._stream.height
+        width, height = self._size = _display_size(self._stream)
         if width * height > max_pixels or max(width, height) > MAX_SIDE:
             self.close()
             raise UserError(
@@ -96,9 +99,8 @@ class VideoFrames:
                 before = seconds
                 decoded += 1
                 # A film may change its size; then all frames get that of the beginning.
-                image = frame.to_ndarray(
-                    format="rgb24", width=self._stream.width, height=self._stream.height
-                )
+                width, height = self._size
+                image = frame.to_ndarray(format="rgb24", width=width, height=height)
                 yield Frame(seconds, np.rot90(image, round(frame.rotation / 90)))
         except av.error.FFmpegError as error:
             self.note = (
@@ -190,6 +192,15 @@ class VideoWriter:
             return
         self._container.mux(self._stream.encode(None))
         self._container.close()
+
+
+def _display_size(stream: av.VideoStream) -> tuple[int, int]:
+    """Width and height in square pixels, before turning."""
+    width, height = stream.width, stream.height
+    ratio = stream.sample_aspect_ratio or Fraction(1)  # width of a pixel to its height
+    if ratio > 1:
+        return round(width * ratio), height
+    return width, round(height / ratio) if ratio > 0 else height
 
 
 def _reason(error: Exception) -> str:

@@ -15,9 +15,15 @@ import numpy as np
 from PIL import Image
 
 from tf_muscle.errors import printable
-from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
+from tf_muscle.prediction.dataset_folders import (
+    LONGEST_STEM,
+    CocoFolder,
+    MaskFolder,
+    UniqueNames,
+)
 from tf_muscle.prediction.outputs import PredictionTable, draw_overlay, muscle_rows
 from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.sources import VIDEO_SUFFIXES
 from tf_muscle.prediction.timeline import write_timeline
 from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
 from tf_muscle.report.timeline_figure import draw_timeline
@@ -93,7 +99,7 @@ class ResultsFolder:
         """Predicts a video or camera and writes its overlay, timeline and, if asked for, masks.
 
         Args:
-            source: video file, or number of a camera.
+            source: video file or animated picture, or number of a camera.
             smooth: see `predict_video`.
             advance: called after every frame.
 
@@ -101,13 +107,14 @@ class ResultsFolder:
             UserError: the video cannot be read, or there is no such camera.
         """
         file = Path(f"camera_{source}") if isinstance(source, int) else source
-        name = self._names.add(file.stem)
+        # Each frame's name is longer, and must not be cut off.
+        name = self._names.add(file.stem, longest=LONGEST_STEM - len(frame_name("", file, 0)))
         folder = self.path / "videos" / name
 
         def each(frame: PredictedFrame) -> None:
             if self._dataset and self._writes_frames:
-                frame_name = self._names.add(f"{name}_{frame.number:06d}")
-                self._dataset.add(frame_name, frame.image, frame.class_ids)
+                photo_name = self._names.add(frame_name(name, file, frame.number))
+                self._dataset.add(photo_name, frame.image, frame.class_ids)
             advance(frame)
 
         video = predict_video(
@@ -117,3 +124,14 @@ class ResultsFolder:
         draw_timeline(video.timeline, folder / "timeline.png", title=printable(file.name))
         self._table.add(file, name, video.timeline.summary())
         return video
+
+
+def frame_name(name: str, file: Path, number: int) -> str:
+    """The name of a video's frame as a photo, as Roboflow names those of an uploaded video.
+
+    By it, readers of the export know which photos are neighbours: curl_mp4-000012. What has no
+    suffix of a video, as a camera, gets that of overlay.mp4.
+    """
+    suffix = file.suffix.lower()
+    known = suffix in (*VIDEO_SUFFIXES, ".gif", ".webp")
+    return f"{name}_{suffix[1:] if known else 'mp4'}-{number:06d}"

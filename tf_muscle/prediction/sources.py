@@ -1,7 +1,9 @@
 """What can be predicted on: photos, folders, globs, videos, cameras; and the decoding of photos."""
 
 import glob
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,105 +14,196 @@ from tf_muscle.data.image_files import (
     UnreadableImageError,
     decode_photo,
 )
-from tf_muscle.errors import UserError, listed, shortened
+from tf_muscle.errors import UserError, listed, printable, shortened
+from tf_muscle.prediction.file_kinds import (
+    WAYS_OUT,
+    content_of,
+    is_animation,
+    is_readable,
+)
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp")
+# Files whose content tells nothing are damaged if they are called so, and else something else.
+PHOTO_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+    *(".heic", ".heif", ".avif"),
+)
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp"),
+    *(".mts", ".m2ts", ".ts", ".flv", ".ogv"),
+)
+TYPESCRIPT = (".ts", ".mts")  # programs are called so, too
+# Of cameras: TIFF with a preview as its first picture.
+RAW_SUFFIXES = (
+    *(".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srf", ".pef", ".srw", ".3fr", ".iiq"),
+)
 LONGEST_NUMBER = 3  # digits of a camera's number
 
 Source = Path | int  # a photo or a video, or the number of a camera
 
 
-def is_video(source: Source) -> bool:
-    """Whether a source gives frames: a file with a video's suffix, or a camera."""
-    return isinstance(source, int) or source.suffix.lower() in VIDEO_SUFFIXES
+@dataclass(frozen=True)
+class Sources:
+    """What the words of a command line stand for, each source once.
+
+    Attributes:
+        photos: in the order of the words; those of a folder or glob by name.
+        videos: likewise, and the numbers of cameras.
+        passed_over: a sentence for the user on the files of folders and globs that are left out,
+            counted by suffix; None if there are none.
+    """
+
+    photos: tuple[Path, ...]
+    videos: tuple[Source, ...]
+    passed_over: str | None
 
 
-def find_sources(words: Sequence[str]) -> list[Source]:
+@dataclass
+class _PassedOver:
+    """Files of folders and globs that are neither photo nor video, each counted once."""
+
+    files: dict[Path, str] = field(default_factory=dict)  # what each is called in the sentence
+
+    def add(self, path: Path, name: str) -> None:
+        self.files.setdefault(path.resolve(), name)
+
+    def __str__(self) -> str:
+        counts = Counter(self.files.values())
+        return listed([f"{count} {name}" for name, count in sorted(counts.items())])
+
+
+def find_sources(words: Sequence[str]) -> Sources:
     """Finds the photos, videos and cameras that the words of a command line stand for.
 
     A word is a file, a folder (taken with its subfolders, without hidden files and without the
     masks X_mask.png of a Roboflow export), a glob such as "day*/*.jpg", or the number of a camera.
-
-    Returns:
-        Each source once, in the order of the words; files of a folder or glob by name.
+    What exists is never a glob. Photos and videos are told apart by what is in them.
 
     Raises:
         UserError: a word stands for nothing, or a folder holds neither photo nor video.
     """
-    sources: dict[Source, Source] = {}  # by resolved path, so that overlapping words count once
+    photos: dict[Path, Path] = {}  # by resolved path, so that overlapping words count once
+    videos: dict[Source, Source] = {}
+    passed_over = _PassedOver()
     for word in words:
         try:
-            found = _found(word)
+            for source in _found(word, passed_over):
+                if isinstance(source, int):
+                    videos.setdefault(source, source)
+                elif is_video(source):
+                    videos.setdefault(source.resolve(), source)
+                else:
+                    photos.setdefault(source.resolve(), source)
         except OSError as error:  # a name that is too long for the system
             raise UserError(
                 f"{shortened(word)} is no source ({error.strerror}): give photos, folders, globs, "
                 "videos, or the number of a camera"
             ) from error
-        for source in found:
-            sources.setdefault(source if isinstance(source, int) else source.resolve(), source)
-    return list(sources.values())
+    for path in (*photos, *videos):  # left out of a folder, but named as well
+        if isinstance(path, Path):
+            passed_over.files.pop(path, None)
+    told = f"passed over: {passed_over}" if passed_over.files else None
+    return Sources(tuple(photos.values()), tuple(videos.values()), told)
 
 
-def _found(word: str) -> Sequence[Source]:
+def is_video(source: Source) -> bool:
+    """Whether a source gives frames: a camera, a video, a GIF, WebP, PNG or AVIF that moves."""
+    if isinstance(source, int):
+        return True
+    content = content_of(source)
+    if content is None:
+        return source.suffix.lower() in VIDEO_SUFFIXES
+    return content == "video" or is_animation(source)
+
+
+def _found(word: str, passed_over: _PassedOver) -> Sequence[Source]:
     path = Path(word)
     if word.isdecimal() and len(word) <= LONGEST_NUMBER and not path.exists():
         return [int(word)]
     if path.is_dir():
-        return _files_in(path)
-    return [path] if path.is_file() else _matches(word)
+        return _wanted(_files_in(path), str(path), passed_over)
+    return [path] if path.is_file() else _matches(word, passed_over)
 
 
-def _matches(pattern: str) -> list[Path]:
-    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
+def _matches(pattern: str, passed_over: _PassedOver) -> list[Path]:
+    matches = sorted(Path(match) for match in glob.glob(_literal(pattern), recursive=True))  # noqa: PTH207
     if not matches:
         raise UserError(
             f"{pattern} does not exist and matches no file: give photos, folders, globs, videos, "
             "or the number of a camera"
         )
-    files: list[Path] = []
-    for path in matches:
-        files += _files_in(path) if path.is_dir() else [path] if _is_wanted(path) else []
-    if not files:
+    files = [file for path in matches for file in (_files_in(path) if path.is_dir() else [path])]
+    return _wanted(files, pattern, passed_over)
+
+
+def _literal(pattern: str) -> str:
+    """Escapes those folders at the beginning of a pattern that exist as they are written."""
+    path = Path(pattern)
+    for parent in path.parents:  # the longest first
+        if parent.is_dir():
+            return str(Path(glob.escape(str(parent)), path.relative_to(parent)))
+    return pattern
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden:
+            yield path
+
+
+def _wanted(files: Iterator[Path] | list[Path], word: str, passed_over: _PassedOver) -> list[Path]:
+    """Those files that are photos or videos, and not the masks that lie beside photos."""
+    wanted = []
+    here = _PassedOver()
+    stems: dict[Path, set[str]] = {}
+    for path in files:
+        name = _mask(path, stems) or _unwanted(path)
+        if name is None:
+            wanted.append(path)
+        else:
+            here.add(path, name)
+            passed_over.add(path, name)
+    if not wanted:
+        held = f", only {here}" if here.files else ""
         raise UserError(
-            f"{pattern} matches no photo or video, only {listed(matches)}: give files that end in "
-            f"one of {', '.join(PHOTO_SUFFIXES + VIDEO_SUFFIXES)}"
+            f"{word} holds no photo and no video that can be read{held}: give JPEG, PNG or another "
+            "photo format, or MP4 or another video format"
         )
-    return files
+    return wanted
 
 
-def _files_in(folder: Path) -> list[Path]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and _is_wanted(path)
-    ]
-    if not files:
-        raise UserError(
-            f"{folder} holds no photo and no video: give a folder with files that end in one of "
-            f"{', '.join(PHOTO_SUFFIXES + VIDEO_SUFFIXES)}"
-        )
-    return files
-
-
-def _is_wanted(path: Path) -> bool:
-    """A photo or video by its name, and not the mask that lies beside a photo."""
-    if path.suffix.lower() not in PHOTO_SUFFIXES + VIDEO_SUFFIXES:
-        return False
+def _mask(path: Path, stems: dict[Path, set[str]]) -> str | None:
+    """A word for a mask that lies beside its photo, else None; `stems` of photos stay by folder."""
     if path.suffix.lower() != ".png" or not path.stem.endswith("_mask"):
-        return True
-    photo = path.with_name(path.stem.removesuffix("_mask"))
-    return not any(photo.with_name(photo.name + suffix).exists() for suffix in PHOTO_SUFFIXES)
+        return None
+    if path.parent not in stems:
+        stems[path.parent] = {
+            other.stem
+            for other in path.parent.iterdir()
+            if other.suffix.lower() in PHOTO_SUFFIXES and not other.name.startswith(".")
+        }
+    return "X_mask.png" if path.stem.removesuffix("_mask") in stems[path.parent] else None
+
+
+def _unwanted(path: Path) -> str | None:
+    """What a file that is not predicted on is called by; None for photos and videos."""
+    suffix = path.suffix.lower()
+    name = printable(shortened(path.suffix)) or "without suffix"
+    content = content_of(path)
+    if suffix in RAW_SUFFIXES and content in ("TIFF", None):
+        return f"{name} (raw: export them as JPEG)"
+    if content is None:
+        damaged = suffix in PHOTO_SUFFIXES + VIDEO_SUFFIXES and suffix not in TYPESCRIPT
+        return None if damaged else name
+    return None if is_readable(content) else f"{name} ({WAYS_OUT[content]})"
 
 
 def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decodes a photo as viewers show it: turned as its EXIF orientation says, on white.
 
     Args:
-        path: JPEG, PNG, WebP, BMP, TIFF or GIF, whatever its name; of several pictures in it, the
-            first is taken.
+        path: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC, whatever its name; of several pictures
+            in it, the first is taken.
         max_pixels: height times width that is still decoded.
 
     Returns:
@@ -126,6 +219,12 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             f"{path} has {error} pixels, more than {max_pixels:,}: make it smaller"
         ) from error
     except UnreadableImageError as error:
+        content = content_of(path)
+        if content and not is_readable(content):
+            raise UserError(
+                f"{path} is a photo in {content} format, which this installation cannot read: "
+                f"{WAYS_OUT[content]}"
+            ) from error
         reason = str(error).replace(f" {str(path)!r}", "")
         raise UserError(
             f"{path} cannot be read as a photo ({reason}): replace it or convert it to JPEG"

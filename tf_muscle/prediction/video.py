@@ -10,6 +10,8 @@ import numpy as np
 
 from tf_muscle.atomic import replacing
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.animations import AnimationFrames
+from tf_muscle.prediction.file_kinds import is_animation
 from tf_muscle.prediction.frames import CameraFrames, Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay, muscle_rows
 from tf_muscle.prediction.predictor import Predictor
@@ -97,7 +99,7 @@ def predict_video(
 
     Args:
         predictor: takes its batch size of frames at a time, of a camera one.
-        source: video file, or number of a camera.
+        source: video file or animated picture, or number of a camera.
         out: MP4 to write, H.264 without sound; must not exist. It is finished and playable after
             ctrl-C, too.
         smooth: time constant of the moving average in seconds, see `smoothed`.
@@ -112,11 +114,7 @@ def predict_video(
     signals: list[np.ndarray] = []
     interrupted = False
     batch_size = 1 if isinstance(source, int) else predictor.batch_size
-    frames = (
-        CameraFrames(source)
-        if isinstance(source, int)
-        else VideoFrames(source, max_pixels=max_pixels)
-    )
+    frames = open_frames(source, max_pixels)
     with closing(frames), replacing(out) as unfinished:
         with closing(VideoWriter(unfinished, frames.rate)) as writer:
             try:
@@ -141,6 +139,21 @@ def predict_video(
     area, probability = np.stack(signals[: len(seconds)], axis=1)
     timeline = Timeline(predictor.class_names[1:], np.array(seconds), area, probability)
     return PredictedVideo(timeline, frames.note, interrupted)
+
+
+def open_frames(
+    source: Path | int, max_pixels: int
+) -> CameraFrames | AnimationFrames | VideoFrames:
+    """Opens a camera, an animated picture or a video file, whatever its name.
+
+    Raises:
+        UserError: it cannot be opened, or its frames are too large.
+    """
+    if isinstance(source, int):
+        return CameraFrames(source)
+    if is_animation(source):
+        return AnimationFrames(source, max_pixels=max_pixels)
+    return VideoFrames(source, max_pixels=max_pixels)
 
 
 def batches(items: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
