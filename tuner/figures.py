@@ -9,8 +9,9 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.lines import Line2D
 
-from tf_muscle.report.figure_style import new_figure
+from tf_muscle.report.figure_style import legend_below, new_figure, save_figure
 from tuner.options import OPTIMIZER_NAMES, SEARCHED
 from tuner.results import Row
 
@@ -28,7 +29,7 @@ COLLAPSED_COLOR = "#9AA5B1"
 FLOOR_COLOR = "#D55E00"
 DOT_COLOR = "#0072B2"
 DARK = "#1B2A41"
-# Dark is good, and the lightest still stands out from white.
+# The better a score, the darker its line; the lightest colour can still be seen on white.
 COLORS = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1.0, 256)))
 
 
@@ -89,11 +90,12 @@ def parallel_coordinates(
     columns.append((scores - low) / (high - low))
     lines = np.stack(columns, axis=1)  # [N, axes]
     norm = Normalize(low, high)
+    colors = COLORS if scores[0] >= scores[-1] else COLORS.reversed()  # the lowest loss is best
     for i in reversed(range(len(rows))):  # the best on top
         collapsed = rows[i].background_only
         axis.plot(
             lines[i],
-            color=COLLAPSED_COLOR if collapsed else COLORS(norm(scores[i])),
+            color=COLLAPSED_COLOR if collapsed else colors(norm(scores[i])),
             linestyle="--" if collapsed else "-",
             linewidth=3.5 if i == 0 else 1.3,
             solid_capstyle="round",
@@ -126,15 +128,14 @@ def parallel_coordinates(
     axis.set_yticks([])
     axis.tick_params(axis="x", length=0, pad=8)
     axis.spines[:].set_visible(False)
-    bar = figure.colorbar(ScalarMappable(norm, COLORS), ax=axis, pad=0.0, aspect=28)
+    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axis, pad=0.0, aspect=28)
     bar.set_label(SCORE_LABELS[objective])
     bar.outline.set_visible(False)
-    axis.plot([], [], color=COLORS(norm(scores[0])), linewidth=3.5, label="best trial")
+    legend = {"best trial": Line2D([], [], color=colors(norm(scores[0])), linewidth=3.5)}
     if any(row.background_only for row in rows):
-        axis.plot([], [], color=COLLAPSED_COLOR, linestyle="--", label="background only")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
+        legend["marks nothing"] = Line2D([], [], color=COLLAPSED_COLOR, linestyle="--")
+    legend_below(figure, list(legend.values()), list(legend))
+    return save_figure(figure, path)
 
 
 def _limits(scores: np.ndarray) -> tuple[float, float]:
@@ -173,9 +174,7 @@ def hyperparameter_effects(
     for panel, name in zip(grid.flat, names, strict=True):
         _effect_panel(panel, rows, name, scores, collapsed)
         if floor is not None:
-            panel.axhline(
-                floor, color=FLOOR_COLOR, linestyle="--", label="background only (the floor)"
-            )
+            panel.axhline(floor, color=FLOOR_COLOR, linestyle="--", label="if nothing is marked")
     for row in grid:
         row[0].set_ylabel(SCORE_LABELS[objective])
     handles: Mapping[str, Any] = {
@@ -183,11 +182,8 @@ def hyperparameter_effects(
         for panel in grid.flat
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False
-    )
-    figure.savefig(path)
-    return path
+    legend_below(figure, list(handles.values()), list(handles))
+    return save_figure(figure, path)
 
 
 def _effect_panel(
@@ -204,7 +200,7 @@ def _effect_panel(
             s=26,
             facecolors="none",
             edgecolors="#555555",
-            label="trial, background only",
+            label="trial that marks nothing",
         )
     for level, value in enumerate(levels):
         here = [getattr(row.combination, name) == value for row in rows]

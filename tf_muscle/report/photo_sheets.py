@@ -43,6 +43,7 @@ def preview_sheet(
     Returns:
         `path`.
     """
+    columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure, axes = _photo_grid("", rows, columns, images[0].shape, class_names, synthetic=False)
     for axis, image, mask in zip(axes.flat, images, masks, strict=False):

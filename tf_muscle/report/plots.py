@@ -82,7 +82,7 @@ def learning_curves(
             axis.set_ylim(0, 1)
         if column == "mean_iou":
             axis.axhline(
-                floor_mean_iou, color="#D55E00", linestyle="--", label="background only (the floor)"
+                floor_mean_iou, color="#D55E00", linestyle="--", label="if nothing is marked"
             )
         axis.axvline(
             best, color="#555555", linestyle=":", zorder=0, label=f"best epoch ({best}), kept"
@@ -98,10 +98,12 @@ def _scale_loss(axis: Axes) -> None:
     values = np.concatenate([line.get_ydata() for line in axis.lines]).astype(float)
     values = values[np.isfinite(values)]
     if not values.size:
+        axis.set_ylim(0, 1)
         return
     if values.min() > 0 and values.max() / values.min() > 10:
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        few_decades = values.max() / values.min() < 1000
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_locator(NullLocator())
     else:
@@ -136,8 +138,9 @@ def confusion_heatmap(
     figure = new_figure("Confusion matrix", height, width=grid_width + 2, synthetic=synthetic)
     axis = figure.subplots()
     ids = np.arange(class_count)
+    edges = np.arange(class_count + 1) - 0.5
     axis.pcolormesh(
-        ids, ids, shares, cmap="Blues", vmin=0, vmax=1, edgecolors="#D0D7DE", linewidth=0.5
+        edges, edges, shares, cmap="Blues", vmin=0, vmax=1, edgecolors="#D0D7DE", linewidth=0.5
     )
     axis.invert_yaxis()
     for row, column in [] if many else np.argwhere(confusion):
@@ -165,7 +168,7 @@ def confusion_heatmap(
 def _column_names(
     names: Sequence[str], room: float, points: float
 ) -> tuple[list[str], bool, float]:
-    """Names below the columns of a matrix: a word on each line, or upright where one is too wide.
+    """Names below the columns of a matrix: in lines as wide as a column, or upright.
 
     Args:
         names: of the columns.
@@ -175,12 +178,26 @@ def _column_names(
     Returns:
         The texts, whether they are upright, and their height in inches.
     """
-    words = [name.split() for name in names]
-    if all(inches(word, points) < 0.9 * room for name in words for word in name):
-        texts = ["\n".join(map(plain, name)) for name in words]
-        return texts, False, max(map(len, words)) * 1.2 * points / POINTS
+    broken = [_lines(name, 0.9 * room, points) for name in names]
+    if all(
+        len(lines) <= 3 and all(inches(line, points) <= 0.9 * room for line in lines)
+        for lines in broken
+    ):
+        texts = ["\n".join(map(plain, lines)) for lines in broken]
+        return texts, False, max(map(len, broken)) * 1.2 * points / POINTS
     texts = [fitting(name, LONGEST_NAME, points) for name in names]
     return texts, True, min(LONGEST_NAME, max(inches(name, points) for name in names))
+
+
+def _lines(name: str, room: float, points: float) -> list[str]:
+    """The words of a name in lines of this many inches; a wider word has a line of its own."""
+    lines: list[str] = []
+    for word in name.split():
+        if lines and inches(f"{lines[-1]} {word}", points) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _percent(share: float) -> str:

@@ -114,4 +114,4 @@ def _listed(start: str, names: list[str]) -> str:
         label = f"{start}{', '.join(names[:shown])}{rest}"
         if inches(label, 9) < WIDTH / 2 - 0.8:
             return label
-    return f"{start}{len(names)} muscles"
+    return f"{start}{names[0] if len(names) == 1 else f'{len(names)} muscles'}"
