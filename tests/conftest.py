@@ -1,11 +1,36 @@
 """Fixtures that several rooms share."""
 
 import shutil
+import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from figure_layout import check_layout
 
 SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
+
+
+@pytest.fixture(autouse=True)
+def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Checks every figure that a test writes: no warning, and the layout; they are listed here."""
+    figures: list[Figure] = []
+    savefig = Figure.savefig
+
+    def checked(figure: Figure, *args: Any, **options: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            savefig(figure, *args, **options)
+        check_layout(figure)
+        figures.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", checked)
+    return figures
 
 
 @pytest.fixture(scope="session")

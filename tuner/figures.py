@@ -1,5 +1,6 @@
 """Pictures of a search: every trial as a line, every hyperparameter's effect. No TensorFlow."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.lines import Line2D
 
-from tf_muscle.report.figure_style import new_figure
+from tf_muscle.report.figure_style import WIDTH, inches, legend_below, new_figure, save_figure
 from tuner.options import OPTIMIZER_NAMES, SEARCHED
 from tuner.results import Row
 
@@ -23,12 +25,13 @@ SCORE_LABELS = {
 }
 LABELS = {name: name.replace("_", " ") for name in SEARCHED}
 SPREAD = 0.6  # share of the room of a value that its trials are spread over
+LINE = 0.14  # inches that a label of 8 pt is high, its distance from the next included
 GOLDEN_RATIO = 0.618  # its multiples modulo 1 keep apart from one another
 COLLAPSED_COLOR = "#9AA5B1"
 FLOOR_COLOR = "#D55E00"
 DOT_COLOR = "#0072B2"
 DARK = "#1B2A41"
-# Dark is good, and the lightest still stands out from white.
+# The better a score, the darker its line; the lightest colour can still be seen on white.
 COLORS = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1.0, 256)))
 
 
@@ -45,6 +48,16 @@ def _shown(rows: Sequence[Row]) -> list[str]:
 
 def _text(value: Any) -> str:
     return OPTIMIZER_NAMES[value] if isinstance(value, str) else f"{value:g}"
+
+
+def _labelled(levels: Sequence[Any], room: float) -> int:
+    """1 if each value has room for a label, 2 if every second one has, and so on.
+
+    Args:
+        levels: values of a hyperparameter.
+        room: for all of them, in inches.
+    """
+    return math.ceil(len(levels) * LINE / room)
 
 
 def _places(rows: Sequence[Row], name: str) -> np.ndarray:
@@ -89,15 +102,17 @@ def parallel_coordinates(
     columns.append((scores - low) / (high - low))
     lines = np.stack(columns, axis=1)  # [N, axes]
     norm = Normalize(low, high)
+    colors = COLORS if scores[0] >= scores[-1] else COLORS.reversed()  # the lowest loss is best
     for i in reversed(range(len(rows))):  # the best on top
         collapsed = rows[i].background_only
         axis.plot(
             lines[i],
-            color=COLLAPSED_COLOR if collapsed else COLORS(norm(scores[i])),
+            color=COLLAPSED_COLOR if collapsed else colors(norm(scores[i])),
             linestyle="--" if collapsed else "-",
             linewidth=3.5 if i == 0 else 1.3,
             solid_capstyle="round",
             clip_on=False,
+            in_layout=False,
         )
     for place, name in enumerate(names):
         levels = _levels(rows, name)
@@ -109,7 +124,10 @@ def parallel_coordinates(
                 color=DARK,
                 linewidth=5,
                 clip_on=False,
+                in_layout=False,
             )
+            if level % _labelled(levels, 3.2):
+                continue
             axis.annotate(
                 _text(value),
                 (place, middle),
@@ -117,7 +135,7 @@ def parallel_coordinates(
                 textcoords="offset points",
                 ha="right",
                 va="center",
-                fontsize=10,
+                fontsize=10 if len(levels) < 10 else 8,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
             )
     axis.set_xlim(0, len(names))
@@ -126,15 +144,14 @@ def parallel_coordinates(
     axis.set_yticks([])
     axis.tick_params(axis="x", length=0, pad=8)
     axis.spines[:].set_visible(False)
-    bar = figure.colorbar(ScalarMappable(norm, COLORS), ax=axis, pad=0.0, aspect=28)
+    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axis, pad=0.0, aspect=28)
     bar.set_label(SCORE_LABELS[objective])
     bar.outline.set_visible(False)
-    axis.plot([], [], color=COLORS(norm(scores[0])), linewidth=3.5, label="best trial")
+    legend = {"best trial": Line2D([], [], color=colors(norm(scores[0])), linewidth=3.5)}
     if any(row.background_only for row in rows):
-        axis.plot([], [], color=COLLAPSED_COLOR, linestyle="--", label="background only")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
+        legend["marks nothing"] = Line2D([], [], color=COLLAPSED_COLOR, linestyle="--")
+    legend_below(figure, list(legend.values()), list(legend))
+    return save_figure(figure, path)
 
 
 def _limits(scores: np.ndarray) -> tuple[float, float]:
@@ -171,28 +188,29 @@ def hyperparameter_effects(
     figure = new_figure("Effect of each hyperparameter", height, synthetic=synthetic)
     grid = figure.subplots(-(-len(names) // columns), columns, sharey=True, squeeze=False)
     for panel, name in zip(grid.flat, names, strict=True):
-        _effect_panel(panel, rows, name, scores, collapsed)
+        _effect_panel(panel, rows, name, scores, collapsed, room=WIDTH / columns - 0.9)
         if floor is not None:
-            panel.axhline(
-                floor, color=FLOOR_COLOR, linestyle="--", label="background only (the floor)"
-            )
-    for row in grid:
-        row[0].set_ylabel(SCORE_LABELS[objective])
+            panel.axhline(floor, color=FLOOR_COLOR, linestyle="--", label="if nothing is marked")
+    figure.supylabel(SCORE_LABELS[objective], fontsize=10)
     handles: Mapping[str, Any] = {
         label: handle
         for panel in grid.flat
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False
-    )
-    figure.savefig(path)
-    return path
+    legend_below(figure, list(handles.values()), list(handles))
+    return save_figure(figure, path)
 
 
 def _effect_panel(
-    panel: Axes, rows: Sequence[Row], name: str, scores: np.ndarray, collapsed: np.ndarray
+    panel: Axes,
+    rows: Sequence[Row],
+    name: str,
+    scores: np.ndarray,
+    collapsed: np.ndarray,
+    *,
+    room: float,
 ) -> None:
+    """Draws the scores at each value of a hyperparameter; `room` is the panel's width in inches."""
     levels = _levels(rows, name)
     offsets = GOLDEN_RATIO * np.arange(len(rows)) % 1 - 0.5
     places = SPREAD * offsets + [levels.index(getattr(row.combination, name)) for row in rows]
@@ -204,7 +222,7 @@ def _effect_panel(
             s=26,
             facecolors="none",
             edgecolors="#555555",
-            label="trial, background only",
+            label="trial that marks nothing",
         )
     for level, value in enumerate(levels):
         here = [getattr(row.combination, name) == value for row in rows]
@@ -217,7 +235,11 @@ def _effect_panel(
             label="mean" if level == 0 else None,
         )
     panel.set_title(LABELS[name], fontsize=11, loc="left")
-    panel.set_xticks(range(len(levels)), [_text(value) for value in levels])
+    if 1.2 * len(levels) * max(inches(_text(value), 10) for value in levels) < room:
+        panel.set_xticks(range(len(levels)), [_text(value) for value in levels])
+    else:
+        ticks = range(0, len(levels), _labelled(levels, room))
+        panel.set_xticks(ticks, [_text(levels[i]) for i in ticks], rotation=90, fontsize=8)
     panel.set_xlim(-0.6, len(levels) - 0.4)
     panel.grid(axis="y", color="#E5E5E5")
     panel.set_axisbelow(True)

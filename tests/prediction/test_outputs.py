@@ -81,3 +81,37 @@ def test_many_long_names_fit_below_the_photo() -> None:
     ink = (drawn[300:] < 200).any(-1)
     assert ink.any(axis=0)[-2:].sum() == 0  # no name runs out of the picture
     assert ink.any(axis=1)[-2:].sum() == 0
+
+
+LONG = "musculus extensor carpi radialis longus et brevis, left arm 1"
+ODD = ("肱二头肌", "العضلة ذات", "\N{FLEXED BICEPS}", "e\u0301te\u0301", "$x_1$ % \\frac", "_a")
+
+
+@pytest.mark.parametrize("size", [(8, 8), (1, 1), (60, 3000), (1500, 40), (480, 640)])
+@pytest.mark.parametrize("muscles", [(), ("biceps",), (LONG, "calf"), ODD, (LONG,) * 30])
+def test_the_legend_of_any_photo_is_whole(size: tuple[int, int], muscles: tuple[str, ...]) -> None:
+    """A legend has a swatch for each muscle, nothing runs out of it, and it stays in proportion."""
+    height, width = size
+    names = ("background", *(f"{name}{i}" for i, name in enumerate(muscles)))
+    image = np.full((*size, 3), 255, np.uint8)
+    drawn = draw_overlay(image, np.zeros(size, np.uint8), names)
+    assert drawn.shape[1] <= max(width, 240)
+    ink = (drawn[height:] < 200).any(-1)
+    assert not ink[:, -2:].any()
+    assert not ink[-2:].any()
+    text_size = max(11, min(size) // 28)
+    assert len(drawn) - height <= (len(muscles) + 1) * 1.6 * text_size
+    rows = np.flatnonzero(np.diff(ink.any(axis=1).astype(int)) == 1)
+    assert (len(rows) > 0) == bool(muscles)
+
+
+def test_the_share_stays_behind_a_shortened_name() -> None:
+    """Names with the same share end with the same picture."""
+    image = np.full((100, 300, 3), 255, np.uint8)
+    class_ids = np.ones((100, 300), np.uint8)
+    ends = []
+    for name in ("calf", LONG):
+        legend = draw_overlay(image, class_ids, ("background", name))[100:]
+        columns = np.flatnonzero((legend < 200).any(-1).any(axis=0))
+        ends.append(legend[:, columns[-1] - 35 : columns[-1] + 1])
+    np.testing.assert_array_equal(*ends)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from tf_muscle.report.lettering import class_labels, draw_text, fitted, text_width
 from tf_muscle.report.overlays import class_colors, overlay
 
 COLUMNS = (
@@ -19,6 +19,7 @@ COLUMNS = (
 )
 INK, FAINT = "#1B2A41", "#7A8594"  # text of a muscle that is active, and of one that is not
 SMALLEST_TEXT = 11  # pixels that can still be read
+LEAST_WIDTH = 240  # pixels of a legend below a narrower photo
 
 
 @dataclass(frozen=True)
@@ -112,28 +113,39 @@ def draw_overlay(
     draw = ImageDraw.Draw(canvas)
     counts = np.bincount(class_ids.ravel(), minlength=len(class_names))
     shares = counts / class_ids.size
-    swatch = round(0.8 * legend.text_size)
-    for i, name in enumerate(class_names[1:]):
+    colors = class_colors(len(class_names)).tolist()
+    size = legend.text_size
+    swatch = round(0.8 * size)
+    for i, (label, share_x) in enumerate(zip(legend.labels, legend.share_x, strict=True)):
         row, column = divmod(i, legend.columns)
-        x = legend.text_size // 2 + column * legend.cell_width
-        y = height + legend.text_size // 2 + row * legend.row_height
-        color = tuple(class_colors(len(class_names))[i + 1].tolist())
+        x = size // 2 + column * legend.cell_width
+        y = height + size // 2 + row * legend.row_height
         active = counts[i + 1] > 0
-        draw.rectangle((x, y, x + swatch, y + swatch), fill=color if active else None, outline=INK)
-        draw.text(
-            (x + 1.5 * swatch, y + swatch / 2),
-            f"{name} {_percent(shares[i + 1])}",
-            fill=INK if active else FAINT,
-            font=_font(legend.text_size),
-            anchor="lm",
-        )
+        fill = tuple(colors[i + 1]) if active else None
+        draw.rectangle((x, y, x + swatch, y + swatch), fill=fill, outline=INK)
+        ink = INK if active else FAINT
+        draw_text(draw, (x + round(1.5 * swatch), y + swatch), label, size, ink)
+        draw_text(draw, (x + share_x, y + swatch), _percent(shares[i + 1]), size, ink)
     return np.asarray(canvas)
 
 
 @dataclass(frozen=True)
 class _Legend:
-    """Sizes in pixels of the band below a photo."""
+    """The band below a photo; sizes in pixels.
 
+    Attributes:
+        labels: of each muscle, shortened to their room.
+        share_x: where the share behind each label begins, from the left of its cell.
+        text_size: of the font.
+        cell_width: of one muscle; they stand in `columns`.
+        columns: muscles in a row.
+        row_height: of a row.
+        width: that it needs at least.
+        height: of the whole band.
+    """
+
+    labels: tuple[str, ...]
+    share_x: tuple[int, ...]
     text_size: int
     cell_width: int
     columns: int
@@ -144,23 +156,28 @@ class _Legend:
 
 @functools.lru_cache(maxsize=64)
 def _legend(width: int, height: int, class_names: tuple[str, ...]) -> _Legend:
-    text_size = max(SMALLEST_TEXT, min(width, height) // 28)
-    font = _font(text_size)
-    longest = max((font.getlength(f"{name} 100.0 %") for name in class_names[1:]), default=0)
-    cell_width = round(longest + 2.5 * text_size)
-    columns = max(1, min(len(class_names) - 1, width // cell_width))
-    rows = -(-(len(class_names) - 1) // columns)
-    row_height = round(1.5 * text_size)
+    size = max(SMALLEST_TEXT, min(width, height) // 28)
+    start = round(1.5 * round(0.8 * size))  # of a label, behind its swatch
+    gap = round(text_width(" ", size))
+    behind = gap + round(text_width("100.0 %", size)) + size  # of a label, to the next column
+    whole = max(width, LEAST_WIDTH) - size // 2
+    labels = class_labels(class_names)[1:]
+    labels = [fitted(label, whole - start - behind, size) for label in labels]
+    ends = [start + int(text_width(label, size)) for label in labels]
+    cell_width = max(ends, default=start) + behind
+    columns = max(1, min(len(labels), whole // cell_width))
+    rows = -(-len(labels) // columns)
+    row_height = round(1.5 * size)
     return _Legend(
-        text_size, cell_width, columns, row_height, cell_width, rows * row_height + text_size // 2
+        labels=tuple(labels),
+        share_x=tuple(end + gap for end in ends),
+        text_size=size,
+        cell_width=cell_width,
+        columns=columns,
+        row_height=row_height,
+        width=size // 2 + columns * cell_width,
+        height=rows * row_height + size // 2,
     )
-
-
-@functools.lru_cache(maxsize=16)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """matplotlib's own font, which has Latin, Greek and Cyrillic letters on every machine."""
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return ImageFont.truetype(str(path), size)  # older Pillows (10.1 too) take no Path
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tf_muscle.model.metrics import confusion_matrix, scores
-from tf_muscle.report.figure_style import WIDTH, new_figure, plain
+from tf_muscle.report.figure_style import (
+    WIDTH,
+    fitting,
+    legend_below,
+    new_figure,
+    save_figure,
+)
+from tf_muscle.report.lettering import class_labels
 from tf_muscle.report.overlays import class_colors, overlay
 
 Arrays = np.ndarray | Sequence[np.ndarray]  # one a photo, stacked or listed
@@ -36,12 +43,12 @@ def preview_sheet(
     Returns:
         `path`.
     """
+    columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure, axes = _photo_grid("", rows, columns, images[0].shape, class_names, synthetic=False)
     for axis, image, mask in zip(axes.flat, images, masks, strict=False):
         _show(axis, image, mask)
-    figure.savefig(path)
-    return path
+    return save_figure(figure, path)
 
 
 def before_after(
@@ -85,8 +92,7 @@ def before_after(
         _show(row[1], image, truth, "truth")
         _show(row[2], image, untrained, f"before, {_verdict(truth, untrained)}")
         _show(row[3], image, trained, f"after, {_verdict(truth, trained)}")
-    figure.savefig(path)
-    return path
+    return save_figure(figure, path)
 
 
 def best_and_worst(
@@ -132,8 +138,7 @@ def best_and_worst(
             image, truth, prediction = images[index], truths[index], predictions[index]
             _show(left, image, truth, f"{photo_label(names[index])}: truth")
             _show(right, image, prediction, f"prediction, {_verdict(truth, prediction)}")
-    figure.savefig(path)
-    return path
+    return save_figure(figure, path)
 
 
 def rank(truths: Arrays, predictions: Arrays, count: int) -> tuple[list[int], list[int]]:
@@ -163,7 +168,7 @@ def foreground_iou(truth: np.ndarray, prediction: np.ndarray) -> float:
 def _verdict(truth: np.ndarray, prediction: np.ndarray) -> str:
     if truth.any() or prediction.any():
         return f"IoU {foreground_iou(truth, prediction):.2f}"
-    return "rightly empty"
+    return "correct: no muscle"
 
 
 def photo_label(name: str) -> str:
@@ -185,20 +190,13 @@ def _photo_grid(
     synthetic: bool,
 ) -> tuple[Figure, np.ndarray]:
     """A figure with axes, object [rows, columns], for photos of shape (H, W, ...), and a legend."""
-    colors = class_colors(len(class_names)) / 255
-    patches = [
-        Patch(facecolor=color, edgecolor="#555555", linewidth=0.5, label=plain(name))
-        for color, name in zip(colors[1:], class_names[1:], strict=True)
-    ]
-    # A line of the figure has room for 100 characters; the patch of an entry takes 8.
-    legend_columns = min(len(patches), max(1, 100 // (max(map(len, class_names)) + 8)))
-    legend_rows = -(-len(patches) // legend_columns)
     row_height = WIDTH / columns * image_shape[0] / image_shape[1] + (0.2 if title else 0)
-    height = rows * row_height + 0.2 * legend_rows + (0.5 if title else 0.2)
-
+    height = rows * row_height + (0.7 if title else 0.4)
     figure = new_figure(title, height, synthetic=synthetic)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.04, wspace=0.01, hspace=0.01)
-    figure.legend(handles=patches, loc="outside lower center", ncols=legend_columns, frameon=False)
+    colors = class_colors(len(class_names))[1:] / 255
+    patches = [Patch(facecolor=color, edgecolor="#555555", linewidth=0.5) for color in colors]
+    legend_below(figure, patches, class_labels(class_names)[1:])
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
@@ -208,4 +206,5 @@ def _photo_grid(
 def _show(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None, title: str = "") -> None:
     """Shows a photo, with its overlay where there is a mask."""
     axis.imshow(image if mask is None else overlay(image, mask))
-    axis.set_title(plain(title), fontsize=9, pad=3)
+    columns = axis.get_gridspec().ncols
+    axis.set_title(fitting(title, WIDTH / columns - 0.1, 9), fontsize=9, pad=3)

@@ -8,11 +8,24 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from tf_muscle.report.figure_style import new_figure, plain
+from tf_muscle.report.figure_style import (
+    POINTS,
+    WIDTH,
+    fitting,
+    inches,
+    legend_below,
+    new_figure,
+    plain,
+    save_figure,
+)
 from tf_muscle.report.history import best_epoch
+from tf_muscle.report.lettering import class_labels
 from tf_muscle.report.score_rows import SPLIT_LABELS
 
 SPLIT_COLORS = {"train": "#9AA5B1", "valid": "#0072B2", "test": "#1B2A41"}  # light to dark
+
+LONGEST_NAME = 1.8  # inches of a class's name beside an axis
+MOST_CELLS = 40  # classes of a matrix whose cells have their numbers in them; more make it huge
 
 PANELS = {
     "loss": "loss",
@@ -55,10 +68,11 @@ def learning_curves(
                 marker="o" if len(values) <= 30 else None,
                 markersize=3.5,
                 clip_on=False,
+                in_layout=False,  # unclipped lines without a point upset the constrained layout
                 label=SPLIT_LABELS[split],
             )
         axis.set_title(label, fontsize=11, loc="left")
-        axis.set_xlim(0.5, len(values) + 0.5)
+        axis.set_xlim(0.5, max(1, len(values)) + 0.5)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(axis="y", color="#E5E5E5")
         axis.spines[["top", "right"]].set_visible(False)
@@ -68,29 +82,32 @@ def learning_curves(
             axis.set_ylim(0, 1)
         if column == "mean_iou":
             axis.axhline(
-                floor_mean_iou, color="#D55E00", linestyle="--", label="background only (the floor)"
+                floor_mean_iou, color="#D55E00", linestyle="--", label="if nothing is marked"
             )
         axis.axvline(
             best, color="#555555", linestyle=":", zorder=0, label=f"best epoch ({best}), kept"
         )
     for axis in figure.axes[2:]:
         axis.set_xlabel("epoch")
-    handles, labels = figure.axes[2].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(path)
-    return path
+    legend_below(figure, *figure.axes[2].get_legend_handles_labels())
+    return save_figure(figure, path)
 
 
 def _scale_loss(axis: Axes) -> None:
     """Takes a logarithmic scale if the first epochs would dwarf the others."""
-    values = np.concatenate([line.get_ydata() for line in axis.lines])
-    if np.nanmin(values) > 0 and np.nanmax(values) / np.nanmin(values) > 10:
+    values = np.concatenate([line.get_ydata() for line in axis.lines]).astype(float)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        axis.set_ylim(0, 1)
+        return
+    if values.min() > 0 and values.max() / values.min() > 10:
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        few_decades = values.max() / values.min() < 1000
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_locator(NullLocator())
     else:
-        axis.set_ylim(0, 1.05 * np.nanmax(values))
+        axis.set_ylim(min(0, 1.05 * values.min()), 1.05 * values.max() if values.max() > 0 else 1)
 
 
 def confusion_heatmap(
@@ -108,21 +125,25 @@ def confusion_heatmap(
         `path`.
     """
     class_count = len(class_names)
-    class_names = list(map(plain, class_names))
-    few = class_count <= 6
+    names = class_labels(class_names)
     totals = confusion.sum(axis=1)
     shares = confusion / np.maximum(totals, 1)[:, None]
+    few, many = class_count <= 6, class_count > MOST_CELLS
+    points = 6 if many else 10
     # In inches: a page of the usual width, or a wider one where the text of the cells needs it.
-    width = max(6.0, 0.62 * class_count) + 2
-    height = max(3.6, 0.46 * class_count) + 1.8
-    figure = new_figure("Confusion matrix", height, width=width, synthetic=synthetic)
+    cell_width, cell_height = (0.12, 0.12) if many else (0.62, 0.46)
+    grid_width = max(WIDTH - 2, cell_width * class_count)
+    columns, upright, columns_height = _column_names(names, grid_width / class_count, points)
+    height = max(3.6, cell_height * class_count) + 1.4 + columns_height
+    figure = new_figure("Confusion matrix", height, width=grid_width + 2, synthetic=synthetic)
     axis = figure.subplots()
     ids = np.arange(class_count)
+    edges = np.arange(class_count + 1) - 0.5
     axis.pcolormesh(
-        ids, ids, shares, cmap="Blues", vmin=0, vmax=1, edgecolors="#D0D7DE", linewidth=0.5
+        edges, edges, shares, cmap="Blues", vmin=0, vmax=1, edgecolors="#D0D7DE", linewidth=0.5
     )
     axis.invert_yaxis()
-    for row, column in np.argwhere(confusion):
+    for row, column in [] if many else np.argwhere(confusion):
         share = shares[row, column]
         axis.text(
             column,
@@ -133,17 +154,50 @@ def confusion_heatmap(
             fontsize=10 if few else 8,
             color="white" if share > 0.6 else "#222222",
         )
-    rows = [f"{name}\n{_short_count(n)} px" for name, n in zip(class_names, totals, strict=True)]
-    axis.set_yticks(ids, rows)
-    if few:
-        axis.set_xticks(ids, [name.replace(" ", "\n") for name in class_names])
-    else:
-        axis.set_xticks(ids, class_names, rotation=90)
+    rows = [fitting(name, LONGEST_NAME, points) for name in names]
+    if not many:
+        rows = [f"{name}\n{_short_count(n)} px" for name, n in zip(rows, totals, strict=True)]
+    axis.set_yticks(ids, rows, fontsize=points)
+    axis.set_xticks(ids, columns, rotation=90 if upright else 0, fontsize=points)
     axis.tick_params(length=0)
     axis.set_ylabel("true class")
     axis.set_xlabel("predicted class")
-    figure.savefig(path)
-    return path
+    return save_figure(figure, path)
+
+
+def _column_names(
+    names: Sequence[str], room: float, points: float
+) -> tuple[list[str], bool, float]:
+    """Names below the columns of a matrix: in lines as wide as a column, or upright.
+
+    Args:
+        names: of the columns.
+        room: width of a column in inches.
+        points: size of the font.
+
+    Returns:
+        The texts, whether they are upright, and their height in inches.
+    """
+    broken = [_lines(name, 0.9 * room, points) for name in names]
+    if all(
+        len(lines) <= 3 and all(inches(line, points) <= 0.9 * room for line in lines)
+        for lines in broken
+    ):
+        texts = ["\n".join(map(plain, lines)) for lines in broken]
+        return texts, False, max(map(len, broken)) * 1.2 * points / POINTS
+    texts = [fitting(name, LONGEST_NAME, points) for name in names]
+    return texts, True, min(LONGEST_NAME, max(inches(name, points) for name in names))
+
+
+def _lines(name: str, room: float, points: float) -> list[str]:
+    """The words of a name in lines of this many inches; a wider word has a line of its own."""
+    lines: list[str] = []
+    for word in name.split():
+        if lines and inches(f"{lines[-1]} {word}", points) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _percent(share: float) -> str:
@@ -186,19 +240,19 @@ def class_iou_bars(
         values = [record["iou"][name] for name in class_names]
         bars = axis.barh(
             np.arange(class_count) + (number - (split_count - 1) / 2) * thickness,
-            [value or 0.0 for value in values],
+            [value or 0.0 for value in values],  # None: neither in the truth nor predicted
             height=0.92 * thickness,
             color=SPLIT_COLORS[split],
             label=SPLIT_LABELS[split],
         )
         texts = ["absent" if value is None else f"{value:.2f}" for value in values]
         axis.bar_label(bars, texts, padding=3, fontsize=9)
-    axis.set_yticks(range(class_count), list(map(plain, class_names)))
+    labels = [fitting(label, LONGEST_NAME, 10) for label in class_labels(class_names)]
+    axis.set_yticks(range(class_count), labels)
     axis.set_ylim(class_count - 0.45, -0.55)  # the first class on top
     axis.set_xlim(0, 1.06)  # room for the number beside a full bar
     axis.set_xticks(np.linspace(0, 1, 6))
     axis.tick_params(axis="y", length=0)
     axis.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=split_count, frameon=False)
-    figure.savefig(path)
-    return path
+    legend_below(figure, *axis.get_legend_handles_labels())
+    return save_figure(figure, path)
