@@ -51,7 +51,8 @@ def read_export(
     Raises:
         UserError: there is no export, or it is of another kind, incomplete or inconsistent.
     """
-    folders = split_folders(find_root(root))
+    root = find_root(root)
+    folders = split_folders(root)
     if split is not None:
         if split not in folders:
             present = listed([folder.name for folder in folders.values()])
@@ -73,7 +74,7 @@ def read_export(
             f"Roboflow writes them for photos that nobody annotated: {listed(blank)}; they are "
             "read as background."
         )
-    notes += _video_notes(splits)
+    video_notes = _video_notes(splits)
     if split is None:
         notes += _passed_over_notes(root, splits)
         splits, told = _with_missing_splits(splits, split_seed)
@@ -86,7 +87,7 @@ def read_export(
         splits=splits,
         baked_augmentation=baked_augmentation,
         stretched=read_stretched(root),
-        notes=tuple(map(printable, (*notes, *readme_notes))),
+        notes=tuple(map(printable, (*notes, *readme_notes, *video_notes))),
     )
 
 

@@ -10,7 +10,7 @@ from tf_muscle.errors import UserError, listed
 
 HELD_OUT = 0.1  # of the sources, for each of valid and test: 80/10/10
 PIECES = 10  # that a video is cut into
-GAP = 2  # frames beside a cut that nothing is trained on; see inspection.leakage
+GAP = 2  # neighbouring frames beside a cut, which are left out; see inspection.leakage
 
 
 def shared_sources(splits: Mapping[str, Sequence[Example]]) -> dict[str, list[str]]:

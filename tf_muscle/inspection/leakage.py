@@ -10,15 +10,14 @@ ten. Of 250,000 pairs of different photos from different splits the nearest lies
 frames of one video that a person would call the same picture lie at 12 to 50.
 """
 
-import itertools
-import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tf_muscle.data.splitting import GAP
+from tf_muscle.data.video_frames import find_frames, step_of
 from tf_muscle.inspection.measure import ImageFacts
 
 NEAR = 24  # of 256 bits: the copies above, and no different photos, not even of one scene
@@ -26,14 +25,8 @@ NEAR = 24  # of 256 bits: the copies above, and no different photos, not even of
 # Two frames apart by at most two numbers: in two public exports that holds for 168 of the 170
 # frames that were held out. Where a video's frames are numbered in larger steps (every tenth
 # frame), the step counts as one, up to one second of ordinary video.
-NEIGHBOUR_STEPS = 2
+NEIGHBOUR_STEPS = GAP
 LARGEST_STEP = 30
-
-# "frame_0012", "clip2_0012", and "squat_mp4-0012" as Roboflow cuts videos; not "IMG_0012", as
-# cameras count, nor "clip2", which may be the only picture of a video.
-VIDEO = r"(?:video)?frames?|(?:video|vid|clip)[ _-]?\d+(?=\D)|mp4|mov|avi|mkv|webm|mpe?g|wmv"
-FRAME = re.compile(rf"(.*(?<![a-z])(?:{VIDEO})(?:[^a-z].*?)?(?<!\d))(\d+)", re.IGNORECASE)
-UPLOAD_SUFFIX = re.compile(r"(?:_(?:jpe?g|png))+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -86,24 +79,17 @@ def _distance(hashes: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.bitwise_count(hashes ^ other).sum(axis=1, dtype=np.int64)
 
 
-def frame_number(source_name: str) -> tuple[str, int] | None:
-    """The video and the number that a source's name gives, None if it names no frame."""
-    match = FRAME.fullmatch(UPLOAD_SUFFIX.sub("", source_name))
-    return (match[1], int(match[2])) if match else None
-
-
 def neighbouring_frames(images: Sequence[ImageFacts]) -> np.ndarray:
     """Pairs whose names are those of neighbouring frames: `frames` of `Links`."""
     videos: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    frames = find_frames({image.example.source_name for image in images})
     for index, image in enumerate(images):
-        if frame := frame_number(image.example.source_name):
-            video, number = frame
-            videos[video][number].append(index)
+        if frame := frames.get(image.example.source_name):
+            videos[frame.video][frame.number].append(index)
     pairs = []
     for by_number in videos.values():
         numbers = sorted(by_number)
-        step = math.gcd(*(after - before for before, after in itertools.pairwise(numbers)))
-        reach = NEIGHBOUR_STEPS * min(step, LARGEST_STEP)
+        reach = NEIGHBOUR_STEPS * min(step_of(numbers), LARGEST_STEP)
         for position, number in enumerate(numbers):
             for later in numbers[position + 1 : position + 1 + NEIGHBOUR_STEPS]:
                 if later - number <= reach:
