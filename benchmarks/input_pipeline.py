@@ -41,6 +41,7 @@ def main() -> None:
 
     from tf_muscle.data.augment import Augmenter
     from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
+    from tf_muscle.data.geometry import Geometry
     from tf_muscle.data.pipeline import load_split, training_batches
     from tf_muscle.data.prepare import load_builder
 
@@ -48,7 +49,7 @@ def main() -> None:
     seconds = 2.0 if options.quick else 5.0
     recipe = AugmentConfig()
     builder = load_builder(DataConfig(data=options.data, image_size=size))
-    examples = load_split(builder, "train", size)
+    examples = load_split(builder, "train", Geometry("pad", size))
     photos = int(examples.cardinality())
     start = time.perf_counter()
     for _ in examples:

@@ -3,8 +3,9 @@
 python litert_client.py saved_models/NAME-litert/int8.tflite photo.jpg mask.png
 """
 
+import json
 import sys
-from pathlib import Path
+import zipfile
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -12,17 +13,23 @@ from PIL import Image, ImageOps
 
 file, photo, output = sys.argv[1:]
 model = Interpreter(file).get_signature_runner()
-size = int(model.get_input_details()["images"]["shape"][1])
-names = Path(file).with_name("labels.txt").read_text(encoding="utf-8").splitlines()
+with zipfile.ZipFile(file) as packed:  # behind the model lies what belongs to it
+    names = packed.read("labels.txt").decode().splitlines()
+    preprocessing = json.loads(packed.read("preprocessing.json"))
+size, resize = preprocessing["image_size"], preprocessing["resize"]
+padding = tuple(preprocessing["padding"])
 
-# The model takes one size: the photo goes into the middle of a square of ImageNet's mean colour.
+# As in the training: upright, and in the middle of a square of the padding's colour, or stretched.
 image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
-width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
+width, height = size, size
+if resize == "pad":
+    width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
 left, top = (size - width) // 2, (size - height) // 2
-square = Image.new("RGB", (size, size), (124, 116, 104))
-square.paste(image.resize((width, height)), (left, top))
+square = Image.new("RGB", (size, size), padding)
+square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))
 
-class_ids = model(images=np.asarray(square)[np.newaxis])["class_ids"][0]  # uint8 [S, S]
+images = np.asarray(square)[np.newaxis]  # uint8 [1, S, S, 3]
+class_ids = model(images=images)["class_ids"][0]  # uint8 [S, S]
 
 mask = Image.fromarray(class_ids[top : top + height, left : left + width])
 mask = mask.resize(image.size, Image.Resampling.NEAREST)

@@ -13,15 +13,23 @@ file, photo, output = sys.argv[1:]
 model = onnxruntime.InferenceSession(file)
 properties = model.get_modelmeta().custom_metadata_map
 names = properties["labels"].split("\n")
+size, resize = int(properties["image_size"]), properties["resize"]
+padding = tuple(map(int, properties["padding"].split()))
 
-# The model takes any size, but knows muscles at the size of its training photos.
+# As in the training: upright, and in the middle of a square of the padding's colour, or stretched.
 image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
-scale = int(properties["image_size"]) / max(image.size)
-small = image.resize([max(1, round(side * scale)) for side in image.size])
+width, height = size, size
+if resize == "pad":
+    width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
+left, top = (size - width) // 2, (size - height) // 2
+square = Image.new("RGB", (size, size), padding)
+square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))
 
-(class_ids,) = model.run(["class_ids"], {"images": np.asarray(small)[np.newaxis]})  # [1, H, W]
+images = np.asarray(square)[np.newaxis]  # uint8 [1, S, S, 3]
+class_ids = model.run(["class_ids"], {"images": images})[0][0]  # uint8 [S, S]
 
-mask = Image.fromarray(class_ids[0]).resize(image.size, Image.Resampling.NEAREST)
+mask = Image.fromarray(class_ids[top : top + height, left : left + width])
+mask = mask.resize(image.size, Image.Resampling.NEAREST)
 mask.save(output)
 for class_id, name in enumerate(names):
     print(f"{name}: {(np.asarray(mask) == class_id).mean():.2%} of the photo")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RECORDED_PACKAGES, RunFolder
+from tf_muscle.run_folder import RECORDED_PACKAGES, STRETCHED_BEFORE, RunFolder
 
 
 def make_certificate(
@@ -86,7 +86,8 @@ def read_certificate(run: RunFolder) -> dict[str, Any]:
         )
     try:
         record = dict(json.loads(run.certificate.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        record["config"] = STRETCHED_BEFORE | record["config"]
+    except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{run.certificate} is damaged ({error}): train again by --config {run.config}"
         ) from error

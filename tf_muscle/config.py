@@ -41,10 +41,10 @@ class DataConfig:
     """Height and width in pixels that the model trains at; 256 is the report's."""
     resize: Literal["auto", "pad", "stretch"] = "auto"
     """How a photo that is not square reaches the network: pad keeps its proportions and fills the
-    square up, stretch distorts it as the report did. auto pads, unless the export's README says that
-    Roboflow stretched its photos to a square."""
+    square up, stretch distorts it as the report did. auto pads, unless the export's README says
+    that Roboflow stretched its photos to a square."""
     ignore: int | None = None
-    """Value of mask pixels that nobody labelled, such as 255: left out of the loss and the scores."""
+    """Mask value of pixels that nobody labelled, such as 255: left out of loss and scores."""
     split_seed: int = 0
     """Decides which photos become valid and test when the export has only train/."""
     allow_leakage: bool = False

@@ -1,5 +1,6 @@
 """Judges a trained model: `python -m tf_muscle.evaluate RUN [--data EXPORT] [--split test]`."""
 
+import dataclasses
 import functools
 import json
 import sys
@@ -8,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_muscle.command import command_parser, parse, run_command, with_values
-from tf_muscle.config import DataConfig
+from tf_muscle.command import command_parser, from_options, parse, run_command, with_values
 from tf_muscle.errors import UserError, listed
 from tf_muscle.run_folder import default_name, find_run, read_options, write_json
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+    from tf_muscle.data.geometry import Geometry
+
+# What a record keeps of the scores at the photos' own sizes.
+OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
+
 
 @dataclass(frozen=True)
 class Judged:
     """A model's results on one split."""
 
-    record: dict[str, Any]  # of metrics.summarize
+    record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
     predictions: "np.ndarray"  # uint8 [N, S, S], class ids
 
 
@@ -33,6 +38,9 @@ def judge(
     class_names: Sequence[str],
     loss: "keras.losses.Loss",
     batch_size: int = 16,
+    *,
+    geometry: "Geometry | None" = None,
+    masks: "tf.data.Dataset | None" = None,
 ) -> Judged:
     """Scores a model on one split.
 
@@ -42,10 +50,14 @@ def judge(
         class_names: K names.
         loss: of the training, taken of each image by itself.
         batch_size: images at a time; it does not change the scores.
+        geometry: of the examples.
+        masks: of `pipeline.load_masks`: score the predictions at the photos' own sizes, too, as
+            whoever calls `predict` gets them.
     """
     import numpy as np
     import tensorflow as tf
 
+    from tf_muscle.data.geometry import likeliest
     from tf_muscle.data.pipeline import evaluation_batches
     from tf_muscle.model.metrics import confusion_matrix, summarize
 
@@ -54,18 +66,25 @@ def judge(
         autograph=False,
         input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
     )
-    predictions, confusions, losses = [], [], []
-    for images, masks in evaluation_batches(examples, batch_size):
+    predictions, confusions, own_confusions, losses = [], [], [], []
+    own_masks = iter(() if masks is None else masks.as_numpy_iterator())
+    for images, truths in evaluation_batches(examples, batch_size):
         logits = forward(images)
         predicted = np.argmax(logits, axis=-1).astype(np.uint8)
         predictions.append(predicted)
-        for i, truth in enumerate(masks.numpy()):
+        for i, truth in enumerate(truths.numpy()):
             confusions.append(confusion_matrix(truth, predicted[i], len(class_names)))
-            losses.append(float(loss(masks[i : i + 1], logits[i : i + 1])))
-    return Judged(
-        record=summarize(np.stack(confusions), np.array(losses), class_names),
-        predictions=np.concatenate(predictions),
-    )
+            losses.append(float(loss(truths[i : i + 1], logits[i : i + 1])))
+        if geometry is None or masks is None:
+            continue
+        for square, own in zip(tf.nn.softmax(logits).numpy(), own_masks, strict=False):
+            marked = likeliest(geometry.restore(square, *own.shape))
+            own_confusions.append(confusion_matrix(own, marked, len(class_names)))
+    record = summarize(np.stack(confusions), np.array(losses), class_names)
+    if own_confusions:
+        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names)
+        record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
+    return Judged(record, np.concatenate(predictions))
 
 
 def main(argv: Sequence[str]) -> None:
@@ -90,19 +109,20 @@ def main(argv: Sequence[str]) -> None:
     from rich.console import Console
 
     from tf_muscle.data.dataset import is_synthetic
-    from tf_muscle.data.pipeline import load_split
+    from tf_muscle.data.geometry import Geometry
+    from tf_muscle.data.pipeline import load_masks, load_split
     from tf_muscle.data.prepare import load_builder
     from tf_muscle.model.losses import SegmentationLoss
     from tf_muscle.model.metrics import background_only_sentence
     from tf_muscle.report.tables import results_table
 
-    data = DataConfig(
-        data=options["data"] or trained["data"],
-        image_size=trained["image_size"],
-        split_seed=trained["split_seed"],
-        allow_leakage=options["allow_leakage"] or trained["allow_leakage"],
-        data_dir=trained["data_dir"],
+    data = from_options(trained).data
+    data = dataclasses.replace(
+        data,
+        data=options["data"] or data.data,
+        allow_leakage=options["allow_leakage"] or data.allow_leakage,
     )
+    geometry = Geometry(trained["resize"], data.image_size)
     builder = load_builder(data)
     class_names = builder.info.metadata["class_names"]
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
@@ -113,9 +133,12 @@ def main(argv: Sequence[str]) -> None:
             f"was trained on {listed(known)}: give an export with these, in this order"
         )
     model = keras.saving.load_model(run.model)
-    examples = load_split(builder, options["split"], data.image_size)
+    examples = load_split(builder, options["split"], geometry)
+    masks = load_masks(builder, options["split"])
     loss = SegmentationLoss.from_config(environment["loss"])
-    judged = judge(model, examples, class_names, loss, options["batch_size"])
+    judged = judge(
+        model, examples, class_names, loss, options["batch_size"], geometry=geometry, masks=masks
+    )
     record = {"data": data.data, "split": options["split"], **judged.record}
     synthetic = is_synthetic(builder.info.metadata)
     Console().print(results_table({options["split"]: record}, synthetic=synthetic))

@@ -1,5 +1,6 @@
 """Writes a trained model for other runtimes: `python -m tf_muscle.export RUN --formats litert`."""
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tf_muscle.atomic import UNFINISHED, replacing
-from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.config import DataConfig
+from tf_muscle.command import command_parser, from_options, parse, run_command
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.report.tables import model_card
 from tf_muscle.run_folder import RunFolder, find_run, read_options, write_json
@@ -72,13 +73,10 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
     environment: dict[str, Any] = json.loads(run.environment.read_text(encoding="utf-8"))
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     class_names = environment["data"]["class_names"]
-    data = DataConfig(
-        data=config.data or options["data"],
-        image_size=options["image_size"],
-        split_seed=options["split_seed"],
-        allow_leakage=options["allow_leakage"],
-        data_dir=options["data_dir"],
-    )
+    data = from_options(options).data
+    if config.data:
+        data = dataclasses.replace(data, data=config.data)
+    geometry = Geometry(options["resize"], options["image_size"])
     photos = load_photos(data, class_names, CALIBRATION_IMAGES)
     model = keras.saving.load_model(run.model)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
@@ -95,7 +93,7 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
             sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
             record = tested_record(form, measured, sizes, data.data, processor())
             write_json(unfinished / "export.json", record)
-            how = usage(form, folder.name, data.image_size)
+            how = usage(form, folder.name, geometry)
             card = model_card(folder.name, options, environment, metrics, how)
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
@@ -140,22 +138,23 @@ def _write(
     from tf_muscle.exporting import litert, onnx, saved_model
     from tf_muscle.exporting.inference import rebuild
 
-    size, network = options["image_size"], (options["encoder"], options["decoder"])
+    network = options["encoder"], options["decoder"]
+    geometry = Geometry(options["resize"], options["image_size"])
     if form == "saved_model":
         if config.precision != "float32":
             model = rebuild(model, *network, precision=config.precision)
-        saved_model.save(model, class_names, size, folder)
+        saved_model.save(model, class_names, geometry, folder)
         return {config.precision: (folder, saved_model.load(folder))}
     folder.mkdir()
     (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
     if form == "onnx":
-        onnx.save(model, class_names, size, folder / "model.onnx")
+        onnx.save(model, class_names, geometry, folder / "model.onnx")
         return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
-    fixed = rebuild(model, *network, image_size=size)
+    fixed = rebuild(model, *network, image_size=geometry.size)
     written = {}
     for kind, content in litert.convert(fixed, config.litert_types, photos.calibration).items():
         path = folder / f"{kind}.tflite"
-        path.write_bytes(content)
+        litert.save(content, class_names, geometry, path)
         written[kind] = (path, litert.load(path))
     return written
 

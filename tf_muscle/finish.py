@@ -12,6 +12,7 @@ from tf_muscle.atomic import replacing
 from tf_muscle.certificate import make_certificate
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
+from tf_muscle.data.records import VOID
 from tf_muscle.errors import UserError
 from tf_muscle.evaluate import judge
 from tf_muscle.report import photo_sheets, plots
@@ -50,7 +51,7 @@ def predict_untrained(model: "keras.Model", test: "tf.data.Dataset", run: RunFol
     from tf_muscle.data.pipeline import as_arrays
 
     images, masks, _ = as_arrays(test, PICTURED)
-    chosen = choose_photos(masks)
+    chosen = choose_photos(np.where(masks == VOID, 0, masks))
     # Not predict_on_batch, which repeats its result for every GPU of a MirroredStrategy.
     logits = model(images[chosen], training=False)
     with replacing(run.untrained_masks) as unfinished:
@@ -96,7 +97,15 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
     loss = SegmentationLoss.from_config(environment["loss"])
     judged = {
-        split: judge(model, examples, data.class_names, loss)
+        split: judge(
+            model,
+            examples,
+            data.class_names,
+            loss,
+            geometry=data.geometry,
+            # Of photos that were trained on, nobody needs to know what `predict` gives.
+            masks=None if split == "train" else data.masks[split],
+        )
         for split, examples in data.splits.items()
     }
     metrics = {split: one.record for split, one in judged.items()}
@@ -113,8 +122,7 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     saved_model = Path(config.run.saved_models_dir) / run.path.name
     if not saved_model.exists():  # it does if a kill came between it and the certificate
         card = model_card(saved_model.name, config.flat(), environment, metrics)
-        size = config.data.image_size
-        write_saved_model(model, data.class_names, size, saved_model, card)
+        write_saved_model(model, data.class_names, data.geometry, saved_model, card)
     write_report(run.report, config.flat(), environment, metrics, history)
     write_json(run.metrics, metrics)
     write_json(run.certificate, make_certificate(run, config, environment, metrics, saved_model))
@@ -149,6 +157,9 @@ def draw_figures(
 
     folder.mkdir()
     images, masks, names = as_arrays(data.splits["test"], PICTURED)
+    uncounted = masks == VOID
+    masks = np.where(uncounted, 0, masks)
+    predictions = np.where(uncounted, 0, predictions[: len(images)])
     chosen = choose_photos(masks)
     photo_sheets.before_after(
         images[chosen],
@@ -163,7 +174,7 @@ def draw_figures(
     photo_sheets.best_and_worst(
         images,
         masks,
-        predictions[: len(images)],
+        predictions,
         names,
         data.class_names,
         folder / "best_and_worst.png",

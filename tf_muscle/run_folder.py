@@ -30,6 +30,8 @@ RECORDED_PACKAGES = (
     "numpy",
 )
 
+# Runs from before the option stretched every photo.
+STRETCHED_BEFORE = {"resize": "stretch"}
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 
 
@@ -204,9 +206,10 @@ def read_options(run: RunFolder) -> dict[str, Any]:
         UserError: config.yaml cannot be read.
     """
     try:
-        return dict(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+        options = dict(yaml.safe_load(run.config.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{run.config} cannot be read ({error}): start a new run") from error
+    return STRETCHED_BEFORE | options
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -104,6 +104,8 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     if resumed is None:
         refuse_existing(config.run, run_name)
     data = load_data(config.data)
+    resolved = dataclasses.replace(config.data, resize=data.geometry.resize)
+    config = dataclasses.replace(config, data=resolved)
 
     from tf_muscle.checkpoints import Backup
     from tf_muscle.data.pipeline import batches_per_epoch

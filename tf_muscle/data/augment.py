@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tf_muscle.config import AugmentConfig
+from tf_muscle.data.records import VOID
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for its version
 import albumentations as A  # noqa: N812
@@ -82,7 +83,9 @@ def compose(config: AugmentConfig) -> A.Compose:
         # First, so that all else works on fewer pixels.
         crop = A.OneOf(
             [
-                A.CropNonEmptyMaskIfExists(config.crop, config.crop, p=FOREGROUND_CROPS),
+                A.CropNonEmptyMaskIfExists(
+                    config.crop, config.crop, ignore_values=[VOID], p=FOREGROUND_CROPS
+                ),
                 A.RandomCrop(config.crop, config.crop, p=1 - FOREGROUND_CROPS),
             ],
             p=1.0,

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_muscle.config import AugmentConfig
 from tf_muscle.data.augment import FOREGROUND_CROPS
+from tf_muscle.data.records import VOID
 
 SALT_SHARE = (0.4, 0.6)  # of the noise; albumentations' default
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn RGB into grey
@@ -56,7 +57,7 @@ def crop(images: tf.Tensor, masks: tf.Tensor, size: int, seed: tf.Tensor) -> Bat
     seeds = tf.random.split(seed, 4, alg=RNG)
     kind = uniform([count], seeds[0])
     chance = uniform(tf.shape(masks), seeds[1])
-    chance = tf.reshape(tf.where(masks > 0, chance, -1.0), [count, -1])
+    chance = tf.reshape(tf.where((masks > 0) & (masks != VOID), chance, -1.0), [count, -1])
     pixel = tf.argmax(chance, axis=1, output_type=tf.int32)
     around = (kind < FOREGROUND_CROPS) & (tf.reduce_max(chance, axis=1) >= 0)
 

@@ -1,11 +1,13 @@
 """An export as the training sees it: three splits, decoded, and what is known of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tf_muscle.config import Config, DataConfig, bundled
 from tf_muscle.data.archive import fingerprint
+from tf_muscle.data.geometry import Geometry, resolve
+from tf_muscle.data.records import SPLITS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,6 +19,9 @@ class Data:
 
     splits: "dict[str, tf.data.Dataset]"  # train, valid, test: examples of pipeline.load_split
     facts: dict[str, Any]  # of the TFDS builder: class_names, pixel_counts, notes, fingerprint ...
+    geometry: Geometry = field(default_factory=lambda: Geometry("pad", 256))
+    # By split, of pipeline.load_masks.
+    masks: "dict[str, tf.data.Dataset]" = field(default_factory=dict)
 
     @property
     def class_names(self) -> list[str]:
@@ -42,12 +47,27 @@ def load_data(config: DataConfig) -> Data:
     from tf_muscle.data.prepare import load_builder
 
     builder = load_builder(config)
-    from tf_muscle.data.pipeline import load_split
+    from tf_muscle.data.pipeline import load_masks, load_split
 
-    splits = {
-        split: load_split(builder, split, config.image_size) for split in ("train", "valid", "test")
-    }
-    return Data(splits, dict(builder.info.metadata))
+    facts = dict(builder.info.metadata)
+    geometry = data_geometry(config, facts)
+    return Data(
+        splits={split: load_split(builder, split, geometry) for split in SPLITS},
+        facts=facts,
+        geometry=geometry,
+        masks={split: load_masks(builder, split) for split in SPLITS},
+    )
+
+
+def data_geometry(config: DataConfig, facts: Mapping[str, Any]) -> Geometry:
+    """How photos of this export reach the network.
+
+    Args:
+        config: with `resize` and `image_size`.
+        facts: as of `Data`.
+    """
+    stretched = bool(facts.get("stretched"))
+    return Geometry(resolve(config.resize, stretched=stretched), config.image_size)
 
 
 def say_notes(config: Config, data: Data) -> list[str]:

@@ -84,7 +84,7 @@ def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndar
     Training, evaluation and prediction all see photos through this one function.
 
     Args:
-        file: path or opened file of one of `FORMATS`; of several pictures in it, the first is taken.
+        file: path or opened file of one of `FORMATS`; of several pictures in it, the first counts.
         max_pixels: height times width that may be decoded.
 
     Returns:

@@ -3,6 +3,8 @@
 The model normalises inside, so nobody can feed it wrongly; uint8 is also a quarter of the memory.
 """
 
+import functools
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tf_muscle.data.augment import Augmenter
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.image_files import decode_photo
 
 WORKERS = os.cpu_count() or 1
 PREFETCH = 2  # one batch in the making while one is trained on; more only costs memory
@@ -34,34 +38,67 @@ def _without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def load_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -> tf.data.Dataset:
-    """Decodes and resizes one split, and caches it.
+def load_split(
+    builder: tfds.core.DatasetBuilder, split: str, geometry: Geometry
+) -> tf.data.Dataset:
+    """Decodes one split, brings its photos into the network's square, and caches them.
+
+    Decoder and geometry are those of prediction, so that a model sees a photo as it learned it.
 
     Args:
         builder: a prepared `roboflow_segmentation` builder.
         split: "train", "valid" or "test".
-        image_size: height and width to resize to, in pixels.
+        geometry: of squares of S pixels.
 
     Returns:
-        Examples in a fixed order: `image` uint8 [S, S, 3] (bilinear, antialiased when shrinking),
-        `mask` uint8 [S, S] (nearest), `file_name` string.
+        Examples in a fixed order: `image` uint8 [S, S, 3], `mask` uint8 [S, S] (`VOID` where no
+        photo is or nobody labelled), `file_name` string.
     """
-    size = (image_size, image_size)
+    size = geometry.size
 
-    def resize(example: Example) -> Example:
-        image = tf.image.resize(example["image"], size, antialias=True)
-        mask = tf.image.resize(example["segmentation_mask"], size, method="nearest")
+    def fit(example: Example) -> Example:
+        image, mask = tf.numpy_function(
+            functools.partial(_fit, geometry),
+            (example["image"], example["segmentation_mask"][..., 0]),
+            (tf.uint8, tf.uint8),
+        )
         return {
-            "image": tf.saturate_cast(tf.round(image), tf.uint8),
-            "mask": mask[..., 0],
+            "image": tf.ensure_shape(image, (size, size, 3)),
+            "mask": tf.ensure_shape(mask, (size, size)),
             "file_name": example["file_name"],
         }
 
-    read_config = tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False)
-    dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=read_config)
-    dataset = dataset.map(resize, num_parallel_calls=WORKERS)
-    byte_count = 4 * image_size**2 * builder.info.splits[split].num_examples
+    encoded = _records(builder, split, {"image": tfds.decode.SkipDecoding()})
+    dataset = encoded.map(fit, num_parallel_calls=WORKERS)
+    byte_count = 4 * size**2 * builder.info.splits[split].num_examples
     return _without_autotune(_cache(dataset, byte_count))
+
+
+def load_masks(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+    """The masks of one split at the photos' own sizes: uint8 [H, W], in the order of `load_split`.
+
+    Read anew each time, since those of large photos would fill the memory.
+    """
+    decoders = tfds.decode.PartialDecoding({"segmentation_mask": True})
+    masks = _records(builder, split, decoders)
+    return _without_autotune(masks.map(lambda example: example["segmentation_mask"][..., 0]))
+
+
+def _records(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    decoders: dict[str, tfds.decode.Decoder] | tfds.decode.PartialDecoding,
+) -> tf.data.Dataset:
+    return builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=decoders,
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
+    )
+
+
+def _fit(geometry: Geometry, encoded: bytes, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return geometry.fit(decode_photo(io.BytesIO(encoded))), geometry.fit_mask(mask)
 
 
 def _cache(dataset: tf.data.Dataset, byte_count: int) -> tf.data.Dataset:

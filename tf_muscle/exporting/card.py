@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.exporting.agreement import LIMITS, Agreement
-from tf_muscle.report.tables import markdown_table
+from tf_muscle.report.tables import markdown_table, preparation
 
 # The package that runs a format.
 RUNTIMES = {"saved_model": "tensorflow", "litert": "ai-edge-litert", "onnx": "onnxruntime"}
@@ -18,23 +19,25 @@ RESULT = (
 )
 
 
-def usage(form: str, name: str, size: int) -> str | None:
+def usage(form: str, name: str, geometry: Geometry) -> str | None:
     """How an export is called, in Markdown; None for the SavedModel, whose card says it.
 
     Args:
         form: "saved_model", "litert" or "onnx".
         name: of the folder.
-        size: image size of the training in pixels.
+        geometry: of the training.
     """
+    size = geometry.size
     if form == "litert":
         return (
             "```python\nfrom ai_edge_litert.interpreter import Interpreter\n\n"
             f'model = Interpreter("{name}/float16.tflite").get_signature_runner()\n'
             "result = model(images=photo)\n```\n\n"
-            f"`photo` is one photo, uint8 RGB [1, {size}, {size}, 3], as decoded, resized without "
-            "stretching and padded: the model scales the values itself. "
-            f"{RESULT}`examples/litert_client.py` in the project does all of it. On phones the "
-            "same file runs with LiteRT for Android and iOS."
+            f"`photo` is one photo, uint8 RGB [1, {size}, {size}, 3]: the model scales the values "
+            f"itself. {preparation(geometry)} {RESULT}`examples/litert_client.py` in the project "
+            "does all of it. `labels.txt` and `preprocessing.json` are also packed into each file, "
+            "which any zip program opens. On phones the same file runs with LiteRT for Android and "
+            "iOS."
         )
     if form == "onnx":
         return (
@@ -42,9 +45,9 @@ def usage(form: str, name: str, size: int) -> str | None:
             f'model = onnxruntime.InferenceSession("{name}/model.onnx")\n'
             'class_ids, probabilities = model.run(["class_ids", "probabilities"], '
             '{"images": photos})\n```\n\n'
-            "`photos` is uint8 RGB [B, H, W, 3], as decoded: the model scales the values itself. "
-            f"It takes any height and width; it was trained at {size}x{size} (property "
-            f"`image_size` of the file), so photos of about that size do best. {RESULT}"
+            "`photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. "
+            f"{preparation(geometry)} The properties `image_size`, `resize` and `padding` of the "
+            f"file tell it; other sizes are taken, too. {RESULT}"
         )
     return None
 

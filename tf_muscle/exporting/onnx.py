@@ -5,13 +5,14 @@ from pathlib import Path
 
 import keras
 
+from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
 
 OPSET = 18  # the newest that tf2onnx 1.17 knows; ONNX Runtime runs it since 1.14
 
 
-def save(model: keras.Model, class_names: Sequence[str], image_size: int, path: Path) -> None:
+def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, path: Path) -> None:
     """Writes one file from `images`, uint8 [B, H, W, 3] of any size, to `inference.results`.
 
     Keras' own `export(format="onnx")` fails here: it leaves a Bitcast in its argmax, which ONNX
@@ -20,7 +21,7 @@ def save(model: keras.Model, class_names: Sequence[str], image_size: int, path: 
     Args:
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         class_names: K names; kept as the property `labels`, one a line.
-        image_size: height and width in pixels of the training; kept as the property `image_size`.
+        geometry: of the training; kept as the properties `image_size`, `resize` and `padding`.
         path: the .onnx file.
     """
     import onnx
@@ -28,7 +29,12 @@ def save(model: keras.Model, class_names: Sequence[str], image_size: int, path: 
 
     function = frozen(model)
     converted, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
-    properties = {"labels": "\n".join(class_names), "image_size": str(image_size)}
+    properties = {
+        "labels": "\n".join(class_names),
+        "image_size": str(geometry.size),
+        "resize": geometry.resize,
+        "padding": " ".join(map(str, PADDING)),
+    }
     onnx.helper.set_model_props(converted, properties)
     onnx.checker.check_model(converted)
     onnx.save(converted, path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_muscle.config import DataConfig
+from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
 from tf_muscle.data.prepare import load_builder
 from tf_muscle.errors import UserError, listed
@@ -40,8 +41,9 @@ def load_photos(data: DataConfig, class_names: Sequence[str], calibration_count:
             f"--data {data.data} has the classes {listed(names)}, the model was trained on "
             f"{listed(class_names)}: give an export with these, in this order"
         )
-    train = load_split(builder, "train", data.image_size)
+    geometry = data_geometry(data, builder.info.metadata)
+    train = load_split(builder, "train", geometry)
     every = max(1, int(train.cardinality()) // calibration_count)
     calibration, _, _ = as_arrays(train.shard(every, 0), calibration_count)
-    images, masks, _ = as_arrays(load_split(builder, "test", data.image_size), TESTED)
+    images, masks, _ = as_arrays(load_split(builder, "test", geometry), TESTED)
     return Photos(images, masks, calibration)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_muscle.atomic import replacing
+from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import results
 from tf_muscle.model.folding import fold_batch_normalization
@@ -22,14 +23,17 @@ class Servable(tf.Module):
     Args:
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         class_names: K names; the variable `labels` of the loaded object.
-        image_size: height and width in pixels of the training; the int32 variable `image_size`.
+        geometry: of the training; the variables `image_size` (int32), `resize` ("pad" or "stretch")
+            and `padding` (RGB, uint8 [3]) tell it.
     """
 
-    def __init__(self, model: keras.Model, class_names: Sequence[str], image_size: int) -> None:
+    def __init__(self, model: keras.Model, class_names: Sequence[str], geometry: Geometry) -> None:
         super().__init__()
         self.network = fold_batch_normalization(model)
         self.labels = tf.Variable(list(class_names), trainable=False)
-        self.image_size = tf.Variable(image_size, trainable=False, dtype=tf.int32)
+        self.image_size = tf.Variable(geometry.size, trainable=False, dtype=tf.int32)
+        self.resize = tf.Variable(geometry.resize, trainable=False)
+        self.padding = tf.Variable(PADDING, trainable=False, dtype=tf.uint8)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
     def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -45,16 +49,16 @@ class Servable(tf.Module):
         return self.images(images)
 
 
-def save(model: keras.Model, class_names: Sequence[str], image_size: int, folder: Path) -> None:
+def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, folder: Path) -> None:
     """Writes the model with batch normalization folded; assets/labels.txt lists the class names.
 
     Args:
         model: as for `Servable`.
         class_names: as for `Servable`.
-        image_size: as for `Servable`.
+        geometry: as for `Servable`.
         folder: to write; must not exist.
     """
-    servable = Servable(model, class_names, image_size)
+    servable = Servable(model, class_names, geometry)
     tf.saved_model.save(
         servable,
         str(folder),
@@ -65,19 +69,19 @@ def save(model: keras.Model, class_names: Sequence[str], image_size: int, folder
 
 
 def write_saved_model(
-    model: keras.Model, class_names: Sequence[str], image_size: int, folder: Path, card: str
+    model: keras.Model, class_names: Sequence[str], geometry: Geometry, folder: Path, card: str
 ) -> None:
     """Writes the SavedModel of a finished training in one move.
 
     Args:
         model: as for `Servable`.
         class_names: as for `Servable`.
-        image_size: as for `Servable`.
+        geometry: as for `Servable`.
         folder: as for `save`.
         card: its README.md.
     """
     with replacing(folder) as unfinished:
-        save(model, class_names, image_size, unfinished)
+        save(model, class_names, geometry, unfinished)
         (unfinished / "README.md").write_text(card, encoding="utf-8")
 
 

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from tf_muscle.data.records import VOID
 from tf_muscle.model.metrics import SCALARS, scores
 
 
 @keras.saving.register_keras_serializable(package="tf_muscle")
 class SegmentationScores(keras.metrics.Metric):
     """One confusion matrix of class ids [B, H, W] and logits [B, H, W, K], many scores.
+
+    Pixels of class id `VOID` do not count.
 
     `result()` is a dictionary that Keras spreads over the logs: the scalars of `metrics.scores`
     (`mean_iou`, ...) and `iou_<class name>`.
@@ -37,7 +40,9 @@ class SegmentationScores(keras.metrics.Metric):
         size = len(self.class_names)
         truth = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         prediction = ops.reshape(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), (-1,))
-        counts = ops.bincount(truth * size + prediction, minlength=size * size)
+        # Pixels that do not count go to a bin of their own behind the matrix.
+        index = ops.where(truth == VOID, size * size, truth * size + prediction)
+        counts = ops.bincount(index, minlength=size * size + 1)[: size * size]
         self.confusion.assign_add(ops.cast(ops.reshape(counts, (size, size)), "int64"))
 
     def result(self) -> dict[str, keras.KerasTensor]:

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_muscle.data.records import VOID
+
 FOCAL_GAMMA = 2.0  # Lin et al. 2017, Focal Loss for Dense Object Detection, section 5.1
 # nnU-Net (Isensee et al. 2021) smooths its Dice by 1e-5 on sums over a batch; on the 0-20 pixels a
 # small muscle has here, 1 keeps the gradient of an absent class finite.
@@ -33,7 +35,7 @@ class SegmentationLoss(keras.losses.Loss):
     """Pixel-wise cross-entropy with its usual variants.
 
     Takes class ids, integers [B, H, W], and logits, float32 [B, H, W, K], and returns a scalar, the
-    mean over the batch.
+    mean over the batch's pixels. Pixels of class id `VOID` do not count.
 
     Args:
         kind: "cross_entropy"; "cross_entropy_dice", which adds 1 - the mean soft Dice of the muscle
@@ -60,15 +62,17 @@ class SegmentationLoss(keras.losses.Loss):
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         labels = ops.cast(y_true, "int32")
+        void = labels == VOID
+        labels = ops.where(void, 0, labels)
         logits = ops.cast(y_pred, "float32")
         per_pixel = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         if self.kind == "focal":
             per_pixel = (1.0 - ops.exp(-per_pixel)) ** FOCAL_GAMMA * per_pixel
-        weights = self._pixel_weights(labels)
+        weights = ops.where(void, 0.0, self._pixel_weights(labels))
         # All pixels ignored is a loss of 0, not a division by 0.
         loss = ops.sum(per_pixel * weights) / ops.maximum(ops.sum(weights), 1e-6)
         if self.kind == "cross_entropy_dice":
-            loss = loss + self._dice_loss(labels, logits)
+            loss = loss + self._dice_loss(labels, logits, void)
         # Keras divides by the number of GPUs what it reduces itself, and takes a scalar as it is.
         return ops.reshape(loss, (1,))
 
@@ -80,12 +84,14 @@ class SegmentationLoss(keras.losses.Loss):
             weights = ops.where(labels == 0, 0.0, weights)
         return weights
 
-    def _dice_loss(self, labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    def _dice_loss(
+        self, labels: keras.KerasTensor, logits: keras.KerasTensor, void: keras.KerasTensor
+    ) -> keras.KerasTensor:
         class_count = logits.shape[-1]
         probability = ops.softmax(logits)[..., 1:]  # [B, H, W, K-1]
         truth = ops.one_hot(labels, class_count)[..., 1:]
-        if self.ignore_background:
-            probability = ops.where(ops.expand_dims(labels, -1) == 0, 0.0, probability)
+        ignored = labels == 0 if self.ignore_background else void  # a void label became 0
+        probability = ops.where(ops.expand_dims(ignored, -1), 0.0, probability)
         overlap = ops.sum(probability * truth, axis=(0, 1, 2))  # [K-1]
         size = ops.sum(probability, axis=(0, 1, 2)) + ops.sum(truth, axis=(0, 1, 2))
         return 1.0 - ops.mean((2.0 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH))

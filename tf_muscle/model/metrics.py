@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tf_muscle.data.records import VOID
+
 # A model that finds less than this share of the foreground pixels is called background only.
 BACKGROUND_ONLY_RECALL = 0.01
 
@@ -18,14 +20,15 @@ def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, class_count: int
     """Counts pixels by true class (rows) and predicted class (columns).
 
     Args:
-        truth: class ids of any shape, integers in 0..K-1.
+        truth: class ids of any shape, integers in 0..K-1, or `VOID` for pixels that do not count.
         prediction: class ids of the same shape.
         class_count: K.
 
     Returns:
         int64 [K, K].
     """
-    index = truth.astype(np.int64).ravel() * class_count + prediction.astype(np.int64).ravel()
+    counted = truth != VOID
+    index = truth[counted].astype(np.int64) * class_count + prediction[counted].astype(np.int64)
     return np.bincount(index, minlength=class_count**2).reshape(class_count, class_count)
 
 
@@ -90,7 +93,7 @@ def floor_mean_iou(pixel_counts: np.ndarray) -> float:
         the report's validation set, 10 of whose 13 trials ended there.
     """
     occurring = np.count_nonzero(pixel_counts[1:]) + 1
-    return float(pixel_counts[0] / pixel_counts.sum() / occurring)
+    return float(pixel_counts[0] / max(pixel_counts.sum(), 1) / occurring)
 
 
 def is_background_only(confusion: np.ndarray) -> bool:

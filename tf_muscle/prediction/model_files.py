@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed
 from tf_muscle.run_folder import RunFolder, find_run, read_options
 
@@ -21,7 +22,7 @@ class Loaded:
 
     forward: Callable[[np.ndarray], np.ndarray]
     class_names: tuple[str, ...]
-    image_size: int
+    geometry: Geometry
 
 
 def load_model(model: str | Path, image_size: int | None, *, other_sizes: bool) -> Loaded:
@@ -70,7 +71,8 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
             "(None, H, W, K): give a model that segments RGB photos, such as best.keras of a run"
         )
     run = RunFolder(path.parent)
-    trained_size = read_options(run).get("image_size") if run.config.is_file() else None
+    options = read_options(run) if run.config.is_file() else {}
+    trained_size = options.get("image_size")
     fixed_size = input_shape[1]
     size = image_size or fixed_size or trained_size or DEFAULT_IMAGE_SIZE
     if fixed_size and (input_shape[1:3] != (size, size) or other_sizes):
@@ -84,7 +86,8 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
         return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
 
     class_names = _class_names(run, output_shape[-1])
-    return Loaded(lambda images: forward(images).numpy(), class_names, size)
+    geometry = Geometry(options.get("resize", "pad"), size)
+    return Loaded(lambda images: forward(images).numpy(), class_names, geometry)
 
 
 def _class_names(run: RunFolder, class_count: int) -> tuple[str, ...]:
@@ -123,7 +126,10 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
         ) from error
     recorded = getattr(servable, "image_size", None)
     size = image_size or (int(recorded) if recorded is not None else DEFAULT_IMAGE_SIZE)
-    return Loaded(functools.partial(_probabilities, servable, signature), class_names, size)
+    resize = getattr(servable, "resize", None)
+    # What was exported before it was recorded was trained on stretched photos.
+    geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
+    return Loaded(functools.partial(_probabilities, servable, signature), class_names, geometry)
 
 
 def _probabilities(servable: Any, signature: Any, images: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tf_muscle.data.records import VOID
+
 # Index = class id. Background and the first seven classes have the colours of Okabe and Ito, Color
 # Universal Design (2008). The first three are those that stay furthest apart, and from skin of any
 # shade, when tinted over it and seen with protanopia, deuteranopia or neither. The others were
@@ -35,14 +37,15 @@ def overlay(
 
     Args:
         image: RGB, uint8 [H, W, 3].
-        mask: class ids, uint8 [H, W].
+        mask: class ids, uint8 [H, W]; `VOID` stays as it is, too.
         alpha: of the tint, 0 (none) to 1 (opaque).
         contours: draw opaque outlines, within the region, so that small muscles stay visible.
 
     Returns:
         RGB, uint8 [H, W, 3].
     """
-    muscle = mask != 0  # few of the pixels, [P] of them, so the others are not calculated
+    # Few of the pixels, [P] of them, so the others are not calculated.
+    muscle = (mask != 0) & (mask != VOID)
     opacity = np.full((np.count_nonzero(muscle), 1), alpha)
     if contours:
         # In proportion to the photo, so that it looks as thick at every size: 2 pixels at 256.

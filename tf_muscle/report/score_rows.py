@@ -17,6 +17,7 @@ SCORE_LABELS = {
     "foreground_pixel_accuracy": "foreground pixel accuracy",
     "pixel_accuracy": "pixel accuracy",
 }
+OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou")  # beside those at the network's size
 PERCENT = {"mean_class_accuracy", "foreground_pixel_accuracy", "pixel_accuracy"}
 
 
@@ -37,6 +38,16 @@ def score_rows(
         if published_beside and score in published.SCORES:
             beside = dict(zip(SPLIT_LABELS, published.SCORES[score], strict=True))
             yield f"{label}, published", *(beside[split] for split in metrics)
+    if any("own_size" in record for record in metrics.values()):
+        for score in OWN_SIZE_SCORES:
+            label = f"{SCORE_LABELS[score]} at the photos' own size"
+            yield (
+                label,
+                *(
+                    _score_cell(record["own_size"], score, split) if "own_size" in record else ""
+                    for split, record in metrics.items()
+                ),
+            )
     floors = (f"{record['floor_mean_iou']:.4f}" for record in metrics.values())
     yield "floor of mIoU", *floors
     yield "images", *(str(record["image_count"]) for record in metrics.values())

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from tf_muscle.atomic import replacing
+from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch
@@ -149,7 +150,7 @@ def model_card(
         f"# {name}",
         f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
         f"photo its class: {class_names}.",
-        usage or _saved_model_usage(name, options["image_size"]),
+        usage or _saved_model_usage(name, Geometry(options["resize"], options["image_size"])),
         "## How well it does",
         markdown_table(score_rows(metrics, synthetic=synthetic)),
         _interval_note(metrics, synthetic),
@@ -162,16 +163,31 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _saved_model_usage(name: str, size: int) -> str:
+def preparation(geometry: Geometry) -> str:
+    """How a photo is brought to the model's size, as a sentence for whoever calls an export."""
+    size = geometry.size
+    if geometry.resize == "stretch":
+        return (
+            f"It was trained on photos stretched to {size}x{size} (bilinear), so stretch yours, "
+            "and resize the result back to the photo."
+        )
+    return (
+        f"It was trained on photos whose longer side was resized to {size} pixels (bilinear), in "
+        f"the middle of a {size}x{size} square of RGB {PADDING}, so do the same with yours, and "
+        "cut the photo's part out of the result."
+    )
+
+
+def _saved_model_usage(name: str, geometry: Geometry) -> str:
     return (
         "```python\nimport tensorflow as tf\n\n"
         f'model = tf.saved_model.load("{name}")\n'
         'result = model.signatures["serving_default"](images=photos)\n```\n\n'
-        "`photos` is uint8 RGB [B, H, W, 3], as decoded: the model scales the values itself. It "
-        f"takes any height and width; it was trained at {size}x{size} (the variable `image_size`), "
-        "so photos of about that size do best. `class_ids` of the result is uint8 [B, H, W], "
+        "`photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. "
+        f"{preparation(geometry)} The variables `image_size`, `resize` and `padding` of `model` "
+        "tell it; other sizes are taken, too. `class_ids` of the result is uint8 [B, H, W], "
         "`probabilities` float32 [B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG "
-        "or PNG files instead."
+        "or PNG files instead. `examples/tensorflow_client.py` in the project does all of it."
     )
 
 
