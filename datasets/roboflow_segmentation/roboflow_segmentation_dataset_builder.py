@@ -28,9 +28,9 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
     """Which export to prepare and how to read it.
 
     The name, and with it the folder of the prepared data, follows from the export's content:
-    "0123456789abcdef", then "-seed7", "-leakage" and "-test" where those options are set. A changed export
-    therefore never meets the data prepared from the old one. Constructing a config reads every file
-    of the export once (3,000 files: 0.3 s).
+    "0123456789abcdef", then "-seed7", "-leakage" and "-test" where those options are set. A changed
+    export therefore never meets the data prepared from the old one. Constructing a config reads
+    every file of the export once (3,000 files: 0.3 s).
 
     Attributes:
         name: not an argument.

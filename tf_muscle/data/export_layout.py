@@ -71,9 +71,10 @@ def find_root_in_zip(names: Collection[PurePosixPath], path: Path) -> PurePosixP
     if isinstance(root, PurePosixPath):
         return root
     if root:
+        told = listed([str(other) for other in root])
         raise UserError(
-            f"{path} holds {len(root)} exports, {listed([str(other) for other in root])}; unpack it "
-            "and give the folder of one of them."
+            f"{path} holds {len(root)} exports, {told}; unpack it and give the folder of one of "
+            "them."
         )
     if not any(str(name) in ANNOTATIONS for name in names):
         raise _no_export(path)
@@ -175,7 +176,7 @@ def _only_root(found: Sequence[_SplitFolder]) -> PurePosixPath | list[PurePosixP
     parents = {one.parent for one in likely}
     roots = {parent for parent in parents if not parents & set(parent.parents)}
     if len(roots) > 1:
-        roots = roots & {one.parent for one in likely if one.annotated} 
+        roots = roots & {one.parent for one in likely if one.annotated}
     return roots.pop() if len(roots) == 1 else sorted(roots)
 
 

@@ -57,7 +57,8 @@ def read_export(
         if split not in folders:
             present = listed([folder.name for folder in folders.values()])
             raise UserError(
-                f"{root.resolve().name} has no {split} folder, only {present}; ask for one of these."
+                f"{root.resolve().name} has no {split} folder, only {present}; ask for one of "
+                "these."
             )
         folders = {split: folders[split]}
     _check_links(root, list(folders.values()))
@@ -114,8 +115,8 @@ def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
         return []
     named = listed([f"{video} ({', '.join(names)})" for video, names in shared.items()])
     return [
-        f"Frames of one video in more than one split ({len(shared)}): {named}; scores tell of other "
-        "moments of the same videos, and are too good where frames are neighbours, which "
+        f"Frames of one video in more than one split ({len(shared)}): {named}; scores tell of "
+        "other moments of the same videos, and are too good where frames are neighbours, which "
         "`python -m tf_muscle.inspect` finds and its --resplit mends in a copy."
     ]
 

@@ -23,7 +23,7 @@ def shared_sources(splits: Mapping[str, Sequence[Example]]) -> dict[str, list[st
 
 
 def shared_videos(splits: Mapping[str, Sequence[Example]]) -> dict[str, list[str]]:
-    """Finds the videos with frames in more than one split: how their names start -> those splits."""
+    """Finds the videos with frames in more than one split: start of their names -> those splits."""
     frames = find_frames({example.source_name for found in splits.values() for example in found})
     found: dict[str, set[str]] = defaultdict(set)
     for split, examples in splits.items():
@@ -100,20 +100,22 @@ def set_aside_note(
 def _whole(groups: Mapping[str, list[str]], missing: Sequence[str], seed: int) -> dict[str, str]:
     """Source -> split, with no group in two splits; empty if too little is left to train on."""
     wanted = max(1, round(HELD_OUT * sum(map(len, groups.values()))))
-    # Of a fitting size first, so that one long video does not make a split too large.
-    ranked = sorted(_ranked(groups, seed), key=lambda name: max(len(groups[name]), wanted))
-    chosen = {source: "train" for group in groups.values() for source in group}
-    counts = dict.fromkeys(missing, 0)
-    for split in missing:
-        for name in list(ranked):
-            size = len(groups[name])
-            if counts[split] >= wanted or (counts[split] and size > wanted):
-                break
-            chosen.update(dict.fromkeys(groups[name], split))
-            counts[split] += size
-            ranked.remove(name)
-    left = len(chosen) - sum(counts.values())
-    return chosen if min(counts.values()) and left >= max(counts.values()) else {}
+    for enough in (wanted, wanted // 2, wanted // 4):
+        chosen = {source: "train" for group in groups.values() for source in group}
+        counts = dict.fromkeys(missing, 0)
+        # Of a fitting size first, so that one long video does not make a split too large.
+        ranked = sorted(_ranked(groups, seed), key=lambda name: max(len(groups[name]), enough))
+        for split in missing:
+            while ranked and counts[split] < enough:
+                size = len(groups[ranked[0]])
+                if counts[split] and size > enough:
+                    break
+                chosen.update(dict.fromkeys(groups[ranked.pop(0)], split))
+                counts[split] += size
+        left = len(chosen) - sum(counts.values())
+        if min(counts.values()) and left >= max(counts.values()):
+            return chosen
+    return {}
 
 
 def _cut(groups: Mapping[str, list[str]], missing: Sequence[str], seed: int) -> dict[str, str]:
