@@ -225,7 +225,8 @@ def test_frames_in_two_splits_are_told(mask_export: Path) -> None:
         (photo, mask) = sorted((mask_export / split).glob("*.rf.0[15]*"))
         photo.rename(photo.with_name(f"frame_{number:04}_jpg.rf.1.jpg"))
         mask.rename(mask.with_name(f"frame_{number:04}_jpg.rf.1_mask.png"))
-    assert "in more than one split (1): frame_ (train, test);" in read_export(mask_export).notes[-1]
+    (note,) = read_export(mask_export).notes
+    assert "neighbouring frame of the same video in another split (1): frame_0002_jpg; s" in note
 
 
 def test_split_folders_without_class_list_or_annotations(
@@ -405,7 +406,7 @@ def test_real_mask_export(real_export: Callable[[str], Path]) -> None:
     assert export.class_names[:2] == ("background", "Road")
     assert export.baked_augmentation == ("noise", "crop")
     assert export.stretched
-    assert "split (1): frame_ (train, valid, test)" in export.notes[-1]
+    assert "neighbouring frame of the same video in another split (46): " in export.notes[-1]
     assert "Randomly crop between 0 and 54 percent of the image" in export.notes[1]
     # 13 photos without annotation have a 1920x1080 mask beside their 640x640 image.
     assert "(13)" in export.notes[0]

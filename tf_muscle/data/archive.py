@@ -127,8 +127,8 @@ def _covered(sizes: dict[str, int], opened: Callable[[str], IO[bytes]]) -> dict[
         }
         if COCO_FILE in chosen and chosen < set(files):
             # Others are covered where an entry leads to them: see `coco_names`.
-            with opened(f"{folder}/{COCO_FILE}") as file:
-                chosen |= named_files(file.read(), files)
+            with opened(f"{folder}/{COCO_FILE}") as annotations:
+                chosen |= named_files(annotations.read(), files)
         covered |= {f"{split}/{file}": f"{folder}/{file}" for file in chosen}
     return covered
 

@@ -21,7 +21,13 @@ from tf_muscle.data.pixels import check_headers, check_pixels, read_mask
 from tf_muscle.data.records import SPLITS, Example, Export
 from tf_muscle.data.roboflow_readme import README, read_baked_augmentation, read_stretched
 from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, split_of
-from tf_muscle.data.splitting import set_aside, set_aside_note, shared_sources, shared_videos
+from tf_muscle.data.splitting import (
+    FRAMES_NOTE,
+    leaking_frames,
+    set_aside,
+    set_aside_note,
+    shared_sources,
+)
 from tf_muscle.errors import UserError, listed, printable
 
 __all__ = [
@@ -110,14 +116,12 @@ def _with_missing_splits(
 
 
 def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
-    shared = shared_videos(splits)
-    if not shared:
+    leaking = leaking_frames(splits)
+    if not leaking:
         return []
-    named = listed([f"{video} ({', '.join(names)})" for video, names in shared.items()])
     return [
-        f"Frames of one video in more than one split ({len(shared)}): {named}; scores tell of "
-        "other moments of the same videos, and are too good where frames are neighbours, which "
-        "`python -m tf_muscle.inspect` finds and its --resplit mends in a copy."
+        f"{FRAMES_NOTE} ({len(leaking)}): {listed(leaking)}; scores of them are too good, and "
+        "`python -m tf_muscle.inspect` with --resplit writes a copy in which frames stay together."
     ]
 
 

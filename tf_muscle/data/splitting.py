@@ -5,12 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from tf_muscle.data.records import Example
-from tf_muscle.data.video_frames import find_frames, videos_of
+from tf_muscle.data.video_frames import NEIGHBOUR_STEPS, find_frames, neighbours, videos_of
 from tf_muscle.errors import UserError, listed
 
 HELD_OUT = 0.1  # of the sources, for each of valid and test: 80/10/10
 PIECES = 10  # that a video is cut into
-GAP = 2  # neighbouring frames beside a cut, which are left out; see inspection.leakage
+FRAMES_NOTE = (
+    "Photos of valid and test with a neighbouring frame of the same video in another split"
+)
 
 
 def shared_sources(splits: Mapping[str, Sequence[Example]]) -> dict[str, list[str]]:
@@ -35,6 +37,18 @@ def shared_videos(splits: Mapping[str, Sequence[Example]]) -> dict[str, list[str
         for video, names in sorted(found.items())
         if len(names) > 1
     }
+
+
+def leaking_frames(splits: Mapping[str, Sequence[Example]]) -> list[str]:
+    """The sources of valid and test that are neighbouring frames of one in another split."""
+    split_of = {e.source_name: split for split, examples in splits.items() for e in examples}
+    found = {
+        name
+        for pair in neighbours(find_frames(split_of))
+        for name in pair
+        if split_of[pair[0]] != split_of[pair[1]] and split_of[name] != "train"
+    }
+    return sorted(found)
 
 
 def set_aside(
@@ -151,7 +165,9 @@ def _cut_one(group: Sequence[str], missing: Sequence[str], draw: int) -> dict[st
         splits[start:stop] = [split] * (stop - start)
         ends.append((start, stop))
     held_out = sum(stop - start for start, stop in ends)
-    for gap in range(GAP, 0, -1):  # a smaller one where little would be left to train on
+    for gap in range(
+        NEIGHBOUR_STEPS, 0, -1
+    ):  # a smaller one where little would be left to train on
         beside = {
             place
             for start, stop in ends

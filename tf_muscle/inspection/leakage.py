@@ -10,23 +10,17 @@ ten. Of 250,000 pairs of different photos from different splits the nearest lies
 frames of one video that a person would call the same picture lie at 12 to 50.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tf_muscle.data.splitting import GAP
-from tf_muscle.data.video_frames import find_frames, step_of
+from tf_muscle.data.video_frames import find_frames, neighbours
 from tf_muscle.inspection.measure import ImageFacts
 
 NEAR = 24  # of 256 bits: the copies above, and no different photos, not even of one scene
-
-# Two frames apart by at most two numbers: in two public exports that holds for 168 of the 170
-# frames that were held out. Where a video's frames are numbered in larger steps (every tenth
-# frame), the step counts as one, up to one second of ordinary video.
-NEIGHBOUR_STEPS = GAP
-LARGEST_STEP = 30
 
 
 @dataclass(frozen=True)
@@ -81,19 +75,14 @@ def _distance(hashes: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def neighbouring_frames(images: Sequence[ImageFacts]) -> np.ndarray:
     """Pairs whose names are those of neighbouring frames: `frames` of `Links`."""
-    videos: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    frames = find_frames({image.example.source_name for image in images})
+    by_name: dict[str, list[int]] = defaultdict(list)
     for index, image in enumerate(images):
-        if frame := frames.get(image.example.source_name):
-            videos[frame.video][frame.number].append(index)
-    pairs = []
-    for by_number in videos.values():
-        numbers = sorted(by_number)
-        reach = NEIGHBOUR_STEPS * min(step_of(numbers), LARGEST_STEP)
-        for position, number in enumerate(numbers):
-            for later in numbers[position + 1 : position + 1 + NEIGHBOUR_STEPS]:
-                if later - number <= reach:
-                    pairs += [(i, j) for i in by_number[number] for j in by_number[later]]
+        by_name[image.example.source_name].append(index)
+    pairs = [
+        pair
+        for one, other in neighbours(find_frames(by_name))
+        for pair in itertools.product(by_name[one], by_name[other])
+    ]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
