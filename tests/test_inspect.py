@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -123,6 +124,32 @@ def test_refuses_what_training_refuses(name: str) -> None:
     assert (by_training is None) == ("/" not in name)
 
 
+def test_unlabelled_pixels(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They count as no class, as no speck and as no frame."""
+    spoilt = Path(shutil.copytree(export, tmp_path / "gym"))
+    pixels = 0
+    for number, path in enumerate(sorted((spoilt / "train").glob("*_mask.png"))):
+        mask = np.array(Image.open(path))
+        mask[[0, -1]] = mask[:, [0, -1]] = 255
+        mask[10, 10] = 255
+        if number == 0:
+            mask[:] = 255
+        pixels += int((mask != 255).sum())
+        Image.fromarray(mask).save(path)
+    options = [str(spoilt), "--out", str(tmp_path / "page")]
+    assert run_command(main, options) == 2
+    assert "--ignore 255" in capsys.readouterr().err
+    assert run_command(main, [*options, "--ignore", "255"]) == 0
+    record = json.loads((tmp_path / "page" / "inspection.json").read_text())
+    assert sum(record["splits"]["train"]["pixels"].values()) == pixels
+    sentences = [one["sentence"] for one in record["findings"]]
+    assert any("--ignore 255" in sentence for sentence in sentences)
+    assert run_command(main, [*options[:-1], str(tmp_path / "other"), "--ignore", "0"]) == 2
+    assert "--ignore must lie between 1 and 255, got 0" in capsys.readouterr().err
+
+
 def test_needs_no_tensorflow(export: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from tf_muscle.inspect import main; "
@@ -136,5 +163,5 @@ def test_needs_no_tensorflow(export: Path, tmp_path: Path) -> None:
 def test_help_names_the_options() -> None:
     command = [sys.executable, "-m", "tf_muscle.inspect", "--help"]
     helped = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for option in ("EXPORT", "--out", "--resplit", "--split_seed"):
+    for option in ("EXPORT", "--out", "--resplit", "--split_seed", "--ignore"):
         assert option in helped

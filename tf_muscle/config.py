@@ -44,7 +44,8 @@ class DataConfig:
     square up, stretch distorts it as the report did. auto pads, unless the export's README says
     that Roboflow stretched its photos to a square."""
     ignore: int | None = None
-    """Mask value of pixels that nobody labelled, such as 255: left out of loss and scores."""
+    """Value of mask pixels that nobody labelled, such as 255, or id of the COCO category that marks
+    them: left out of the loss and the scores."""
     split_seed: int = 0
     """Decides which photos become valid and test when the export has only train/."""
     allow_leakage: bool = False

@@ -12,12 +12,15 @@ from tf_muscle.errors import UserError
 from tf_muscle.run_folder import default_name, write_json
 
 
-def read_as_training_does(root: Path, split_seed: int) -> tuple[Export, str | None]:
+def read_as_training_does(
+    root: Path, split_seed: int, ignore: int | None = None
+) -> tuple[Export, str | None]:
     """Reads and checks an export with the very functions that training calls.
 
     Args:
         root: from `open_export`.
         split_seed: as in training.
+        ignore: as in training.
 
     Returns:
         The export, and why training refuses it unless leakage is allowed, None if it does not.
@@ -29,17 +32,21 @@ def read_as_training_does(root: Path, split_seed: int) -> tuple[Export, str | No
 
     refusal = None
     try:
-        export = read_export(root, split_seed=split_seed)
+        export = read_export(root, split_seed=split_seed, ignore=ignore)
     except UserError as error:
         # Leakage is a finding among others; whatever else is wrong is refused here again.
-        export = read_export(root, split_seed=split_seed, allow_leakage=True)
+        export = read_export(root, split_seed=split_seed, allow_leakage=True, ignore=ignore)
         refusal = str(error)
     check_pixels(export)
     return export, refusal
 
 
 def inspect(
-    data: str, out: Path, resplit: Path | None = None, split_seed: int = 0
+    data: str,
+    out: Path,
+    resplit: Path | None = None,
+    split_seed: int = 0,
+    ignore: int | None = None,
 ) -> list[tuple[str, str]]:
     """Writes the page and the JSON of an inspection, and on request a copy with another split.
 
@@ -48,6 +55,7 @@ def inspect(
         out: folder to write, in one move; must not exist.
         resplit: folder for the copy; must not exist.
         split_seed: of the splits that are missing, as in training, and of the new one.
+        ignore: value of mask pixels that nobody labelled, as in training.
 
     Returns:
         (severity, sentence) of each finding, the gravest first.
@@ -72,7 +80,7 @@ def inspect(
     from tf_muscle.inspection.statistics import inspection_record
 
     with open_export(path) as root:
-        export, refusal = read_as_training_does(root, split_seed)
+        export, refusal = read_as_training_does(root, split_seed, ignore)
         surveyed = survey(export)
         links = find_links(surveyed.images)
         findings = find(Evidence(surveyed, links, refusal))
@@ -130,12 +138,17 @@ def main(argv: Sequence[str]) -> int:
         default=0,
         help="Of the splits that the export lacks, as in training, and of --resplit.",
     )
+    parser.add_argument(
+        "--ignore",
+        type=int | None,
+        help="Value of mask pixels that nobody labelled, such as 255, as in training.",
+    )
     options = parse(parser, argv)
     data = options["export"]
     name = Path(data).resolve().name.removesuffix(".zip")
     out = Path(options["out"] or Path("inspections") / default_name(name))
     resplit = Path(options["resplit"]) if options["resplit"] else None
-    findings = inspect(data, out, resplit, options["split_seed"])
+    findings = inspect(data, out, resplit, options["split_seed"], options["ignore"])
     for severity, sentence in findings:
         print(f"{severity}: {sentence}")
     print(f"written to {out / 'inspection.html'}")

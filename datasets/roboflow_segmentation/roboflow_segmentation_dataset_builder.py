@@ -17,6 +17,7 @@ from tf_muscle.data.roboflow import (
     read_export,
     read_mask,
 )
+from tf_muscle.data.stored_photos import bytes_or_pixels
 from tf_muscle.errors import UserError
 
 from .preparation_lock import exclusive_preparation
@@ -28,9 +29,9 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
     """Which export to prepare and how to read it.
 
     The name, and with it the folder of the prepared data, follows from the export's content:
-    "0123456789abcdef", then "-seed7", "-leakage" and "-test" where those options are set. A changed
-    export therefore never meets the data prepared from the old one. Constructing a config reads
-    every file of the export once (3,000 files: 0.3 s).
+    "0123456789abcdef", then "-seed7", "-leakage", "-ignore255" and "-test" where those options are
+    set. A changed export therefore never meets the data prepared from the old one. Constructing a
+    config reads every file of the export once (3,000 files: 0.3 s).
 
     Attributes:
         name: not an argument.
@@ -40,6 +41,8 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
             known only when the data are prepared; until then the name starts with "manual".
         split_seed: of the 80/10/10 split of an export that has a train folder only.
         allow_leakage: accept an export that has one photo in two splits.
+        ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
+            them; the prepared masks hold 255 there.
         split: prepare the folder of this split alone, whole; by default all three.
 
     Raises:
@@ -52,6 +55,7 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
     export_dir: str | os.PathLike[str] | None = None
     split_seed: int = 0
     allow_leakage: bool = False
+    ignore: int | None = None
     split: str | None = None
 
     def __post_init__(self) -> None:
@@ -63,6 +67,8 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
             self.name += f"-seed{self.split_seed}"
         if self.allow_leakage:
             self.name += "-leakage"
+        if self.ignore is not None:
+            self.name += f"-ignore{self.ignore}"
         if self.split:
             self.name += f"-{self.split}"
 
@@ -70,9 +76,10 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Semantic segmentation data sets exported from Roboflow."""
 
-    VERSION = tfds.core.Version("1.1.0")  # raise it when the same export is read differently
+    VERSION = tfds.core.Version("2.0.0")  # raise it when the same export is read differently
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
-        "1.1.0": "Frames of one video are not divided at random; more names of folders and files.",
+        "2.0.0": "Photos upright and without alpha as every decoder sees them; unlabelled pixels; "
+        "frames of a video stay together; more names of folders and files.",
         "1.0.0": "Initial release.",
     }
     BUILDER_CONFIGS: ClassVar[list[RoboflowSegmentationConfig]] = [
@@ -89,11 +96,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(doc="RGB, the bytes as exported."),
+                    "image": tfds.features.Image(
+                        doc="RGB, upright; the bytes as exported, or a PNG where decoders differ."
+                    ),
                     "segmentation_mask": tfds.features.LabeledImage(
                         labels=None,  # known when an export is read: see _split_generators
                         shape=(None, None, 1),
-                        doc="Class ids, 0 is background; as high and wide as the image.",
+                        doc="Class ids, 0 is background, 255 unlabelled; of the image's size.",
                     ),
                     "file_name": tfds.features.Text(doc="Of the image, unique in its split."),
                     "source_name": tfds.features.Text(doc="Shared by the copies of one photo."),
@@ -132,7 +141,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             yield (
                 example.file_name,
                 {
-                    "image": example.image_path,
+                    "image": bytes_or_pixels(example.image_path),
                     # An array, never the file: TensorFlow decodes a palette PNG to grey levels.
                     "segmentation_mask": read_mask(example)[..., None],
                     "file_name": example.file_name,
@@ -189,6 +198,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     root,
                     split_seed=config.split_seed,
                     allow_leakage=config.allow_leakage,
+                    ignore=config.ignore,
                     split=config.split,
                 )
                 self._pixel_counts = {
@@ -206,6 +216,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             export_dir=export_dir,
             split_seed=self.builder_config.split_seed,
             allow_leakage=self.builder_config.allow_leakage,
+            ignore=self.builder_config.ignore,
             split=self.builder_config.split,
         )
         asked = self.info.file_format

@@ -1,5 +1,6 @@
 """Tests of the TFDS builder, on the export in dummy_data/ and changed copies of it."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from tensorflow_datasets.scripts.cli import build, cli_utils
 
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 from roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
+from tf_muscle.data.image_files import decode_photo
 from tf_muscle.data.roboflow import Example
 from tf_muscle.errors import UserError
 
@@ -81,6 +83,79 @@ def test_examples_are_the_files_of_the_export(export: Path, data_dir: Path) -> N
             mask = Image.open(image.with_name(f"{image.stem}_mask.png"))
             np.testing.assert_array_equal(example["segmentation_mask"][..., 0], np.array(mask))
             assert example["source_name"].decode() == file_name.split(".rf.")[0]
+
+
+def write_photos(folder: Path) -> list[Path]:
+    """A photo of every mode that Pillow writes to JPEG and PNG, and turned ones, with masks."""
+    colours = np.random.default_rng(0).integers(0, 256, (3, 4, 4), np.uint8)
+    picture = Image.fromarray(colours).resize((32, 24), Image.Resampling.BICUBIC)
+    modes: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        "jpg": [("1", {}), ("L", {}), ("RGB", {}), ("CMYK", {}), ("YCbCr", {})],
+        "png": [
+            *((mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")),
+            ("P", {"bits": 2}),
+            ("P", {"transparency": 7}),
+            ("P", {"transparency": bytes(range(256))}),
+            ("L", {"transparency": 7}),
+            ("RGB", {"transparency": (1, 2, 3)}),
+        ],
+    }
+    for suffix in modes:
+        for orientation in range(2, 9):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            modes[suffix].append(("RGB", {"exif": exif}))
+    paths = []
+    for suffix, saved in modes.items():
+        for number, (mode, options) in enumerate(saved):
+            path = folder / f"{suffix}{number}.{suffix}"
+            if mode.startswith("I"):
+                levels = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+                image = Image.fromarray(levels)
+                image = image if mode == "I;16" else image.convert("I")
+            else:
+                image = picture if mode == "RGBA" else picture.convert("RGB").convert(mode)
+            image.save(path, **options)
+            blank = Image.new("L", Image.fromarray(decode_photo(path)).size)
+            blank.save(path.with_name(f"{path.stem}_mask.png"))
+            paths.append(path)
+    return paths
+
+
+def test_records_hold_what_prediction_sees(export: Path, data_dir: Path) -> None:
+    paths = write_photos(export / "train")
+    builder = prepared(export, data_dir)
+    stored = examples(builder, "train")
+    decoded = {
+        example["file_name"].decode(): example["image"]
+        for example in tfds.as_numpy(builder.as_dataset(split="train"))
+    }
+    copied = 0
+    for path in paths:
+        data = stored[path.name]["image"]
+        shown = decode_photo(path)
+        np.testing.assert_array_equal(decode_photo(io.BytesIO(data)), shown, path.name)
+        by_tensorflow = decoded[path.name].astype(int)
+        # TensorFlow decodes JPEGs by a faster transform; a PNG is lossless.
+        differ = np.abs(by_tensorflow - shown).max()
+        assert differ <= (4 if data.startswith(b"\xff\xd8") else 0), path.name
+        copied += data == path.read_bytes()
+    assert copied == 4 + 2  # JPEGs of modes 1 and YCbCr are grey and RGB ones; PNGs of L and RGB
+
+
+def test_unlabelled_pixels_are_stored_as_255(export: Path, data_dir: Path) -> None:
+    path = first_mask(export)
+    mask = np.array(Image.open(path))
+    mask[0, :3] = 200
+    Image.fromarray(mask).save(path)
+    with pytest.raises(UserError, match="--ignore 255"):
+        prepared(export, data_dir)
+    builder = prepared(export, data_dir, ignore=200)
+    stored = examples(builder, "train")[path.name.replace("_mask.png", ".jpg")]
+    expected = np.where(mask == 200, 255, mask)
+    np.testing.assert_array_equal(stored["segmentation_mask"][..., 0], expected)
+    assert sum(builder.info.metadata["pixel_counts"]["train"]) == 3 * 16 * 16 - 3
+    assert any("--ignore 200" in note for note in builder.info.metadata["notes"])
 
 
 def test_palette_masks_are_stored_by_index(export: Path, data_dir: Path) -> None:
@@ -217,6 +292,9 @@ def test_config_name_carries_what_changes_the_data(export: Path) -> None:
     options: dict[str, Any] = {"split_seed": 7, "allow_leakage": True}
     assert RoboflowSegmentationConfig(export_dir=export, **options).name == f"{name}-seed7-leakage"
     assert RoboflowSegmentationConfig(**options).name == "manual-seed7-leakage"
+    options["ignore"] = 255
+    named = RoboflowSegmentationConfig(export_dir=export, **options).name
+    assert named == f"{name}-seed7-leakage-ignore255"
 
 
 def test_split_seed_reaches_the_split(export: Path, data_dir: Path) -> None:

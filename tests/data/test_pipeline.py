@@ -11,16 +11,19 @@ from PIL import Image
 from tf_muscle.config import AugmentConfig
 from tf_muscle.data import pipeline
 from tf_muscle.data.augment import Augmenter
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.pipeline import (
     as_arrays,
     batches_per_epoch,
     evaluation_batches,
+    load_masks,
     load_split,
     training_batches,
 )
 from tf_muscle.data.prepare import prepare
 
 COUNT, SIZE = 10, 32
+GEOMETRY = Geometry("pad", SIZE)
 NO_CHANGE = AugmentConfig(horizontal_flip=0, vertical_flip=0, shear=0, grayscale=0, blur=0, noise=0)
 # Width and height of the photos; the first is the model's size already.
 SIZES = [(SIZE, SIZE), (100, 80), (47, 51), (20, 33)]
@@ -156,9 +159,11 @@ def builder(export: Path, tmp_path_factory: pytest.TempPathFactory) -> tfds.core
     return prepare(export, data_dir=tmp_path_factory.mktemp("tfds"))
 
 
-def test_photos_are_resized_as_pillow_does(export: Path, builder: tfds.core.DatasetBuilder) -> None:
+def test_photos_are_stretched_as_pillow_does(
+    export: Path, builder: tfds.core.DatasetBuilder
+) -> None:
     """Bilinear with antialiasing for photos, nearest for masks."""
-    examples = load_split(builder, "train", SIZE)
+    examples = load_split(builder, "train", Geometry("stretch", SIZE))
     assert examples.element_spec["image"] == tf.TensorSpec((SIZE, SIZE, 3), tf.uint8)
     assert examples.element_spec["mask"] == tf.TensorSpec((SIZE, SIZE), tf.uint8)
     assert int(examples.cardinality()) == len(SIZES)
@@ -167,31 +172,53 @@ def test_photos_are_resized_as_pillow_does(export: Path, builder: tfds.core.Data
     for image, mask, name in zip(images, masks, names, strict=True):
         path = export / "train" / name
         with Image.open(path) as photo:
-            expected = np.array(photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR)).astype(int)
-            if photo.size == (SIZE, SIZE):
-                np.testing.assert_array_equal(image, expected)
-        assert np.abs(image - expected).max() <= 1
+            expected = np.array(photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+        np.testing.assert_array_equal(image, expected)
         with Image.open(path.with_name(f"{path.stem}_mask.png")) as stored:
             nearest = np.array(stored.resize((SIZE, SIZE), Image.Resampling.NEAREST))
         np.testing.assert_array_equal(mask, nearest)
         assert set(np.unique(mask)) == {0, 3}
 
 
+def test_photos_are_padded_as_by_hand(export: Path, builder: tfds.core.DatasetBuilder) -> None:
+    images, masks, names = as_arrays(load_split(builder, "train", Geometry("pad", SIZE)))
+    wide = names.index("train1_png.rf.0.png")  # 100x80: 32x26, three rows above and below
+    assert (images[wide, :3] == (124, 116, 104)).all()
+    assert (images[wide, 29:] == (124, 116, 104)).all()
+    assert (masks[wide, [0, 1, 2, 29, 30, 31]] == 255).all()
+    with Image.open(export / "train" / names[wide]) as photo:
+        expected = np.array(photo.resize((32, 26), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(images[wide, 3:29], expected)
+    assert set(np.unique(masks[wide, 3:29])) == {0, 3}
+    square = names.index("train0_png.rf.0.png")
+    assert (masks[square] != 255).all()
+
+
+def test_masks_come_at_their_own_size_in_the_order_of_the_photos(
+    export: Path, builder: tfds.core.DatasetBuilder
+) -> None:
+    _, _, names = as_arrays(load_split(builder, "train", GEOMETRY))
+    for name, mask in zip(names, load_masks(builder, "train").as_numpy_iterator(), strict=True):
+        path = export / "train" / name
+        with Image.open(path.with_name(f"{path.stem}_mask.png")) as stored:
+            np.testing.assert_array_equal(mask, np.array(stored))
+
+
 def test_order_is_fixed(builder: tfds.core.DatasetBuilder) -> None:
-    examples = load_split(builder, "valid", SIZE)
+    examples = load_split(builder, "valid", GEOMETRY)
     names = as_arrays(examples)[2]
     assert as_arrays(examples)[2] == names  # the second time from the cache
-    assert as_arrays(load_split(builder, "valid", 48))[2] == names
+    assert as_arrays(load_split(builder, "valid", Geometry("pad", 48)))[2] == names
 
 
 def test_photos_too_many_for_the_memory_are_cached_on_disk(
     builder: tfds.core.DatasetBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline.tempfile, "tempdir", str(tmp_path))
-    in_memory = load_split(builder, "train", SIZE)
+    in_memory = load_split(builder, "train", GEOMETRY)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(pipeline, "MEMORY_CACHE_BYTES", 2 * 4 * SIZE**2)  # two of four photos
-    on_disk = load_split(builder, "train", SIZE)
+    on_disk = load_split(builder, "train", GEOMETRY)
     for _ in range(2):  # written, then read
         for ours, expected in zip(as_arrays(on_disk), as_arrays(in_memory), strict=True):
             np.testing.assert_array_equal(ours, expected)

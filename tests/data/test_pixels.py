@@ -139,6 +139,7 @@ def test_id_that_is_not_listed(mask_export: Path, refusal: Refusal) -> None:
     assert "does not list (2)" in message
     assert f"{MASK} (id 3, 255), test/chest_jpg.rf.05_mask.png (id 3, 255)" in message
     assert "together again" in message
+    assert "--ignore 255" in message
 
 
 def test_masks_of_background_only(mask_export: Path, refusal: Refusal) -> None:

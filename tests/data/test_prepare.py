@@ -11,7 +11,8 @@ import pytest
 import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
-from tf_muscle.data.prepare import prepare
+from tf_muscle.config import DataConfig
+from tf_muscle.data.prepare import load_builder, prepare
 from tf_muscle.errors import UserError
 
 DUMMY_DATA = Path(__file__).parents[2] / "datasets" / "roboflow_segmentation" / "dummy_data"
@@ -31,9 +32,12 @@ def test_first_call_prepares_in_silence(
 
 
 def test_options_reach_the_config(tmp_path: Path) -> None:
-    builder = prepare(DUMMY_DATA, split_seed=3, allow_leakage=True, data_dir=str(tmp_path))
-    assert builder.builder_config.split_seed == 3
-    assert builder.builder_config.allow_leakage
+    options = {"split_seed": 3, "allow_leakage": True, "ignore": 200, "data_dir": str(tmp_path)}
+    config = DataConfig(data=str(DUMMY_DATA), **options)
+    for builder in (prepare(DUMMY_DATA, **options), load_builder(config)):
+        assert builder.builder_config.split_seed == 3
+        assert builder.builder_config.allow_leakage
+        assert builder.builder_config.ignore == 200
 
 
 def test_unusable_export_leaves_nothing(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def small_run(small_export: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     model.get_layer(CORE).get_layer(HEAD).bias.assign([3 * spread, 0, 0, 0])
     model.save(run.model)
     options = {
-        "data": str(small_export), "image_size": SIZE, "split_seed": 0, "allow_leakage": True,
-        "data_dir": str(data_dir), "encoder": "resnet18", "decoder": "transpose",
+        "data": str(small_export), "image_size": SIZE, "resize": "pad", "split_seed": 0,
+        "allow_leakage": True, "data_dir": str(data_dir), "encoder": "resnet18",
+        "decoder": "transpose",
     }  # fmt: skip
     run.config.write_text(yaml.safe_dump(options))
     counts = {"train": 12, "valid": 4, "test": 4}

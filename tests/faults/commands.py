@@ -169,7 +169,7 @@ class Prepare(Command):
         "*/*/incomplete.*",
         "*/*/incomplete.*/*tfrecord*",
         "*/*/incomplete.*/dataset_info.json",
-        "*/*/1.0.0",
+        "*/*/2.0.0",
     )
     random_kills = 4
     rounds = 2
@@ -182,7 +182,7 @@ class Prepare(Command):
         return ["-c", PREPARE, str(SAMPLE), str(self.folder)]
 
     def finished(self) -> dict[str, str]:
-        return digests(self.folder.glob("*/*/1.0.0/*"))
+        return digests(self.folder.glob("*/*/2.0.0/*"))
 
     def result(self) -> object:
         (folder,) = self.folder.glob("*/[0-9a-f]*/*")  # and nothing incomplete beside it

@@ -89,11 +89,11 @@ def surveyed() -> Callable[[Path], Survey]:
 
 
 @pytest.fixture
-def found() -> Callable[[Path], dict[str, Finding]]:
+def found() -> Callable[..., dict[str, Finding]]:
     """The findings in an export, by check."""
 
-    def inspect(root: Path) -> dict[str, Finding]:
-        export, refusal = read_as_training_does(root, 0)
+    def inspect(root: Path, **options: int) -> dict[str, Finding]:
+        export, refusal = read_as_training_does(root, 0, **options)
         looked_at = survey(export)
         findings = find(Evidence(looked_at, find_links(looked_at.images), refusal))
         return {finding.check: finding for finding in findings}

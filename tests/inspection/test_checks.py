@@ -10,11 +10,32 @@ import numpy as np
 import pytest
 from PIL import Image
 
-Found = Callable[[Path], dict[str, Any]]
+Found = Callable[..., dict[str, Any]]
 
 
 def test_clean_export(drawn: Any, found: Found) -> None:
     assert found(drawn.root) == {}
+
+
+def test_near_duplicate_that_is_turned_by_exif(drawn: Any, found: Found) -> None:
+    """Both are the same photo to whoever looks at them, and to training."""
+    stored = np.ascontiguousarray(np.rot90(drawn.photo(2)[:, :200]))  # 200x256, lying on its side
+    mask = drawn.mask()[:, :200]
+    drawn.add("train/person2_jpg.rf.02.jpg", drawn.photo(2)[:, :200], mask)
+    drawn.add("test/upload_jpg.rf.99.jpg", stored, mask)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(drawn.root / "test/upload_jpg.rf.99.jpg", exif=exif, quality=95)
+    findings = found(drawn.root)
+    assert findings["near_duplicates"].groups == ((14, 2),)
+    assert "contradicting_masks" not in findings
+
+
+def test_unlabelled_pixels_contradict_nothing(drawn: Any, found: Found) -> None:
+    mask = drawn.mask()
+    mask[mask == 1] = 255
+    drawn.add("train/upload_jpg.rf.99.jpg", drawn.photo(2), mask)
+    assert "contradicting_masks" not in found(drawn.root, ignore=255)
 
 
 @pytest.mark.parametrize(

@@ -76,5 +76,13 @@ def test_border_class(border: tuple[int, int, int, int], expected: int) -> None:
     assert border_class(mask) == expected
 
 
+def test_unlabelled_pixels_are_neither_specks_nor_a_border() -> None:
+    mask = np.zeros((256, 256), np.uint8)
+    mask[[0, -1]] = mask[:, [0, -1]] = 255
+    mask[100, 100] = 255
+    assert count_specks(mask) == 0
+    assert border_class(mask) == 0
+
+
 def test_border_of_one_pixel() -> None:
     assert border_class(np.array([[2]], np.uint8)) == 2

@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -5,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tf_muscle.errors import UserError
-from tf_muscle.inspect import inspect
+from tf_muscle.inspect import inspect, read_as_training_does
+from tf_muscle.inspection.measure import survey
+from tf_muscle.inspection.pictures import thumbnail
 
 # All that the template itself writes.
 TAGS = {
@@ -39,6 +44,28 @@ class Page(HTMLParser):
 def written(root: Path, out: Path) -> tuple[Page, dict[str, Any]]:
     inspect(str(root), out)
     return Page(out / "inspection.html"), json.loads((out / "inspection.json").read_text())
+
+
+def test_thumbnail_shows_the_photo_upright(drawn: Any) -> None:
+    """Red above blue for whoever looks at it, stored upside down; the muscle is in the red."""
+    photo = np.zeros((60, 40, 3), np.uint8)
+    photo[:30, :, 0] = photo[30:, :, 2] = 255
+    mask = np.zeros((60, 40), np.uint8)
+    mask[5:25, 10:30] = 1
+    path = drawn.root / "train" / "person0_jpg.rf.00.jpg"
+    drawn.add("train/person0_jpg.rf.00.jpg", photo, mask)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(photo))).save(path, exif=exif, quality=95)
+    image = survey(read_as_training_does(drawn.root, 0)[0]).images[0]
+    assert image.size == (40, 60)
+    uri = thumbnail(image, [1])
+    drawn_photo = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    shown = np.asarray(drawn_photo.convert("RGB")).astype(int)
+    assert shown.shape == (60, 40, 3)
+    assert np.abs(shown[2, 2] - [255, 0, 0]).max() < 40
+    assert np.abs(shown[50, 20] - [0, 0, 255]).max() < 40
+    assert np.abs(shown[15, 20] - [255, 0, 0]).max() > 60  # tinted
 
 
 def test_clean_export(drawn: Any, tmp_path: Path) -> None:

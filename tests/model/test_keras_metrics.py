@@ -78,3 +78,12 @@ def test_config_round_trip() -> None:
     assert isinstance(copy, SegmentationScores)
     assert copy.class_names == CLASS_NAMES
     assert copy.name == "scores"
+
+
+def test_void_pixels_do_not_count() -> None:
+    truth = np.array([[[0, 1, 255], [255, 2, 1]]], np.uint8)
+    prediction = np.array([[[0, 1, 2], [1, 2, 0]]])
+    metric = SegmentationScores(["background", "biceps", "calf"])
+    metric.update_state(truth, np.eye(3, dtype=np.float32)[prediction])
+    expected = [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    np.testing.assert_array_equal(np.array(metric.confusion), expected)

@@ -134,3 +134,32 @@ def test_balanced_class_weights() -> None:
     assert balanced_class_weights(counts, 1.0) == [1.0] * 5
     assert balanced_class_weights(np.array([0, 5]), 10.0) == [1.0, 1.0]
     assert balanced_class_weights(np.array([100, 1]), 1000.0) == [1.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"kind": "focal"},
+        {"kind": "cross_entropy_dice"},
+        {"kind": "cross_entropy_dice", "class_weights": [1.0, 3.0, 7.0, 10.0]},
+        {"kind": "cross_entropy_dice", "ignore_background": True},
+    ],
+)
+def test_void_pixels_count_as_if_they_were_not_there(options: dict[str, Any]) -> None:
+    """The last two rows are void: the loss is that of the rows above them."""
+    labels = LABELS.copy()
+    labels[:, 4:] = 255
+    loss = SegmentationLoss(**options)
+    expected = float(loss(LABELS[:, :4], LOGITS[:, :4]))
+    assert float(loss(labels, LOGITS)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_batch_of_void_pixels_has_no_loss_and_no_gradient() -> None:
+    import tensorflow as tf
+
+    logits = tf.Variable(LOGITS)
+    with tf.GradientTape() as tape:
+        loss = SegmentationLoss("cross_entropy_dice")(np.full_like(LABELS, 255), logits)
+    assert float(loss) == 0.0
+    np.testing.assert_array_equal(tape.gradient(loss, logits), np.zeros_like(LOGITS))

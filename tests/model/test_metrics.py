@@ -231,3 +231,10 @@ def test_summary_of_a_split() -> None:
         summarize(confusions, np.zeros(3), CLASS_NAMES[:-1])
     collapsed = np.stack([confusion_matrix(one, one * 0, K) for one in truth])
     assert summarize(collapsed, np.zeros(3), CLASS_NAMES)["background_only"] is True
+
+
+def test_void_pixels_do_not_count() -> None:
+    truth = np.array([[0, 1, 255], [255, 2, 1]], np.uint8)
+    prediction = np.array([[0, 1, 2], [1, 2, 0]], np.uint8)
+    expected = [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    np.testing.assert_array_equal(confusion_matrix(truth, prediction, 3), expected)

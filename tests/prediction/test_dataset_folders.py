@@ -10,7 +10,7 @@ from tf_muscle.data.roboflow import check_pixels, read_export, read_mask
 from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
 from tf_muscle.prediction.sources import read_photo
 
-NAMES = ("background", "biceps", "musculus, calf")
+NAMES = ("background", '"long" head,left', "musculus, calf")
 
 
 @pytest.fixture
@@ -96,3 +96,4 @@ def test_names_do_not_collide() -> None:
     names = UniqueNames()
     given = [names.add(stem) for stem in ("x", "x", "X", "x_2", "y_mask", "y", "z_MASK")]
     assert given == ["x", "x_2", "X_3", "x_2_2", "y_mask_2", "y", "z_MASK_2"]
+    assert [names.add(stem) for stem in ("\xe9", "e\u0301")] == ["\xe9", "e\u0301_2"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.model.unet import build_unet
 from tf_muscle.prediction.predictor import load_predictor
@@ -30,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "mine"
     folder.mkdir()
     one_layer().save(folder / "best.keras")
-    (folder / "config.yaml").write_text("image_size: 48\n")
+    (folder / "config.yaml").write_text("image_size: 48\nresize: pad\n")
     (folder / "environment.json").write_text(json.dumps({"data": {"class_names": NAMES}}))
     return folder
 
@@ -50,7 +51,7 @@ def test_a_run_gives_the_probabilities_computed_by_hand(
     run: Path, photos: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predictor = load_predictor(run)
-    assert (predictor.class_names, predictor.image_size) == (tuple(NAMES), 48)
+    assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
     for image, probabilities in zip(photos, predictor.probabilities(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
     monkeypatch.chdir(run.parents[1])
@@ -62,21 +63,23 @@ def test_a_file_alone_numbers_its_classes(run: Path, tmp_path: Path) -> None:
     path = shutil.copy(run / "best.keras", tmp_path / "arm.keras")
     predictor = load_predictor(path)
     assert predictor.class_names == ("background", "class 1", "class 2")
-    assert predictor.image_size == 256
-    assert load_predictor(path, image_size=64).image_size == 64
+    assert predictor.geometry.size == 256
+    assert load_predictor(path, image_size=64).geometry.size == 64
     shutil.copy(run / "environment.json", tmp_path)
     shutil.copy(run / "config.yaml", tmp_path)
     beside = load_predictor(path)
-    assert (beside.class_names, beside.image_size) == (tuple(NAMES), 48)
+    assert (beside.class_names, beside.geometry.size) == (tuple(NAMES), 48)
 
 
-def save_servable(folder: Path, image_size: int | None) -> None:
+def save_servable(folder: Path, image_size: int | None, resize: str | None = None) -> None:
     """A SavedModel with the names that `tf_muscle.export` promises."""
     servable = tf.Module()
     servable.network = one_layer()
     servable.labels = tf.Variable(NAMES, trainable=False)
     if image_size is not None:
         servable.image_size = tf.Variable(image_size, dtype=tf.int32, trainable=False)
+    if resize is not None:
+        servable.resize = tf.Variable(resize, trainable=False)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
     def images(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -86,14 +89,14 @@ def save_servable(folder: Path, image_size: int | None) -> None:
 
 
 def test_a_saved_model_gives_the_same(photos: list[np.ndarray], tmp_path: Path) -> None:
-    save_servable(tmp_path / "sized", 48)
+    save_servable(tmp_path / "sized", 48, "pad")
     predictor = load_predictor(tmp_path / "sized")
-    assert (predictor.class_names, predictor.image_size) == (tuple(NAMES), 48)
+    assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
     for image, probabilities in zip(photos, predictor.probabilities(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
-    assert load_predictor(tmp_path / "sized", image_size=64).image_size == 64
+    assert load_predictor(tmp_path / "sized", image_size=64).geometry.size == 64
     save_servable(tmp_path / "older", None)
-    assert load_predictor(tmp_path / "older").image_size == 256
+    assert load_predictor(tmp_path / "older").geometry == Geometry("stretch", 256)
 
 
 def test_the_unet_takes_every_size(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_the_unet_takes_every_size(tmp_path: Path) -> None:
 def test_a_model_of_one_size_is_asked_for_that_size_only(tmp_path: Path) -> None:
     path = tmp_path / "small.keras"
     one_layer(40).save(path)
-    assert load_predictor(path).image_size == 40
+    assert load_predictor(path).geometry.size == 40
     for options in ({"image_size": 64}, {"tta": True}):
         with pytest.raises(UserError, match="takes photos of 40x40 pixels only"):
             load_predictor(path, **options)
@@ -127,7 +130,7 @@ def test_a_model_of_one_size_is_asked_for_that_size_only(tmp_path: Path) -> None
 def test_what_is_no_model_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "text.keras").write_text("hello")
     (tmp_path / "unfinished").mkdir()
-    (tmp_path / "unfinished" / "config.yaml").write_text("image_size: 48\n")
+    (tmp_path / "unfinished" / "config.yaml").write_text("image_size: 48\nresize: pad\n")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "saved_model.pb").write_bytes(b"hello")
     other = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])

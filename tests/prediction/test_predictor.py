@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction.predictor import Predictor
 
 NAMES = ("background", "red", "green")
@@ -18,7 +19,8 @@ def colours(images: np.ndarray) -> np.ndarray:
 def predictor(
     forward: Callable[[np.ndarray], np.ndarray] = colours, **options: object
 ) -> Predictor:
-    return Predictor(**{"forward": forward, "class_names": NAMES, "image_size": 64, **options})
+    geometry = Geometry("pad", 64)
+    return Predictor(**{"forward": forward, "class_names": NAMES, "geometry": geometry, **options})
 
 
 def test_probabilities_come_back_at_each_photos_size() -> None:
@@ -43,7 +45,7 @@ def test_a_region_comes_back_where_it_is(size: tuple[int, int]) -> None:
     truth[height // 2 :, : width // 4] = 2
     image[truth == 1, 0] = 255
     image[truth == 2, 1] = 255
-    (probabilities,) = predictor(image_size=128).probabilities([image])
+    (probabilities,) = predictor(geometry=Geometry("pad", 128)).probabilities([image])
     # Half of the light is a probability of a half: argmax then draws the edge where it is.
     mask = np.where(probabilities[..., 1:].max(-1) > 0.25, probabilities[..., 1:].argmax(-1) + 1, 0)
     pixel = max(1, max(size) / 128)
@@ -61,7 +63,7 @@ def test_photos_are_padded_and_not_stretched() -> None:
     rows, columns = np.mgrid[:200, :100]
     disc = (rows - 100) ** 2 + (columns - 50) ** 2 < 40**2
     image = np.where(disc[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1)
-    predictor(spy, image_size=50).probabilities([image])
+    predictor(spy, geometry=Geometry("pad", 50)).probabilities([image])
     (squares,) = seen
     assert squares.shape == (1, 50, 50, 3)
     # 200x100 becomes 50x25, in the middle of 50 columns: padding left of 12 and from 37.

@@ -20,6 +20,7 @@ NOTHING_FOUND = np.array([[930, 0, 0, 0], [30, 0, 0, 0], [10, 0, 0, 0], [0, 0, 0
 HISTORY = {"loss": [1.0, 0.5, 0.25], "val_mean_iou": [0.3, 0.42, 0.4]}
 OPTIONS = {
     "image_size": 128,
+    "resize": "pad",
     "encoder": "resnet18",
     "loss": "focal",
     "resume": None,
@@ -100,6 +101,21 @@ def test_opening_table(
     assert "Training took 3 epochs. Scored are the weights after epoch 2," in text
     assert "Encoder weights at the start: random, because the ImageNet weights" in text
     assert "background only" not in text
+
+
+def test_scores_at_the_photos_own_size(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    own_size = {
+        "mean_iou": 0.41234,
+        "foreground_mean_iou": 0.15,
+        "intervals": {"mean_iou": [0.3, 0.5]},
+    }
+    metrics["valid"]["own_size"] = metrics["test"]["own_size"] = own_size
+    text, (scores, *_) = write(run_dir, environment, metrics)
+    assert scores["mIoU at the photos' own size"] == ["", "0.412", "0.412 (0.300 to 0.500)"]
+    assert scores["foreground mIoU at the photos' own size"] == ["", "0.150", "0.150"]
+    assert "the other scores are taken at 128x128 pixels" in text
 
 
 def test_interval_of_the_loss(
@@ -210,7 +226,9 @@ def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, An
     assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
     assert "with a ResNet18 encoder" in card
     assert 'tf.saved_model.load("calves")' in card
-    assert "trained at 128x128" in card
+    assert "longer side was resized to 128 pixels" in card
+    stretched = tables.model_card("c", OPTIONS | {"resize": "stretch"}, environment, metrics)
+    assert "photos stretched to 128x128" in stretched
     assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
     assert "`my_export.zip`" in card
     assert "**Every photo is synthetic**" in card

@@ -14,7 +14,7 @@ from typing import Any
 
 from tf_muscle.data.coco_names import FoundFiles, find_files
 from tf_muscle.data.outlines import fault
-from tf_muscle.data.records import Example, Outlines, Segment
+from tf_muscle.data.records import VOID, Example, Outlines, Segment
 from tf_muscle.data.split_folder import (
     COCO_FILE,
     check_class_names,
@@ -48,8 +48,15 @@ class Annotations:
     annotations: list[dict[str, Any]]
 
 
-def read_splits(folders: list[Path]) -> tuple[tuple[str, ...], dict[str, tuple[Example, ...]]]:
+def read_splits(
+    folders: list[Path], ignore: int | None = None
+) -> tuple[tuple[str, ...], dict[str, tuple[Example, ...]]]:
     """Reads the classes, and the outlines of each split folder's images.
+
+    Args:
+        folders: of the splits.
+        ignore: id of the category whose regions nobody labelled: they are `VOID`, and it is none of
+            the classes.
 
     Returns:
         The class names, which start with "background", and each split's examples by file name.
@@ -66,7 +73,7 @@ def read_splits(folders: list[Path]) -> tuple[tuple[str, ...], dict[str, tuple[E
             f"{EXPORT_AGAIN}."
         )
     annotated = [read_annotations(path) for path in files]
-    class_names, class_ids = _classes(annotated)
+    class_names, class_ids = _classes(annotated, ignore)
     photos = _photos(annotated)
     _check_segmentations(annotated)
     return class_names, {
@@ -136,21 +143,32 @@ def _check_unique(file: Annotations) -> None:
             )
 
 
-def _classes(files: list[Annotations]) -> tuple[tuple[str, ...], dict[int, int]]:
+def _classes(
+    files: list[Annotations], ignore: int | None
+) -> tuple[tuple[str, ...], dict[int, int]]:
     """Numbers the categories of all splits: class names, and category id -> class_id."""
     by_file = {f.path: {entry["id"]: entry["name"] for entry in f.categories} for f in files}
     check_same_classes(by_file)
     categories = by_file[files[0].path]
     for file in files:
-        unknown = {entry["category_id"] for entry in file.annotations} - categories.keys()
+        unknown = {entry["category_id"] for entry in file.annotations} - {*categories, ignore}
         if unknown:
             raise UserError(
                 f"{shown(file.path)} annotates category ids that it does not list "
-                f"({listed(sorted(unknown))}); {EXPORT_AGAIN}."
+                f"({listed(sorted(unknown))}); {EXPORT_AGAIN}, or leave the regions of one id that "
+                "nobody labelled out of training and scores by --ignore, such as --ignore 255."
             )
     used = {entry["category_id"] for file in files for entry in file.annotations}
-    class_names, class_ids = ["background"], {}
+    if ignore is not None and ignore not in used | categories.keys():
+        raise UserError(
+            f"--ignore {ignore} is the id of no category in {shown(files[0].path)}, which lists "
+            f"{listed(sorted(categories))}; give the id of one whose regions nobody labelled, or "
+            "leave --ignore out."
+        )
+    class_names, class_ids = ["background"], {} if ignore is None else {ignore: VOID}
     for category_id, name in sorted(categories.items()):
+        if category_id == ignore:
+            continue
         if name.strip().lower() == "background":
             class_ids[category_id] = 0
         elif category_id != 0 or category_id in used:

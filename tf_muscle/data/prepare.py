@@ -20,6 +20,7 @@ def load_builder(config: DataConfig, split: str | None = None) -> Builder:
         bundled("sample_gym") if config.data == SAMPLE else config.data,
         split_seed=config.split_seed,
         allow_leakage=config.allow_leakage,
+        ignore=config.ignore,
         data_dir=config.data_dir,
         split=split,
     )
@@ -30,6 +31,7 @@ def prepare(
     *,
     split_seed: int = 0,
     allow_leakage: bool = False,
+    ignore: int | None = None,
     data_dir: str | Path | None = None,
     split: str | None = None,
 ) -> Builder:
@@ -42,6 +44,8 @@ def prepare(
         export: the folder or .zip that Roboflow served.
         split_seed: of the 80/10/10 split of an export that has a train folder only.
         allow_leakage: accept an export that has one photo in two splits.
+        ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
+            them; the masks hold `records.VOID` there.
         data_dir: where TFDS keeps its data sets; TFDS_DATA_DIR or ~/tensorflow_datasets by default.
         split: prepare the folder of this split alone, whole; by default all three.
 
@@ -54,7 +58,11 @@ def prepare(
         UserError: the export cannot be used, or data_dir cannot be written to.
     """
     config = RoboflowSegmentationConfig(
-        export_dir=export, split_seed=split_seed, allow_leakage=allow_leakage, split=split
+        export_dir=export,
+        split_seed=split_seed,
+        allow_leakage=allow_leakage,
+        ignore=ignore,
+        split=split,
     )
     with _quiet():
         builder = Builder(config=config, data_dir=data_dir and Path(data_dir).expanduser())

@@ -16,7 +16,7 @@ class Segment:
     """One annotated region of a COCO export.
 
     Attributes:
-        class_id: index into `Export.class_names`.
+        class_id: index into `Export.class_names`, or `VOID`.
         segmentation: as COCO has it: a list of polygons [x0, y0, x1, y1, ...] in pixels, or a
             run-length encoding {"size": [height, width], "counts": list or string}.
     """
@@ -44,12 +44,18 @@ class Example:
         image_path: JPEG or PNG as exported.
         mask: the PNG of class ids, or the outlines that the mask is drawn from; no outline stands
             for a mask of background.
+        mask_orientation: 1 where the mask lies on the photo as it is shown; where it lies on the
+            picture as stored, the EXIF orientation (2 to 8) that turns both upright.
+        ignore: value of the PNG's pixels that nobody labelled; regions of a COCO export that nobody
+            labelled have the class id `VOID`.
     """
 
     file_name: str
     source_name: str
     image_path: Path
     mask: Path | Outlines
+    mask_orientation: int = 1
+    ignore: int | None = None
 
 
 @dataclass(frozen=True)

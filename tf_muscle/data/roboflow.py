@@ -14,13 +14,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from tf_muscle.config import between
 from tf_muscle.data import coco_export, mask_export
 from tf_muscle.data.archive import fingerprint, open_export
 from tf_muscle.data.export_layout import find_root, passed_over, split_folders
 from tf_muscle.data.pixels import check_headers, check_pixels, read_mask
-from tf_muscle.data.records import SPLITS, Example, Export
+from tf_muscle.data.records import SPLITS, VOID, Example, Export
 from tf_muscle.data.roboflow_readme import README, read_baked_augmentation, read_stretched
-from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, split_of
+from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
 from tf_muscle.data.splitting import (
     FRAMES_NOTE,
     leaking_frames,
@@ -43,7 +44,12 @@ __all__ = [
 
 
 def read_export(
-    root: Path, *, split_seed: int = 0, allow_leakage: bool = False, split: str | None = None
+    root: Path,
+    *,
+    split_seed: int = 0,
+    allow_leakage: bool = False,
+    ignore: int | None = None,
+    split: str | None = None,
 ) -> Export:
     """Reads the export in a folder and makes every check that needs no pixels.
 
@@ -51,6 +57,8 @@ def read_export(
         root: the folder with the split folders, from `open_export`.
         split_seed: for valid and test where Roboflow made no split; 10 percent of the photos each.
         allow_leakage: go on although copies of one photo are in two splits.
+        ignore: value of mask pixels that nobody labelled, 1 to 255, or the id of the COCO category
+            that marks them; `read_mask` gives `VOID` there.
         split: read this split's folder alone, whole, as a score of it needs no other. By default
             all are read, and missing ones set aside from train.
 
@@ -70,7 +78,9 @@ def read_export(
     _check_links(root, list(folders.values()))
     export_format = _recognise(list(folders.values()))
     reader = mask_export if export_format == "masks" else coco_export
-    class_names, by_folder = reader.read_splits(list(folders.values()))
+    if ignore is not None:
+        between("ignore", ignore, 1, VOID)
+    class_names, by_folder = reader.read_splits(list(folders.values()), ignore)
     _check_contents(class_names, by_folder, needs_train=split is None)
     splits = {name: by_folder[folder.name] for name, folder in folders.items()}
     splits, blank = check_headers(splits)
@@ -81,6 +91,10 @@ def read_export(
             f"Roboflow writes them for photos that nobody annotated: {listed(blank)}; they are "
             "read as background."
         )
+    notes += _turned_notes(splits)
+    if ignore is not None:
+        ignored = "mask pixels of that value" if export_format == "masks" else "regions of that id"
+        notes.append(f"Left out of the loss and of every score by --ignore {ignore}: {ignored}.")
     video_notes = _video_notes(splits)
     if split is None:
         notes += _passed_over_notes(root, splits)
@@ -210,3 +224,18 @@ def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) 
             "different photos of one name."
         )
     return [f"{found}; allowed by --allow_leakage, so scores may be too high."]
+
+
+def _turned_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    turned = [
+        shown(example.image_path)
+        for examples in splits.values()
+        for example in examples
+        if example.mask_orientation != 1
+    ]
+    if not turned:
+        return []
+    return [
+        f"Photos that viewers turn by their EXIF orientation, with masks that fit them as stored "
+        f"({len(turned)}): {listed(turned)}; the masks are turned with them."
+    ]

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from tf_muscle.data.records import VOID
 from tf_muscle.errors import UserError, listed, shortened
 
 CLASS_LIST = "_classes.csv"
@@ -18,6 +19,7 @@ SPLIT_NAMES = {
     **{"valid": "valid", "val": "valid", "validation": "valid"},
     **{"test": "test", "testing": "test"},
 }
+MAX_CLASSES = VOID  # with the background: the ids of an 8-bit mask but for the one that VOID takes
 EXPORT_AS = 'export it from Roboflow as "Semantic Segmentation Masks" or "COCO Segmentation"'
 
 
@@ -52,13 +54,14 @@ def check_class_names(path: Path, class_names: Sequence[str]) -> None:
     """Checks names that go into tables, legends and the text files of TFDS, line by line.
 
     Raises:
-        UserError: there are more than 256, or one is empty, used twice, or has a line end or a
-            control character in it.
+        UserError: there are more than `MAX_CLASSES`, or one is empty, used twice, or has a line
+            end or a control character in it.
     """
-    if len(class_names) > 256:
+    if len(class_names) > MAX_CLASSES:
         raise UserError(
             f"{shown(path)} has {len(class_names)} classes with the background, and a mask has "
-            "room for 256; merge classes in Roboflow and export again."
+            f"room for {MAX_CLASSES} ({VOID} marks unlabelled pixels); merge classes in Roboflow "
+            "and export again."
         )
     unusable = any(unicodedata.category(c) in NO_TEXT for name in class_names for c in name)
     if unusable or "" in class_names or len(set(class_names)) < len(class_names):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tf_muscle.data.pixels import read_mask
-from tf_muscle.data.records import SPLITS
+from tf_muscle.data.records import SPLITS, VOID
 from tf_muscle.data.roboflow_readme import README
 from tf_muscle.data.splitting import FRAMES_NOTE, shared_sources
 from tf_muscle.errors import listed
@@ -90,7 +90,8 @@ def contradicting_masks(evidence: Evidence) -> Iterator[Finding]:
         if images[first].size != images[second].size:
             continue  # resized or cropped: the masks cannot be laid over each other
         one, other = (read_mask(images[index].example) for index in (first, second))
-        foreground = (one > 0) | (other > 0)
+        labelled = (one != VOID) & (other != VOID)
+        foreground = ((one > 0) | (other > 0)) & labelled
         if np.count_nonzero((one == other) & foreground) < MASKS_AGREE * foreground.sum():
             groups.append((first, second))
     if groups:

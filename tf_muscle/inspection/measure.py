@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import track
 from scipy import ndimage
 
+from tf_muscle.data.image_files import UPRIGHT, decode_photo, open_image, orientation
 from tf_muscle.data.pixels import read_mask
-from tf_muscle.data.records import SPLITS, Example, Export
+from tf_muscle.data.records import SPLITS, VOID, Example, Export
 
 GRID = 32  # cells of a heat map across and down
 HASH_SIZE = 16  # 256 bits: imagehash's 64 put different photos as close as 8 bits, see leakage.py
@@ -45,7 +46,7 @@ class ImageFacts:
         split: where training puts it.
         example: its files.
         size: (width, height) in pixels.
-        class_pixels: int64 [K], pixels of each class in its mask.
+        class_pixels: int64 [K], pixels of each class in its mask; unlabelled ones are left out.
         specks: connected regions (8 neighbours) that are smaller than `SPECK` of the image.
         border_class: the class on at least `BORDER` of the outermost pixels, 0 if none is.
         hashes: perceptual hashes of the photo and of its mirror image, uint64 [2, 4]; None for a
@@ -59,6 +60,11 @@ class ImageFacts:
     specks: int
     border_class: int
     hashes: np.ndarray | None
+
+    @property
+    def class_shares(self) -> np.ndarray:
+        """The share of each class in the labelled pixels, float [K]; 0 where none is labelled."""
+        return self.class_pixels / max(self.class_pixels.sum(), 1)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def survey(export: Export) -> Survey:
         for image, cells in _with_progress(results, len(everything)):
             images.append(image)
             heat += cells
-            shares = image.class_pixels / image.class_pixels.sum()
+            shares = image.class_shares
             for class_id in np.flatnonzero(shares):
                 # A class on the whole image belongs into the last bin, as in numpy.histogram; one
                 # below the first edge, into the first.
@@ -149,7 +155,7 @@ def _count_cells(mask: np.ndarray, class_count: int) -> tuple[np.ndarray, np.nda
     rows, columns = (np.arange(length) * GRID // length for length in mask.shape)
     cell = rows[:, None] * GRID + columns  # [H, W]
     index = mask.astype(np.int64) * GRID**2 + cell
-    counts = np.bincount(index.ravel(), minlength=class_count * GRID**2)
+    counts = np.bincount(index[mask != VOID], minlength=class_count * GRID**2)
     counts = counts.reshape(class_count, GRID, GRID)
     return counts.sum(axis=(1, 2)), counts / np.maximum(counts.sum(axis=0), 1)
 
@@ -162,7 +168,7 @@ def count_specks(mask: np.ndarray) -> int:
     """
     found = 0
     for class_id, box in enumerate(ndimage.find_objects(mask), start=1):
-        if box is not None:
+        if box is not None and class_id != VOID:
             labels, _ = ndimage.label(mask[box] == class_id, structure=np.ones((3, 3)))
             found += int(np.sum(np.bincount(labels.ravel())[1:] < SPECK * mask.size))
     return found
@@ -173,14 +179,19 @@ def border_class(mask: np.ndarray) -> int:
     ring = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
     counts = np.bincount(ring)
     commonest = int(np.argmax(counts))
-    return commonest if counts[commonest] >= BORDER * ring.size else 0
+    return commonest if counts[commonest] >= BORDER * ring.size and commonest != VOID else 0
 
 
 def perceptual_hashes(example: Example) -> np.ndarray | None:
     """Hashes of the photo and of its mirror image, uint64 [2, 4]; None if it is flat."""
-    with Image.open(example.image_path) as image:
-        image.draft("L", (256, 256))  # of a JPEG, decodes no more than the hash can see
-        grey = image.convert("L")
+    with open_image(example.image_path) as image:
+        if image.format == "PNG":
+            grey = Image.fromarray(decode_photo(example.image_path)).convert("L")
+        else:
+            image.draft("L", (256, 256))  # decodes no more of a JPEG than the hash can see
+            turn = UPRIGHT.get(orientation(image))
+            grey = image.convert("L")
+            grey = grey if turn is None else grey.transpose(turn)
     if np.asarray(grey.resize((64, 64))).std() < FLAT:
         return None
     bits = [

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
+from tf_muscle.data.image_files import decode_photo
 from tf_muscle.data.pixels import read_mask
 from tf_muscle.inspection.measure import ImageFacts, Survey
 from tf_muscle.report.overlays import overlay
@@ -21,8 +22,7 @@ def thumbnail(image: ImageFacts, class_ids: Sequence[int]) -> str:
 
     It is a JPEG: a hundred thumbnails as PNG would be 10 MB.
     """
-    with Image.open(image.example.image_path) as file:
-        photo = file.convert("RGB")
+    photo = Image.fromarray(decode_photo(image.example.image_path))
     photo.thumbnail((THUMBNAIL, THUMBNAIL))
     if class_ids:
         mask = Image.fromarray(read_mask(image.example))
@@ -48,9 +48,7 @@ def typical_images(survey: Survey, class_id: int) -> list[ImageFacts]:
     by_source = {
         image.example.source_name: image for image in survey.images if image.class_pixels[class_id]
     }
-    ranked = sorted(
-        by_source.values(), key=lambda one: one.class_pixels[class_id] / one.class_pixels.sum()
-    )
+    ranked = sorted(by_source.values(), key=lambda one: one.class_shares[class_id])
     places = np.linspace(0, len(ranked) - 1, min(SHEET, len(ranked))).round().astype(int)
     return [ranked[place] for place in places]
 

@@ -9,6 +9,7 @@ from typing import Any
 from tf_muscle.atomic import replacing
 from tf_muscle.data.coco_export import photo_paths, read_annotations
 from tf_muscle.data.export_layout import split_folders
+from tf_muscle.data.mask_export import is_mask, pairing_stem
 from tf_muscle.data.records import Export
 from tf_muscle.data.roboflow_readme import README
 from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE
@@ -65,13 +66,13 @@ def _new_names(paths: Sequence[Path]) -> dict[Path, str]:
 def _copy_masks(new_names: Mapping[Path, str], folder: Path) -> None:
     # Looked up, since a suffix may be .PNG, and Example.mask is no file where it was blank.
     masks = {
-        (path.parent, path.stem): path
+        (path.parent, pairing_stem(path)): path
         for parent in {path.parent for path in new_names}
         for path in sorted(parent.iterdir())
-        if path.suffix.lower() == ".png"
+        if is_mask(path)
     }
     for path, name in new_names.items():
-        mask = masks[path.parent, f"{path.stem}_mask"]
+        mask = masks[path.parent, pairing_stem(path)]
         shutil.copyfile(mask, folder / f"{Path(name).stem}_mask.png")
     shutil.copyfile(next(iter(new_names)).with_name(CLASS_LIST), folder / CLASS_LIST)
 

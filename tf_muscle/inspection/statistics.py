@@ -46,7 +46,7 @@ def class_record(survey: Survey, class_id: int) -> dict[str, Any]:
     `median_share` is of the images that hold the class, None if none does; `size_counts` counts
     them between `size_edges`; `heat` is as in `Survey`, [row][column].
     """
-    shares = [image.class_pixels[class_id] / image.class_pixels.sum() for image in survey.images]
+    shares = [image.class_shares[class_id] for image in survey.images]
     held = [share for share in shares if share]
     return {
         "images": len(held),

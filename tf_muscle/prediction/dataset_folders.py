@@ -1,6 +1,7 @@
 """Photos with their predicted masks in Roboflow's layouts, to be imported and corrected there."""
 
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from tf_muscle.data.image_files import open_image, orientation
+from tf_muscle.data.mask_export import write_class_list
 from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE
 from tf_muscle.run_folder import write_json
 
@@ -29,11 +31,16 @@ class UniqueNames:
         """
         stem = stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "replace")
         name, number = stem, 1
-        while name.lower() in self._taken or name.lower().endswith("_mask"):
+        while _plain(name) in self._taken or _plain(name).endswith("_mask"):
             number += 1
             name = f"{stem}_{number}"
-        self._taken.add(name.lower())
+        self._taken.add(_plain(name))
         return name
+
+
+def _plain(name: str) -> str:
+    """What file systems and `tf_muscle.data.mask_export` take for the same name."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 class MaskFolder:
@@ -47,8 +54,7 @@ class MaskFolder:
     def __init__(self, folder: Path, class_names: tuple[str, ...]) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        lines = ["Pixel Value, Class", *(f"{i}, {name}" for i, name in enumerate(class_names))]
-        (folder / CLASS_LIST).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_class_list(folder / CLASS_LIST, class_names)
 
     def add(
         self, name: str, image: np.ndarray, class_ids: np.ndarray, original: Path | None = None

@@ -102,6 +102,7 @@ def write_report(
             history,
             environment["encoder_weights"],
             tie=options.get("tie", 0.0),
+            size=options["image_size"],
             synthetic=synthetic,
         ),
         *(_published_parts() if published_beside else ()),
@@ -235,6 +236,7 @@ def _reading(
     encoder_weights: str,
     *,
     tie: float,
+    size: int,
     synthetic: bool,
 ) -> str:
     """What the first table says, in sentences."""
@@ -252,6 +254,14 @@ def _reading(
         "mIoU counts background as one more class: a model that marks nothing already has "
         f"{test['floor_mean_iou']:.4f} (the floor), and this one is {abs(above):.3f} "
         f"{'above' if above >= 0 else 'below'} it.",
+        *(
+            [
+                "At the photos' own size the masks are scored that `predict` writes; the other "
+                f"scores are taken at {size}x{size} pixels, where the network works."
+            ]
+            if "own_size" in test
+            else []
+        ),
         "Accuracy is the share of its pixels that a class got back, averaged over the classes; "
         "what is marked where nothing is hardly lowers it.",
         "Loss is what training minimised; compare it between runs with the same `loss` only.",
