@@ -303,7 +303,7 @@ def test_one_split_is_prepared_alone(export: Path, data_dir: Path) -> None:
     builder = prepared(export, data_dir, split="train")
     assert builder.builder_config.name.endswith("-train")
     assert {name: split.num_examples for name, split in builder.info.splits.items()} == {"train": 3}
-    assert builder.info.metadata["stretched"] is False
+    assert builder.info.metadata["stretched"] is True  # as its README says
 
 
 def test_split_seed_reaches_the_split(export: Path, data_dir: Path) -> None:
