@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,6 +224,45 @@ def test_classes_in_another_order_are_not_evaluated(
         (other / split / "_classes.csv").write_text(names)
     assert run_command(evaluate, [str(straight), "--data", str(other)]) == 2
     assert "was trained on background, biceps, triceps, calf" in capsys.readouterr().err
+
+
+def other_photos(small_export: Path, folder: Path, split: str, name: str) -> Path:
+    """An export of one folder, with other bytes than the run was trained on."""
+    shutil.copytree(small_export / split, folder / name)
+    for path in (folder / name).glob("*.jpg"):
+        path.write_bytes(path.read_bytes() + b"\0")
+    return folder
+
+
+def evaluated(run: Path) -> dict[str, Any]:
+    return json.loads(max((run / "evaluations").glob("*.json"), key=os.path.getmtime).read_text())
+
+
+def test_an_export_of_one_folder_is_scored_whole(
+    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = json.loads((straight / "metrics.json").read_text())["test"]["confusion_matrix"]
+    for name in ("test", "Val", "train"):
+        other = other_photos(small_export, tmp_path / name, "test", name)
+        assert run_command(evaluate, [str(straight), "--data", str(other)]) == 0
+        assert evaluated(straight)["confusion_matrix"] == expected
+        photos = len(list((other / name).glob("*.jpg")))
+        told = f"All {photos} photos in {name} of {other} are scored, its only folder, so none were"
+        assert told in capsys.readouterr().out
+
+
+def test_a_split_that_is_not_there_is_not_evaluated(
+    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = other_photos(small_export, tmp_path / "other", "test", "val")
+    words = [str(straight), "--data", str(other)]
+    assert run_command(evaluate, [*words, "--split", "test"]) == 2
+    assert f"--split test is no folder of {other}, which has val: give --split valid" in (
+        capsys.readouterr().err
+    )
+    shutil.copytree(other / "val", other / "train")
+    assert run_command(evaluate, words) == 2
+    assert "which has train, val: give --split train or valid" in capsys.readouterr().err
 
 
 MIRRORED = """

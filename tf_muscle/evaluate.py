@@ -4,12 +4,14 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_muscle.command import command_parser, from_options, parse, run_command, with_values
+from tf_muscle.config import SAMPLE, bundled
+from tf_muscle.data.records import SPLITS
 from tf_muscle.errors import UserError, listed
 from tf_muscle.run_folder import default_name, find_run, read_options, write_json
 
@@ -94,11 +96,15 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
     parser.add_argument("--data", type=str | None, help="Other export; by default the run's own.")
-    parser.add_argument("--split", type=str, default="test", help="train, valid or test.")
+    parser.add_argument(
+        "--split",
+        type=str | None,
+        help="train, valid or test; by default test, or the one split that --data has.",
+    )
     parser.add_argument("--allow_leakage", type=bool, default=False, help="As in training.")
     parser.add_argument("--batch_size", type=int, default=16, help="Photos at a time.")
     options = parse(parser, with_values(argv))
-    if options["split"] not in ("train", "valid", "test"):
+    if options["split"] not in (None, *SPLITS):
         raise UserError(f"--split must be train, valid or test, got {options['split']}")
     run = find_run(options["run"])
     if not run.model.is_file():
@@ -108,6 +114,7 @@ def main(argv: Sequence[str]) -> None:
     import keras
     from rich.console import Console
 
+    from tf_muscle.data.archive import fingerprint, split_names
     from tf_muscle.data.dataset import is_synthetic
     from tf_muscle.data.geometry import Geometry
     from tf_muscle.data.pipeline import load_masks, load_split
@@ -123,9 +130,21 @@ def main(argv: Sequence[str]) -> None:
         allow_leakage=options["allow_leakage"] or data.allow_leakage,
     )
     geometry = Geometry(trained["resize"], data.image_size)
-    builder = load_builder(data)
-    class_names = builder.info.metadata["class_names"]
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    export = bundled("sample_gym") if data.data == SAMPLE else data.data
+    split = options["split"] or "test"
+    if not options["data"] or fingerprint(export) == environment["data"]["fingerprint"]:
+        builder = load_builder(data)  # split as it was trained on
+    else:
+        folders = split_names(export)
+        split = _split_to_score(options["split"], folders, data.data)
+        builder = load_builder(data, split)
+        count = builder.info.metadata["num_examples"][split]
+        alone = ", its only folder, so none were held out" if len(folders) == 1 else ""
+        print(f"All {count} photos in {folders[split]} of {data.data} are scored{alone}.")
+    for note in builder.info.metadata["notes"]:
+        print(note)
+    class_names = builder.info.metadata["class_names"]
     known = environment["data"]["class_names"]
     if class_names != known:
         raise UserError(
@@ -133,22 +152,35 @@ def main(argv: Sequence[str]) -> None:
             f"was trained on {listed(known)}: give an export with these, in this order"
         )
     model = keras.saving.load_model(run.model)
-    examples = load_split(builder, options["split"], geometry)
-    masks = load_masks(builder, options["split"])
+    examples = load_split(builder, split, geometry)
+    masks = load_masks(builder, split)
     loss = SegmentationLoss.from_config(environment["loss"])
     judged = judge(
         model, examples, class_names, loss, options["batch_size"], geometry=geometry, masks=masks
     )
-    record = {"data": data.data, "split": options["split"], **judged.record}
+    record = {"data": data.data, "split": split, **judged.record}
     synthetic = is_synthetic(builder.info.metadata)
-    Console().print(results_table({options["split"]: record}, synthetic=synthetic))
+    Console().print(results_table({split: record}, synthetic=synthetic))
     if record["background_only"]:
         print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))
     folder = run.path / "evaluations"
     folder.mkdir(exist_ok=True)
-    path = folder / f"{default_name(Path(data.data).stem + '-' + options['split'])}.json"
+    path = folder / f"{default_name(Path(data.data).stem + '-' + split)}.json"
     write_json(path, record)
     print(f"written to {path}")
+
+
+def _split_to_score(asked: str | None, folders: Mapping[str, str], data: str) -> str:
+    """The split of another export: the one asked for, else its only one, else test."""
+    if asked is None and len(folders) == 1:
+        return next(iter(folders))
+    split = asked or "test"
+    if split not in folders:
+        raise UserError(
+            f"--split {split} is no folder of {data}, which has {listed(list(folders.values()))}: "
+            f"give --split {' or '.join(folders)}"
+        )
+    return split
 
 
 if __name__ == "__main__":

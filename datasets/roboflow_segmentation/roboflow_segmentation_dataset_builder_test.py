@@ -297,6 +297,15 @@ def test_config_name_carries_what_changes_the_data(export: Path) -> None:
     assert named == f"{name}-seed7-leakage-ignore255"
 
 
+def test_one_split_is_prepared_alone(export: Path, data_dir: Path) -> None:
+    (export / "train").rename(export / "Training")
+    shutil.rmtree(export / "valid")
+    builder = prepared(export, data_dir, split="train")
+    assert builder.builder_config.name.endswith("-train")
+    assert {name: split.num_examples for name, split in builder.info.splits.items()} == {"train": 3}
+    assert builder.info.metadata["stretched"] is True  # as its README says
+
+
 def test_split_seed_reaches_the_split(export: Path, data_dir: Path) -> None:
     """12 photos without valid and test: their draw depends on the seed."""
     shutil.rmtree(export / "valid")

@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import zipfile
 from collections.abc import Callable
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_muscle.data.archive import fingerprint, open_export
+from tf_muscle.data.archive import fingerprint, open_export, split_names
 from tf_muscle.data.roboflow import read_export
 from tf_muscle.errors import UserError
 
@@ -29,14 +30,50 @@ def test_folder_is_used_as_it_is(mask_export: Path) -> None:
     assert root.is_dir()
 
 
-@pytest.mark.parametrize("prefix", ["", "muscles.v3i/"])
+@pytest.mark.parametrize("prefix", ["", "muscles.v3i/", "a/b/", "Train/"])
 def test_zip_is_unpacked_for_the_time_of_the_block(prefix: str, mask_export: Path) -> None:
     junk = {"__MACOSX/train/._arm.jpg": b"Mac OS X", ".DS_Store": b"Bud1", "train/._x.jpg": b"Mac"}
+    if prefix:
+        junk |= {"license.txt": b"CC0", "a/README.md": b"#", "docs/test/how.txt": b"to"}
     with open_export(pack(mask_export, prefix, junk)) as root:
         names = {file.relative_to(root).as_posix() for file in root.rglob("*")}
         assert len(read_export(root).splits["train"]) == 4
     assert names == {f.relative_to(mask_export).as_posix() for f in mask_export.rglob("*")}
     assert not root.exists()
+
+
+def test_zip_of_two_exports(mask_export: Path, refusal: Refusal) -> None:
+    extra = {f"b/{f.relative_to(mask_export)}": f.read_bytes() for f in mask_export.rglob("*.*")}
+    path = pack(mask_export, "a/", extra)
+    assert refusal(path) == (
+        f"{path} holds 2 exports, a, b; unpack it and give the folder of one of them."
+    )
+
+
+def test_zip_without_split_folders(mask_export: Path, refusal: Refusal) -> None:
+    path = pack(mask_export / "train")
+    message = refusal(path)
+    assert f"{path} holds the files of one split without their folder; unpack it" in message
+    path.unlink()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("photos/p.jpg", b"jpeg")
+    assert f"No export found: {path} has none of the folders train, valid, test" in refusal(path)
+
+
+def test_two_folders_for_one_split_in_a_zip(mask_export: Path, refusal: Refusal) -> None:
+    path = pack(mask_export, extra={"val/p.jpg": b"jpeg"})
+    assert "The folders val and valid both stand for the split valid" in refusal(path)
+    with pytest.raises(UserError, match="val and valid both"):
+        fingerprint(path)
+
+
+def test_split_names(mask_export: Path) -> None:
+    (mask_export / "valid").rename(mask_export / "Val")
+    shutil.rmtree(mask_export / "train")
+    (mask_export / "docs").mkdir()
+    expected = {"valid": "Val", "test": "test"}
+    assert split_names(mask_export) == expected
+    assert split_names(pack(mask_export, "deep/er/")) == expected
 
 
 def test_unpacked_folder_is_removed_after_an_error(mask_export: Path) -> None:

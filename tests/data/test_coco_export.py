@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tf_muscle.data import coco_export as reader
-from tf_muscle.data.roboflow import read_export, read_mask
+from tf_muscle.data.roboflow import check_pixels, fingerprint, read_export, read_mask
 
 Refusal = Callable[..., str]
 Document = dict[str, list[dict[str, Any]]]
@@ -111,7 +111,11 @@ def test_file_that_is_too_large(
     [
         (lambda d: d.pop("categories"), 'no list "categories"'),
         (lambda d: d["images"][1].pop("width"), '"width": null in entry 1 of "images"'),
-        (lambda d: d["categories"][0].update(id="0"), '"id": "0" in entry 0 of "categories"'),
+        (lambda d: d["categories"][0].update(id="a"), '"id": "a" in entry 0 of "categories"'),
+        (lambda d: d["categories"][0].update(id="01"), '"id": "01" in entry 0 of "categories"'),
+        (lambda d: d["categories"][0].update(id=0.5), '"id": 0.5 in entry 0 of "categories"'),
+        (lambda d: d["categories"][0].update(id=True), '"id": true in entry 0 of "categories"'),
+        (lambda d: d["categories"][0].update(id="1"), "same id to more than one category (1)"),
         (lambda d: d["annotations"].append(7), '"image_id": null in entry 4 of "annotations"'),
         (
             lambda d: d["images"][0].update(width=[12]),
@@ -121,6 +125,7 @@ def test_file_that_is_too_large(
             lambda d: d["annotations"][2].update(image_id={}),
             '"image_id": a list in entry 2 of "annotations" in place of int or str;',
         ),
+        (lambda d: d["images"][1].update(id="0.0"), "the same id to more than one image (0)"),
         (lambda d: d["images"][1].update(id=0), "the same id to more than one image (0)"),
         (
             lambda d: d["images"][1].update(file_name="arm_jpg.rf.01.jpg"),
@@ -129,7 +134,10 @@ def test_file_that_is_too_large(
         (lambda d: d["categories"][1].update(id=2), "the same id to more than one category (2)"),
         (lambda d: d["annotations"][0].update(category_id=5), "category ids that it does not list"),
         (lambda d: d["annotations"][0].update(image_id=77), "image ids that it does not list (77)"),
-        (lambda d: d["annotations"][0].update(image_id="0"), "image ids that it does not list (0)"),
+        (
+            lambda d: d["annotations"][0].update(image_id="00"),
+            "image ids that it does not list (00)",
+        ),
     ],
 )
 def test_file_that_is_not_coco(
@@ -164,13 +172,118 @@ def test_listed_image_missing_on_disk(coco_export: Path, refusal: Refusal) -> No
     assert "put them there" in message
 
 
-def test_image_name_cannot_lead_out_of_the_folder(coco_export: Path, refusal: Refusal) -> None:
-    edit(
-        coco_export,
-        lambda d: d["images"][0].update(file_name="../valid/back_jpg.rf.04.jpg"),
-        "test",
+@pytest.mark.parametrize(
+    "name", ["../valid/back_jpg.rf.04.jpg", "..\\x.jpg", "/etc/passwd", "C:\\photos\\x.jpg"]
+)
+def test_image_name_cannot_lead_out_of_the_folder(
+    name: str, coco_export: Path, refusal: Refusal
+) -> None:
+    edit(coco_export, lambda d: d["images"][0].update(file_name=name), "test")
+    assert f"lead out of its folder (1): test/{name}; put" in refusal(coco_export)
+
+
+@pytest.mark.parametrize(
+    ("written", "on_disk"),
+    [
+        ("images/p.jpg", "images/p.jpg"),
+        ("images\\p.jpg", "images/p.jpg"),
+        ("./p.jpg", "p.jpg"),
+        ("images/p.jpg", "p.jpg"),
+        ("test/p.jpg", "p.jpg"),
+        ("p.jpg", "images/p.jpg"),
+        ("p.jpg", "p.JPG"),
+        ("P.JPG", "images/p.jpg"),
+        ("p", "p"),
+        ("p", "p.png"),
+        ("p.jfif", "p.jfif"),
+        ("p.0001", "p.0001"),
+        ("p.image", "images/p.image"),
+        ("\u00fc.jpg", "u\u0308.jpg"),
+        ("u\u0308.jpg", "\u00fc.jpg"),
+        ("images/\u00fc", "u\u0308.JPG"),
+    ],
+)
+def test_names_that_other_tools_write(written: str, on_disk: str, coco_export: Path) -> None:
+    before = fingerprint(coco_export)
+    photo = coco_export / "test" / "chest_jpg.rf.05.jpg"
+    target = coco_export / "test" / on_disk
+    target.parent.mkdir(exist_ok=True)
+    photo.rename(target)
+    edit(coco_export, lambda d: d["images"][0].update(file_name=written), "test")
+    export = read_export(coco_export)
+    (example,) = export.splits["test"]
+    assert example.image_path == target
+    assert example.file_name == on_disk
+    assert read_mask(example).sum() == 4
+    assert export.notes == ()
+    check_pixels(export)
+    mark = fingerprint(coco_export)
+    assert mark != before
+    packed = Path(shutil.make_archive(str(coco_export), "zip", coco_export))
+    assert fingerprint(packed) == mark
+    target.write_bytes(target.read_bytes() + b"\0")
+    assert fingerprint(coco_export) != mark
+
+
+def test_names_that_fit_several_files(coco_export: Path, refusal: Refusal) -> None:
+    photo = coco_export / "test" / "chest_jpg.rf.05.jpg"
+    for folder in ("a", "b"):
+        (photo.parent / folder).mkdir()
+        shutil.copy(photo, photo.parent / folder)
+    assert len(read_export(coco_export).splits["test"]) == 1  # the same path goes first
+    assert "test/a (1 photos), test/b (1 photos)" in read_export(coco_export).notes[0]
+    photo.unlink()
+    assert (
+        "fit several files (1): test/chest_jpg.rf.05.jpg (a/chest_jpg.rf.05.jpg or "
+        "b/chest_jpg.rf.05.jpg); name one of these there" in refusal(coco_export)
     )
-    assert "not beside it (1): test/../valid/back_jpg.rf.04.jpg" in refusal(coco_export)
+
+
+def test_two_names_of_one_file(coco_export: Path, refusal: Refusal) -> None:
+    edit(coco_export, lambda d: d["images"][1].update(file_name="./arm_jpg.rf.01.jpg"), "train")
+    message = refusal(coco_export)
+    assert "two entries of _annotations.coco.json beside them lead to (1): train/arm_jpg" in message
+
+
+def test_photo_without_suffix_that_is_none(coco_export: Path, refusal: Refusal) -> None:
+    photo = coco_export / "test" / "chest_jpg.rf.05.jpg"
+    photo.unlink()
+    photo.with_name("chest").write_text("no photo")
+    edit(coco_export, lambda d: d["images"][0].update(file_name="chest"), "test")
+    assert "(1): test/chest; replace them" in refusal(coco_export)
+
+
+def test_messages_name_the_subfolder(coco_export: Path, refusal: Refusal) -> None:
+    photo = coco_export / "test" / "images" / "p.jpg"
+    photo.parent.mkdir()
+    (coco_export / "test" / "chest_jpg.rf.05.jpg").rename(photo)
+    change = {"file_name": "images/p.jpg", "width": 24, "height": 16}
+    edit(coco_export, lambda d: d["images"][0].update(change), "test")
+    assert "(1): test/images/p.jpg (12x8, listed as 24x16)" in refusal(coco_export)
+
+
+def test_link_out_of_the_export_in_a_subfolder(
+    coco_export: Path, refusal: Refusal, tmp_path: Path
+) -> None:
+    photo = coco_export / "test" / "images" / "p.jpg"
+    photo.parent.mkdir()
+    (coco_export / "test" / "chest_jpg.rf.05.jpg").rename(tmp_path / "private.jpg")
+    photo.symlink_to(tmp_path / "private.jpg")
+    edit(coco_export, lambda d: d["images"][0].update(file_name="images/p.jpg"), "test")
+    assert "lead out of the export (1): test/images/p.jpg; put" in refusal(coco_export)
+
+
+@pytest.mark.parametrize("one", [1.0, "1", "1.0"])
+def test_whole_numbers_in_other_words(one: object, coco_export: Path) -> None:
+    before = read_export(coco_export).splits
+
+    def rewrite(document: Document) -> None:
+        document["categories"][1]["id"] = one
+        document["images"][1] |= {"id": one, "width": 12.0, "height": "8"}
+        document["annotations"][1] |= {"image_id": one, "category_id": one}
+
+    edit(coco_export, rewrite, "train")
+    assert read_export(coco_export).splits == before
 
 
 def test_image_without_entry(coco_export: Path, refusal: Refusal) -> None:

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data.roboflow import check_pixels, read_export, read_mask
+from tf_muscle.data.archive import split_names
+from tf_muscle.data.records import SPLITS
+from tf_muscle.data.roboflow import (
+    check_pixels,
+    fingerprint,
+    open_export,
+    read_export,
+    read_mask,
+)
+from tf_muscle.data.splitting import shared_videos
+from tf_muscle.errors import UserError
 
 Refusal = Callable[..., str]
 
@@ -49,8 +59,6 @@ def test_imports_no_tensorflow() -> None:
 
 def test_other_files_are_passed_over(mask_export: Path) -> None:
     before = read_export(mask_export)
-    (mask_export / "train" / "nested").mkdir()
-    shutil.copy(mask_export / "train/über.PNG", mask_export / "train/nested/other.png")
     (mask_export / "train" / "._arm_jpg.rf.01.jpg").write_bytes(b"Mac OS X")
     (mask_export / "train" / ".DS_Store").write_bytes(b"Bud1")
     (mask_export / "train" / "notes.txt").write_text("mine")
@@ -64,8 +72,161 @@ def test_no_export_found(tmp_path: Path, mask_export: Path, refusal: Refusal) ->
     message = refusal(empty)
     assert "empty" in message
     assert 'export it from Roboflow as "Semantic Segmentation Masks"' in message
-    assert f"give {tmp_path.name}/muscles" in refusal(tmp_path)
-    assert "give the folder above it" in refusal(mask_export / "train")
+    assert f"give the folder above it, {mask_export}." in refusal(mask_export / "train")
+    (mask_export / "train").rename(tmp_path / "photos")
+    assert "move its files into a folder train inside it" in refusal(tmp_path / "photos")
+    (empty / "train").mkdir()
+    assert "train of empty hold neither _classes.csv nor" in refusal(empty)
+
+
+def test_export_below_the_folder_that_was_given(mask_export: Path, tmp_path: Path) -> None:
+    above = tmp_path / "downloads"
+    (above / "Test").mkdir(parents=True)
+    inside = mask_export.rename(above / "Test" / "muscles")
+    (above / "test").mkdir()  # holds no photos
+    (above / "license.txt").write_text("mine")
+    with open_export(above) as root:
+        assert root == inside
+        assert len(read_export(root).splits["train"]) == 4
+    assert fingerprint(above) == fingerprint(inside)
+    assert split_names(above) == {"train": "train", "valid": "valid", "test": "test"}
+
+
+def test_an_export_inside_an_export_is_passed_over_by_name(mask_export: Path) -> None:
+    before = read_export(mask_export)
+    shutil.copytree(mask_export, mask_export.with_name("old"))
+    mask_export.with_name("old").rename(mask_export / "old")
+    (mask_export / "train" / "nested").mkdir()
+    shutil.copy(mask_export / "train/über.PNG", mask_export / "train/nested/other.png")
+    shutil.copy(mask_export / "train/über.PNG", mask_export / "cover.png")
+    export = read_export(mask_export)
+    assert export.splits == before.splits
+    assert export.notes == (
+        "Photos outside the folders train, valid, test are passed over: beside the split folders "
+        "(1 photos), old/test (1 photos), old/train (4 photos), old/valid (1 photos), train/nested "
+        "(1 photos); move them into one of these, with their annotations, if they belong to the "
+        "data set.",
+    )
+
+
+def test_two_exports_below_the_folder_that_was_given(
+    mask_export: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    shutil.copytree(mask_export, tmp_path / "again")
+    assert refusal(tmp_path) == (
+        f"{tmp_path} holds 2 exports; give one of them, {tmp_path / 'again'} or {mask_export}."
+    )
+
+
+@pytest.mark.parametrize("kind", ["mask_export", "coco_export"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"valid": "val"},
+        {"valid": "validation"},
+        {"train": "Train", "valid": "VALID", "test": "Test"},
+        {"train": "training", "valid": "Val", "test": "testing"},
+    ],
+)
+def test_other_names_of_the_split_folders(
+    kind: str, names: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    root = request.getfixturevalue(kind)
+    before, mark = read_export(root), fingerprint(root)
+    masks = {split: read_mask(examples[0]) for split, examples in before.splits.items()}
+    for split, name in names.items():
+        (root / split).rename(root / name)
+    export = read_export(root)
+    assert export.notes == ()
+    assert fingerprint(root) == mark
+    for split, examples in before.splits.items():
+        moved = export.splits[split]
+        assert [e.file_name for e in moved] == [e.file_name for e in examples]
+        assert moved[0].image_path.parent.name == names.get(split, split)
+        np.testing.assert_array_equal(read_mask(moved[0]), masks[split])
+
+
+def test_two_folders_for_one_split(mask_export: Path, refusal: Refusal) -> None:
+    shutil.copytree(mask_export / "valid", mask_export / "Val")
+    assert refusal(mask_export) == (
+        "The folders Val and valid both stand for the split valid; merge them, or move one of them "
+        "out of the export."
+    )
+
+
+def test_a_split_that_is_read_alone(mask_export: Path) -> None:
+    whole = read_export(mask_export)
+    (mask_export / "valid" / "_classes.csv").write_text("of no use")
+    shutil.rmtree(mask_export / "train")
+    (mask_export / "test").rename(mask_export / "Testing")
+    export = read_export(mask_export, split="test")
+    assert list(export.splits) == ["test"]
+    assert export.class_names == whole.class_names
+    assert check_pixels(export)["test"].tolist() == [94, 2, 0]
+    with pytest.raises(UserError, match="has no train folder, only valid, Testing; ask"):
+        read_export(mask_export, split="train")
+
+
+def test_train_that_is_read_alone_is_whole(mask_export: Path) -> None:
+    shutil.rmtree(mask_export / "valid")
+    shutil.rmtree(mask_export / "test")
+    export = read_export(mask_export, split="train")
+    assert {split: len(examples) for split, examples in export.splits.items()} == {"train": 4}
+    assert export.notes == ()
+
+
+def as_frames(root: Path, names: list[str]) -> None:
+    """Replaces all photos by frames in train."""
+    shutil.rmtree(root / "valid")
+    shutil.rmtree(root / "test")
+    photo, mask = root / "train/arm_jpg.rf.01.jpg", root / "train/arm_jpg.rf.01_mask.png"
+    for name in names:
+        shutil.copy(photo, root / "train" / f"{name}.jpg")
+        shutil.copy(mask, root / "train" / f"{name}_mask.png")
+    for path in [p for p in (root / "train").iterdir() if ".rf." in p.name or "über" in p.name]:
+        path.unlink()
+
+
+def test_frames_of_one_video_are_set_aside_by_time(mask_export: Path) -> None:
+    as_frames(mask_export, [f"curl_{number:06}" for number in range(48)])
+    export = read_export(mask_export)
+    places = {
+        split: [int(example.source_name[-6:]) for example in examples]
+        for split, examples in export.splits.items()
+    }
+    for held_out in (places["valid"], places["test"]):
+        assert held_out == list(range(held_out[0], held_out[-1] + 1))
+        assert 4 <= len(held_out) <= 5
+    far = [abs(a - b) for one in SPLITS for other in SPLITS if one != other
+           for a in places[one] for b in places[other]]  # fmt: skip
+    assert min(far) > 2
+    left_out = 48 - sum(map(len, places.values()))
+    (note,) = export.notes
+    assert 4 <= left_out <= 8
+    assert f"the frames of curl_ were cut by time, {left_out} images beside the cuts left" in note
+    assert "scores tell of other moments of these videos" in note
+
+
+def test_whole_videos_are_set_aside(mask_export: Path) -> None:
+    names = [f"gym{video}_mp4-{number}_jpg" for video in range(10) for number in range(7)]
+    as_frames(mask_export, names)
+    export = read_export(mask_export)
+    assert shared_videos(export.splits) == {}
+    assert {split: len(examples) for split, examples in export.splits.items()} == {
+        "train": 56,
+        "valid": 7,
+        "test": 7,
+    }
+    assert "whole photos with all their copies and whole videos" in export.notes[0]
+
+
+def test_frames_in_two_splits_are_told(mask_export: Path) -> None:
+    for split, number in (("train", 1), ("test", 2)):
+        (photo, mask) = sorted((mask_export / split).glob("*.rf.0[15]*"))
+        photo.rename(photo.with_name(f"frame_{number:04}_jpg.rf.1.jpg"))
+        mask.rename(mask.with_name(f"frame_{number:04}_jpg.rf.1_mask.png"))
+    (note,) = read_export(mask_export).notes
+    assert "neighbouring frame of the same video in another split (1): frame_0002_jpg; s" in note
 
 
 def test_split_folders_without_class_list_or_annotations(
@@ -214,6 +375,15 @@ def test_too_few_photos_to_set_aside(mask_export: Path, refusal: Refusal) -> Non
     assert "add photos" in message
 
 
+@pytest.mark.parametrize("size", ["640x640", "640x480"])
+def test_stretched_photos(size: str, mask_export: Path) -> None:
+    assert not read_export(mask_export).stretched
+    (mask_export / "README.roboflow.txt").write_text(
+        f"The following pre-processing was applied to each image:\n* Resize to {size} (Stretch)\n"
+    )
+    assert read_export(mask_export).stretched == (size == "640x640")
+
+
 def test_baked_augmentation_is_read_and_told(mask_export: Path) -> None:
     (mask_export / "README.roboflow.txt").write_text(
         "The following augmentation was applied to create 3 versions of each source image:\n"
@@ -235,6 +405,8 @@ def test_real_mask_export(real_export: Callable[[str], Path]) -> None:
     assert len(export.class_names) == 12
     assert export.class_names[:2] == ("background", "Road")
     assert export.baked_augmentation == ("noise", "crop")
+    assert export.stretched
+    assert "neighbouring frame of the same video in another split (46): " in export.notes[-1]
     assert "Randomly crop between 0 and 54 percent of the image" in export.notes[1]
     # 13 photos without annotation have a 1920x1080 mask beside their 640x640 image.
     assert "(13)" in export.notes[0]

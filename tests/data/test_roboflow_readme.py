@@ -1,6 +1,13 @@
 from pathlib import Path
 
-from tf_muscle.data.roboflow_readme import PHRASES, README, read_baked_augmentation
+import pytest
+
+from tf_muscle.data.roboflow_readme import (
+    PHRASES,
+    README,
+    read_baked_augmentation,
+    read_stretched,
+)
 
 # The phrasings of Roboflow's own READMEs, from public exports.
 WHOLE_IMAGE = {
@@ -78,3 +85,27 @@ def test_unknown_line_is_told_verbatim(tmp_path: Path) -> None:
     options, notes = read(tmp_path, f"{BEFORE}\n{HEADING}\n* Random camera gain of 0.01\n")
     assert options == ()
     assert "Random camera gain of 0.01" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "stretched"),
+    [
+        ("Resize to 640x640 (Stretch)", True),
+        ("Resize to 416x416 (Stretch to)", True),
+        ("Resize to 640x480 (Stretch)", False),
+        ("Resize to 640x640 (Fit within)", False),
+        ("Resize to 640x640 (Fit (black edges))", False),
+        ("Resize to 640x640 (Fill (with center crop))", False),
+        ("Resize to 640x640 (Fit (reflect edges))", False),
+        ("Auto-orientation of pixel data", False),
+    ],
+)
+def test_stretched(line: str, stretched: bool, tmp_path: Path) -> None:
+    assert not read_stretched(tmp_path)
+    (tmp_path / README).write_text(f"{BEFORE}* {line}\n\n{HEADING}\n* Random blur\n")
+    assert read_stretched(tmp_path) == stretched
+
+
+def test_stretching_outside_the_list_of_preprocessing(tmp_path: Path) -> None:
+    (tmp_path / README).write_text(f"{BEFORE}\nNotes:\n* Resize to 640x640 (Stretch)\n")
+    assert not read_stretched(tmp_path)

@@ -12,7 +12,6 @@ from tf_muscle.data.records import Example
 from tf_muscle.inspection.leakage import (
     NEAR,
     find_links,
-    frame_number,
     near_duplicates,
     neighbouring_frames,
 )
@@ -28,27 +27,6 @@ def facts(source: str, hashes: np.ndarray | None = None) -> ImageFacts:
 
 def hashed(path: Path) -> np.ndarray | None:
     return perceptual_hashes(Example(path.name, path.stem, path, path))
-
-
-@pytest.mark.parametrize(
-    ("source", "frame"),
-    [
-        ("frame_0012_jpg", ("frame_", 12)),
-        ("frame12", ("frame", 12)),
-        ("Frame-0012_png_jpg", ("Frame-", 12)),
-        ("squat_mp4-0012_jpg", ("squat_mp4-", 12)),
-        ("IMG_2030_MOV-7_jpg", ("IMG_2030_MOV-", 7)),
-        ("clip2_0012_jpg", ("clip2_", 12)),
-        ("gym_videoframe_3_jpg", ("gym_videoframe_", 3)),
-        ("IMG_0012_jpg", None),
-        ("clip2_jpg", None),
-        ("calf_0000_jpg", None),
-        ("removal_12", None),
-        ("squat_mp4_jpg", None),
-    ],
-)
-def test_frame_number(source: str, frame: tuple[str, int] | None) -> None:
-    assert frame_number(source) == frame
 
 
 @pytest.mark.parametrize(

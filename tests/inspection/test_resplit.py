@@ -87,6 +87,32 @@ def test_coco(drawn: Any, found: Found, tmp_path: Path) -> None:
     assert document["images"][0]["license"] == 1
 
 
+def test_coco_of_other_tools(drawn: Any, tmp_path: Path) -> None:
+    """Photos in subfolders, folders of other names, ids in other words."""
+    root = Path(drawn.root)
+    for folder in (root / "train", root / "valid", root / "test"):
+        document: dict[str, Any] = {"categories": [{"id": "1", "name": "biceps"}]}
+        document |= {"images": [], "annotations": []}
+        (folder / "images").mkdir()
+        for number, path in enumerate(sorted(folder.glob("*.jpg"))):
+            path.rename(folder / "images" / path.name)
+            document["images"].append(
+                {"id": str(number), "file_name": path.name, "width": 256, "height": 256.0}
+            )
+            polygon = [50, 40, 90 + number, 40, 90, 100, 50, 100]
+            document["annotations"].append(
+                {"id": 0, "image_id": number, "category_id": 1.0, "segmentation": [polygon]}
+            )
+        (folder / "_annotations.coco.json").write_text(json.dumps(document))
+        for path in (*folder.glob("*_mask.png"), folder / "_classes.csv"):
+            path.unlink()
+    (root / "valid").rename(root / "Val")
+    (root / "train").rename(root / "training")
+    before = contents(root)
+    inspect(str(root), tmp_path / "page", tmp_path / "again", split_seed=3)
+    assert contents(tmp_path / "again") == before
+
+
 def test_nothing_is_overwritten(drawn: Any, tmp_path: Path) -> None:
     taken = tmp_path / "again"
     taken.mkdir()

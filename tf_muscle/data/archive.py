@@ -7,12 +7,14 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from tf_muscle.data.records import SPLITS
+from tf_muscle.data.coco_names import named_files
+from tf_muscle.data.export_layout import find_root, find_root_in_zip, name_splits, split_folders
 from tf_muscle.data.roboflow_readme import README
 from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, IMAGE_SUFFIXES
 from tf_muscle.errors import UserError, shortened
@@ -31,15 +33,16 @@ BLOCK = 1 << 20  # bytes in memory while a file is unpacked or hashed
 def open_export(path: str | Path) -> Iterator[Path]:
     """Gives the root folder of an export for the time of a `with` block.
 
-    A folder is used as it is. A .zip is unpacked into a temporary folder, which is removed when the
-    block ends; where the zip holds a single top-level folder, that folder is the root.
+    The root is the folder that holds the split folders: what was given, or the only such folder
+    in it. A .zip is unpacked into a temporary folder, which is removed when the block ends.
 
     Raises:
-        UserError: nothing is there, or the file is not a zip that can safely be unpacked.
+        UserError: nothing is there, no split folder or more than one export is in it, or the file
+            is not a zip that can safely be unpacked.
     """
     path = _existing(path)
     if path.is_dir():
-        yield path
+        yield find_root(path)
         return
     with tempfile.TemporaryDirectory(prefix="tf_muscle_") as folder:
         root = Path(folder) / path.stem  # messages name the root, so it carries the zip's name
@@ -57,18 +60,21 @@ def fingerprint(path: str | Path) -> str:
     """Tells whether an export has changed: 16 hex digits, the same for a folder and the zip of it.
 
     It covers the names and contents of the images, masks, class lists, annotations and Roboflow's
-    README, so that a renamed folder or a stray file does not count as a change. Nothing is decoded.
+    README, so that a renamed folder or a stray file does not count as a change. A split goes by
+    Roboflow's name, whatever its folder is called. No image is decoded.
 
     Raises:
-        UserError: as `open_export`.
+        UserError: as `open_export`, or two folders stand for one split.
     """
     path = _existing(path)
     if path.is_dir():
-        files = [path / README, *(file for split in SPLITS for file in (path / split).glob("*"))]
-        names = [file.relative_to(path).as_posix() for file in files if file.is_file()]
+        root = find_root(path)
+        folders = split_folders(root).values()
+        files = [root / README, *(file for folder in folders for file in folder.rglob("*"))]
+        names = [file.relative_to(root).as_posix() for file in files if file.is_file()]
         return _hash(
-            {name: (path / name).stat().st_size for name in names},
-            lambda name: (path / name).open("rb"),
+            {name: (root / name).stat().st_size for name in names},
+            lambda name: (root / name).open("rb"),
         )
     with _open_zip(path) as (archive, members):
         return _hash(
@@ -77,27 +83,54 @@ def fingerprint(path: str | Path) -> str:
         )
 
 
+def split_names(path: str | Path) -> dict[str, str]:
+    """The splits that an export has, each with the name of its folder; nothing is unpacked.
+
+    Raises:
+        UserError: as `fingerprint`.
+    """
+    path = _existing(path)
+    if path.is_dir():
+        return {split: folder.name for split, folder in split_folders(find_root(path)).items()}
+    with _open_zip(path) as (_, members):
+        return name_splits({name.partition("/")[0] for name in members if "/" in name})
+
+
 def _hash(sizes: dict[str, int], opened: Callable[[str], IO[bytes]]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(filter(_matters, sizes)):
+    covered = _covered(sizes, opened)
+    for name in sorted(covered):
+        size = sizes[covered[name]]
         # The length keeps the end of one file from passing for the start of the next.
-        digest.update(name.encode("utf-8", "surrogateescape") + b"\0%d\0" % sizes[name])
-        with opened(name) as file:
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0%d\0" % size)
+        with opened(covered[name]) as file:
             while block := file.read(BLOCK):
                 digest.update(block)
     return digest.hexdigest()[:16]
 
 
-def _matters(name: str) -> bool:
-    if name == README:
-        return True
-    folder, _, file = name.partition("/")
-    return (
-        folder in SPLITS
-        and "/" not in file
-        and not file.startswith(".")
-        and (file in (CLASS_LIST, COCO_FILE) or file.lower().endswith(IMAGE_SUFFIXES))
-    )
+def _covered(sizes: dict[str, int], opened: Callable[[str], IO[bytes]]) -> dict[str, str]:
+    """The files that make an export: their names under Roboflow's names of the splits -> names."""
+    covered = {README: README} if README in sizes else {}
+    splits: dict[str, list[str]] = defaultdict(list)
+    for name in sizes:
+        folder, _, file = name.partition("/")
+        if file and not any(part.startswith(".") for part in file.split("/")):
+            splits[folder].append(file)
+    for split, folder in name_splits(splits).items():
+        files = splits[folder]
+        chosen = {
+            file
+            for file in files
+            if "/" not in file
+            and (file in (CLASS_LIST, COCO_FILE) or file.lower().endswith(IMAGE_SUFFIXES))
+        }
+        if COCO_FILE in chosen and chosen < set(files):
+            # Others are covered where an entry leads to them: see `coco_names`.
+            with opened(f"{folder}/{COCO_FILE}") as annotations:
+                chosen |= named_files(annotations.read(), files)
+        covered |= {f"{split}/{file}": f"{folder}/{file}" for file in chosen}
+    return covered
 
 
 def _existing(given: str | Path) -> Path:
@@ -180,9 +213,9 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
             f"bytes are free and {MAX_FILES:,} files of {MAX_BYTES:,} bytes are the limit; unpack "
             "it yourself if you trust it."
         )
-    tops = {name.parts[0] for name in members if len(name.parts) > 1}
-    wrapped = len(tops) == 1 and not tops & set(SPLITS) and all(len(n.parts) > 1 for n in members)
+    root = find_root_in_zip(members, path)
     return {
-        "/".join(name.parts[1:] if wrapped else name.parts): member
+        name.relative_to(root).as_posix(): member
         for name, member in members.items()
+        if name.is_relative_to(root)
     }

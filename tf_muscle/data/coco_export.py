@@ -5,11 +5,14 @@ project's name and has no annotation.
 """
 
 import json
+import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tf_muscle.data.coco_names import FoundFiles, find_files
 from tf_muscle.data.outlines import fault
 from tf_muscle.data.records import VOID, Example, Outlines, Segment
 from tf_muscle.data.split_folder import (
@@ -25,6 +28,8 @@ from tf_muscle.errors import UserError, listed, shortened
 EXPORT_AGAIN = 'export it from Roboflow as "COCO Segmentation" again'
 MAX_BYTES = 500_000_000  # COCO's 118,000 photos take 450 million; read, up to 25 times as much
 MAX_DRAWN = 10_000_000_000  # regions of an image times its pixels; drawn in some three seconds
+# A whole number that a tool has written as 1.0 or "1"; "01" may be another name than "1".
+WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0+)?")
 FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "categories": {"id": (int,), "name": (str,)},
     "images": {"id": (int, str), "file_name": (str,), "width": (int,), "height": (int,)},
@@ -33,10 +38,11 @@ FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
 
 
 @dataclass(frozen=True)
-class _Annotations:
-    """One split's file: the three lists of COCO, their fields checked."""
+class Annotations:
+    """One split's file: the three lists of COCO, their fields checked, numbers as int."""
 
     path: Path
+    document: dict[str, Any]  # all of the file, with the lists below
     categories: list[dict[str, Any]]
     images: list[dict[str, Any]]
     annotations: list[dict[str, Any]]
@@ -66,14 +72,22 @@ def read_splits(
             f"Annotations that are missing while other splits have them: {listed(missing)}; "
             f"{EXPORT_AGAIN}."
         )
-    annotated = [_load(path) for path in files]
+    annotated = [read_annotations(path) for path in files]
     class_names, class_ids = _classes(annotated, ignore)
-    _check_images(annotated)
+    photos = _photos(annotated)
     _check_segmentations(annotated)
-    return class_names, {file.path.parent.name: _examples(file, class_ids) for file in annotated}
+    return class_names, {
+        file.path.parent.name: _examples(file, class_ids, photos[file.path]) for file in annotated
+    }
 
 
-def _load(path: Path) -> _Annotations:
+def read_annotations(path: Path) -> Annotations:
+    """Reads one split's file.
+
+    Raises:
+        UserError: it is no COCO file, a field is missing or of another type, or an id or file name
+            is there twice.
+    """
     if path.stat().st_size > MAX_BYTES:
         raise UserError(
             f"{shown(path)} has more than {MAX_BYTES:,} bytes; {EXPORT_AGAIN} in several versions."
@@ -90,20 +104,31 @@ def _load(path: Path) -> _Annotations:
         for number, entry in enumerate(entries):
             for field, types in fields.items():
                 value = entry.get(field) if isinstance(entry, dict) else None
-                if not isinstance(value, types):
+                if int in types:
+                    value = _whole(value)
+                if not isinstance(value, types) or isinstance(value, bool):
                     told = json.dumps(value) if not isinstance(value, list | dict) else "a list"
                     raise UserError(
                         f'{shown(path)} has "{field}": {shortened(told)} in entry {number} of '
                         f'"{key}" in place of {" or ".join(t.__name__ for t in types)}; '
                         f"{EXPORT_AGAIN}."
                     )
+                entry[field] = value
         lists[key] = entries
-    file = _Annotations(path, **lists)
+    file = Annotations(path, document, **lists)
     _check_unique(file)
     return file
 
 
-def _check_unique(file: _Annotations) -> None:
+def _whole(value: object) -> object:
+    """1 for 1.0 and "1"; what is no whole number stays as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    match = WHOLE.fullmatch(value) if isinstance(value, str) else None
+    return int(match[1]) if match else value
+
+
+def _check_unique(file: Annotations) -> None:
     for kind, entries, field in (
         ("category", file.categories, "id"),
         ("image", file.images, "id"),
@@ -119,7 +144,7 @@ def _check_unique(file: _Annotations) -> None:
 
 
 def _classes(
-    files: list[_Annotations], ignore: int | None
+    files: list[Annotations], ignore: int | None
 ) -> tuple[tuple[str, ...], dict[int, int]]:
     """Numbers the categories of all splits: class names, and category id -> class_id."""
     by_file = {f.path: {entry["id"]: entry["name"] for entry in f.categories} for f in files}
@@ -153,17 +178,48 @@ def _classes(
     return tuple(class_names), class_ids
 
 
-def _check_images(files: list[_Annotations]) -> None:
-    """Every image has an entry, every entry its image, every annotation its entry."""
+def photo_paths(file: Annotations) -> dict[str, Path]:
+    """The photo of each entry that has one, by its file_name; see `coco_names`."""
+    folder = file.path.parent
+    return {
+        name: folder / found for name, found in _found(file, _files_below(folder)).files.items()
+    }
+
+
+def _found(file: Annotations, below: Sequence[str]) -> FoundFiles:
+    return find_files([entry["file_name"] for entry in file.images], below)
+
+
+def _files_below(folder: Path) -> list[str]:
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return [
+        path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
+    ]
+
+
+def _photos(files: list[Annotations]) -> dict[Path, dict[str, Path]]:
+    """The photo of every entry, by file and file_name; no photo without entry, and none twice."""
     on_disk = image_files([file.path.parent for file in files])
+    photos: dict[Path, dict[str, Path]] = {}
     absent: list[str] = []
+    outside: list[str] = []
+    ambiguous: list[str] = []
+    twice: list[str] = []
     unlisted: list[str] = []
     for file in files:
         folder = file.path.parent
-        names = {path.name for path in on_disk[folder]}
-        entries = {entry["file_name"] for entry in file.images}
-        absent += [f"{folder.name}/{name}" for name in sorted(entries - names)]
-        unlisted += [f"{folder.name}/{name}" for name in sorted(names - entries)]
+        found = _found(file, _files_below(folder))
+        photos[file.path] = {name: folder / photo for name, photo in found.files.items()}
+        absent += [f"{folder.name}/{name}" for name in sorted(found.absent)]
+        outside += [f"{folder.name}/{name}" for name in sorted(found.outside)]
+        ambiguous += [
+            f"{folder.name}/{name} ({' or '.join(fitting)})"
+            for name, fitting in found.ambiguous.items()
+        ]
+        counts = Counter(found.files.values())
+        twice += [f"{folder.name}/{photo}" for photo, count in counts.items() if count > 1]
+        known = {*found.files.values(), *(f for fs in found.ambiguous.values() for f in fs)}
+        unlisted += [shown(path) for path in on_disk[folder] if path.name not in known]
         ids = {entry["id"] for entry in file.images}
         orphans = [e["image_id"] for e in file.annotations if e["image_id"] not in ids]
         if orphans:
@@ -171,19 +227,21 @@ def _check_images(files: list[_Annotations]) -> None:
                 f"{shown(file.path)} annotates image ids that it does not list "
                 f"({listed(list(dict.fromkeys(orphans)))}); {EXPORT_AGAIN}."
             )
-    if absent:
-        raise UserError(
-            f"Images that {COCO_FILE} lists but that are not beside it ({len(absent)}): "
-            f"{listed(absent)}; put them there or {EXPORT_AGAIN}."
-        )
-    if unlisted:
-        raise UserError(
-            f"Images without an entry in {COCO_FILE} beside them ({len(unlisted)}): "
-            f"{listed(unlisted)}; remove them or {EXPORT_AGAIN}."
-        )
+    for names, told, fix in (
+        (outside, f"whose names in {COCO_FILE} lead out of its folder", "put them beside it"),
+        (absent, f"that {COCO_FILE} lists but that are not beside it", "put them there"),
+        (ambiguous, f"whose names in {COCO_FILE} fit several files", "name one of these there"),
+        (twice, f"that two entries of {COCO_FILE} beside them lead to", "remove one entry"),
+        (unlisted, f"without an entry in {COCO_FILE} beside them", "remove them"),
+    ):
+        if names:
+            raise UserError(
+                f"Images {told} ({len(names)}): {listed(names)}; {fix} or {EXPORT_AGAIN}."
+            )
+    return photos
 
 
-def _check_segmentations(files: list[_Annotations]) -> None:
+def _check_segmentations(files: list[Annotations]) -> None:
     boxes: list[str] = []  # the image of each annotation that has no outline
     faulty: list[str] = []
     for file in files:
@@ -220,17 +278,17 @@ def _check_segmentations(files: list[_Annotations]) -> None:
         )
 
 
-def _examples(file: _Annotations, class_ids: dict[int, int]) -> tuple[Example, ...]:
+def _examples(
+    file: Annotations, class_ids: dict[int, int], photos: dict[str, Path]
+) -> tuple[Example, ...]:
     segments = defaultdict(list)
     for annotation in file.annotations:
         class_id = class_ids[annotation["category_id"]]
         segments[annotation["image_id"]].append(Segment(class_id, annotation["segmentation"]))
-    return tuple(
-        Example(
-            file_name=image["file_name"],
-            source_name=source_name(image["file_name"]),
-            image_path=file.path.parent / image["file_name"],
-            mask=Outlines(image["height"], image["width"], tuple(segments[image["id"]])),
-        )
-        for image in sorted(file.images, key=lambda image: image["file_name"])
-    )
+    examples = []
+    for image in file.images:
+        path = photos[image["file_name"]]
+        name = path.relative_to(file.path.parent).as_posix()
+        outlines = Outlines(image["height"], image["width"], tuple(segments[image["id"]]))
+        examples.append(Example(name, source_name(name), path, outlines))
+    return tuple(sorted(examples, key=lambda example: example.file_name))

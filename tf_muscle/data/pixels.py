@@ -122,7 +122,7 @@ def check_pixels(export: Export) -> dict[str, np.ndarray]:
         split: np.stack(per_image).sum(axis=0)
         for split, per_image in check_each(count, export.splits).items()
     }
-    if not counts["train"][1:].any():
+    if len(counts) > 1 and not counts["train"][1:].any():  # one alone is only scored
         raise UserError(
             f"The {len(export.splits['train'])} training masks hold no class but background, so "
             "there is nothing to learn; annotate the photos in Roboflow and export them again."

@@ -14,7 +14,7 @@ from tf_muscle.config import SAMPLE, DataConfig, bundled
 from tf_muscle.errors import UserError, system_errors
 
 
-def load_builder(config: DataConfig) -> Builder:
+def load_builder(config: DataConfig, split: str | None = None) -> Builder:
     """Prepares the export that `--data` names, or the bundled sample; see `prepare`."""
     return prepare(
         bundled("sample_gym") if config.data == SAMPLE else config.data,
@@ -22,6 +22,7 @@ def load_builder(config: DataConfig) -> Builder:
         allow_leakage=config.allow_leakage,
         ignore=config.ignore,
         data_dir=config.data_dir,
+        split=split,
     )
 
 
@@ -32,6 +33,7 @@ def prepare(
     allow_leakage: bool = False,
     ignore: int | None = None,
     data_dir: str | Path | None = None,
+    split: str | None = None,
 ) -> Builder:
     """Prepares an export as a TFDS data set, or finds it prepared.
 
@@ -45,17 +47,22 @@ def prepare(
         ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
             them; the masks hold `records.VOID` there.
         data_dir: where TFDS keeps its data sets; TFDS_DATA_DIR or ~/tensorflow_datasets by default.
+        split: prepare the folder of this split alone, whole; by default all three.
 
     Returns:
         A prepared builder: `as_dataset(split="train")` gives the examples, `info.metadata` what is
         known of the export (class_names, pixel_counts by split and class, baked_augmentation,
-        notes, format, fingerprint, num_examples).
+        stretched, notes, format, fingerprint, num_examples).
 
     Raises:
         UserError: the export cannot be used, or data_dir cannot be written to.
     """
     config = RoboflowSegmentationConfig(
-        export_dir=export, split_seed=split_seed, allow_leakage=allow_leakage, ignore=ignore
+        export_dir=export,
+        split_seed=split_seed,
+        allow_leakage=allow_leakage,
+        ignore=ignore,
+        split=split,
     )
     with _quiet():
         builder = Builder(config=config, data_dir=data_dir and Path(data_dir).expanduser())

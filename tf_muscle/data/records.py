@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-SPLITS = ("train", "valid", "test")  # the names of Roboflow's folders, in its order
+SPLITS = ("train", "valid", "test")  # Roboflow's names and order
 # The mask value of pixels that count neither in a loss nor in a score: what --ignore names, and the
 # border around a photo that was padded to the network's square. 255 as in Pascal VOC.
 VOID = 255
@@ -39,7 +39,7 @@ class Example:
     """One image and where its mask comes from.
 
     Attributes:
-        file_name: "X.jpg", unique within its split.
+        file_name: "X.jpg", or "images/X.jpg" in a subfolder; unique within its split.
         source_name: the photo that Roboflow made this image from; augmented copies share it.
         image_path: JPEG or PNG as exported.
         mask: the PNG of class ids, or the outlines that the mask is drawn from; no outline stands
@@ -66,9 +66,11 @@ class Export:
         root: the folder with the split folders.
         format: "masks" (Semantic Segmentation Masks) or "coco" (COCO Segmentation).
         class_names: the index is the class_id; class 0 is "background".
-        splits: the examples of train, valid and test, each sorted by file name, none empty.
+        splits: the examples of train, valid and test, or of the one split that was asked for, each
+            sorted by file name, none empty.
         baked_augmentation: augmentation that Roboflow has already applied to the training images,
             by the names in `tf_muscle.data.roboflow_readme`.
+        stretched: Roboflow has stretched its photos to a square, whatever their proportions were.
         notes: sentences that the user should read before trusting a score.
     """
 
@@ -77,4 +79,5 @@ class Export:
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[Example, ...]]
     baked_augmentation: tuple[str, ...]
+    stretched: bool
     notes: tuple[str, ...]

@@ -17,11 +17,18 @@ from typing import Literal
 from tf_muscle.config import between
 from tf_muscle.data import coco_export, mask_export
 from tf_muscle.data.archive import fingerprint, open_export
+from tf_muscle.data.export_layout import find_root, passed_over, split_folders
 from tf_muscle.data.pixels import check_headers, check_pixels, read_mask
 from tf_muscle.data.records import SPLITS, VOID, Example, Export
-from tf_muscle.data.roboflow_readme import README, read_baked_augmentation
-from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown
-from tf_muscle.data.splitting import set_aside, shared_sources
+from tf_muscle.data.roboflow_readme import README, read_baked_augmentation, read_stretched
+from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
+from tf_muscle.data.splitting import (
+    FRAMES_NOTE,
+    leaking_frames,
+    set_aside,
+    set_aside_note,
+    shared_sources,
+)
 from tf_muscle.errors import UserError, listed, printable
 
 __all__ = [
@@ -37,7 +44,12 @@ __all__ = [
 
 
 def read_export(
-    root: Path, *, split_seed: int = 0, allow_leakage: bool = False, ignore: int | None = None
+    root: Path,
+    *,
+    split_seed: int = 0,
+    allow_leakage: bool = False,
+    ignore: int | None = None,
+    split: str | None = None,
 ) -> Export:
     """Reads the export in a folder and makes every check that needs no pixels.
 
@@ -47,20 +59,30 @@ def read_export(
         allow_leakage: go on although copies of one photo are in two splits.
         ignore: value of mask pixels that nobody labelled, 1 to 255, or the id of the COCO category
             that marks them; `read_mask` gives `VOID` there.
+        split: read this split's folder alone, whole, as a score of it needs no other. By default
+            all are read, and missing ones set aside from train.
 
     Raises:
         UserError: there is no export, or it is of another kind, incomplete or inconsistent.
     """
-    folders = [root / split for split in SPLITS if (root / split).is_dir()]
-    if not folders:
-        raise _no_export(root)
-    _check_links(root, folders)
-    export_format = _recognise(folders)
+    root = find_root(root)
+    folders = split_folders(root)
+    if split is not None:
+        if split not in folders:
+            present = listed([folder.name for folder in folders.values()])
+            raise UserError(
+                f"{root.resolve().name} has no {split} folder, only {present}; ask for one of "
+                "these."
+            )
+        folders = {split: folders[split]}
+    _check_links(root, list(folders.values()))
+    export_format = _recognise(list(folders.values()))
     reader = mask_export if export_format == "masks" else coco_export
     if ignore is not None:
         between("ignore", ignore, 1, VOID)
-    class_names, splits = reader.read_splits(folders, ignore)
-    _check_contents(class_names, splits)
+    class_names, by_folder = reader.read_splits(list(folders.values()), ignore)
+    _check_contents(class_names, by_folder, needs_train=split is None)
+    splits = {name: by_folder[folder.name] for name, folder in folders.items()}
     splits, blank = check_headers(splits)
     notes = _leakage_notes(splits, allow_leakage)
     if blank:
@@ -73,43 +95,71 @@ def read_export(
     if ignore is not None:
         ignored = "mask pixels of that value" if export_format == "masks" else "regions of that id"
         notes.append(f"Left out of the loss and of every score by --ignore {ignore}: {ignored}.")
-    missing = [split for split in SPLITS if split not in splits]
-    if missing:
-        splits |= set_aside(splits["train"], missing, split_seed)
-        sizes = ", ".join(f"{len(splits[split])} {split}" for split in SPLITS)
-        notes.append(
-            f"The export has no {' and no '.join(missing)} folder: whole photos with all their "
-            f"copies were set aside from train by a hash with seed {split_seed} ({sizes} images)."
-        )
+    video_notes = _video_notes(splits)
+    if split is None:
+        notes += _passed_over_notes(root, splits)
+        splits, told = _with_missing_splits(splits, split_seed)
+        notes += told
     baked_augmentation, readme_notes = read_baked_augmentation(root)
     return Export(
         root=root,
         format=export_format,
         class_names=class_names,
-        splits={split: splits[split] for split in SPLITS},
+        splits=splits,
         baked_augmentation=baked_augmentation,
-        notes=tuple(map(printable, (*notes, *readme_notes))),
+        stretched=read_stretched(root),
+        notes=tuple(map(printable, (*notes, *readme_notes, *video_notes))),
     )
 
 
-def _no_export(root: Path) -> UserError:
-    name = root.resolve().name
-    if any((root / file).exists() for file in (CLASS_LIST, COCO_FILE)):
-        fix = f"{name} is itself a split, so give the folder above it"
-    else:
-        inside = [
-            folder.name
-            for folder in sorted(root.iterdir())
-            if any((folder / split).is_dir() for split in SPLITS)
+def _with_missing_splits(
+    splits: dict[str, tuple[Example, ...]], seed: int
+) -> tuple[dict[str, tuple[Example, ...]], list[str]]:
+    missing = [split for split in SPLITS if split not in splits]
+    if not missing:
+        return splits, []
+    filled = splits | set_aside(splits["train"], missing, seed)
+    filled = {split: filled[split] for split in SPLITS}
+    sizes = ", ".join(f"{len(filled[split])} {split}" for split in SPLITS)
+    told = set_aside_note(splits["train"], filled, missing)
+    note = (
+        f"The export has no {' and no '.join(missing)} folder: {told} by a hash with seed {seed} "
+        f"({sizes} images)."
+    )
+    return filled, [note]
+
+
+def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    leaking = leaking_frames(splits)
+    if not leaking:
+        return []
+    return [
+        f"{FRAMES_NOTE} ({len(leaking)}): {listed(leaking)}; scores of them are too good, and "
+        "`python -m tf_muscle.inspect` with --resplit writes a copy in which frames stay together."
+    ]
+
+
+def _passed_over_notes(root: Path, splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    used = {example.image_path for examples in splits.values() for example in examples}
+    counts = passed_over(root, used)
+    if not counts:
+        return []
+    named = listed(
+        [
+            f"{'beside the split folders' if folder == '.' else folder} ({count} photos)"
+            for folder, count in counts.items()
         ]
-        fix = f"give {name}/{inside[0]}" if len(inside) == 1 else EXPORT_AS
-    return UserError(f"No export found: {name} has none of the folders {listed(SPLITS)}; {fix}.")
+    )
+    return [
+        f"Photos outside the folders {listed(SPLITS)} are passed over: {named}; move them into one "
+        "of these, with their annotations, if they belong to the data set."
+    ]
 
 
 def _check_links(root: Path, folders: list[Path]) -> None:
     """What leads out of an export may be a private photo, which training would take along."""
     home = os.path.realpath(root)
-    files = (path for folder in folders for path in folder.iterdir())
+    files = (path for folder in folders for path in folder.rglob("*"))
     outside = [
         path.relative_to(root).as_posix()
         for path in (root / README, *folders, *files)
@@ -139,14 +189,17 @@ def _recognise(folders: list[Path]) -> Literal["masks", "coco"]:
     return "masks" if masks else "coco"
 
 
-def _check_contents(class_names: tuple[str, ...], splits: dict[str, tuple[Example, ...]]) -> None:
+def _check_contents(
+    class_names: tuple[str, ...], splits: dict[str, tuple[Example, ...]], *, needs_train: bool
+) -> None:
+    """`splits` by the names of their folders."""
     empty = [split for split, examples in splits.items() if not examples]
     if empty:
         raise UserError(
             f"A split with no example: {listed(empty)}; remove the folder to have photos set aside "
             "from train, or export from Roboflow again with photos in it."
         )
-    if "train" not in splits:
+    if needs_train and "train" not in map(split_of, splits):
         raise UserError(
             f"The folder train is missing beside {listed(list(splits))}; export from Roboflow "
             "again with photos in the training set."

@@ -1,6 +1,11 @@
-"""Which augmentation an export already carries, from the README.roboflow.txt beside its splits.
+"""What Roboflow did to the photos, from the README.roboflow.txt beside the splits.
 
-Roboflow augments the training images before the export. Its README says so in these words:
+It resizes all photos and augments the training images before the export. Its README says so in
+these words:
+
+    The following pre-processing was applied to each image:
+    * Auto-orientation of pixel data (with EXIF-orientation stripping)
+    * Resize to 640x640 (Stretch)
 
     The following augmentation was applied to create 3 versions of each source image:
     * 50% probability of horizontal flip
@@ -16,6 +21,11 @@ import re
 from pathlib import Path
 
 README = "README.roboflow.txt"
+PREPROCESSING = "pre-processing was applied"
+AUGMENTATION = "augmentation was applied"
+BOXES = "applied to the bounding boxes"
+# The others, "Fit within", "Fit (black edges)" and the like, keep the proportions.
+RESIZE = re.compile(r"Resize to (?P<width>\d+)x(?P<height>\d+) \(Stretch\b", re.IGNORECASE)
 LONGEST = 100_000  # characters that are read; Roboflow writes some 1,500
 
 # What the line of each augmentation contains. "brigthness" is Roboflow's own spelling. No README
@@ -48,23 +58,15 @@ def read_baked_augmentation(root: Path) -> tuple[tuple[str, ...], tuple[str, ...
         The options (keys of `PHRASES`, in their order) that were applied to whole training images,
         and a sentence for each of the two lists, which quotes all of its lines.
     """
-    readme = root / README
-    if not readme.is_file():
-        return (), ()
-    applied: list[str] = []
-    lists: dict[str, list[str]] = {}  # by the line above each
-    current: list[str] | None = None
-    with readme.open(encoding="utf-8", errors="replace") as file:
-        text = file.read(LONGEST)
-    for line in map(str.strip, text.splitlines()):
-        if "augmentation was applied" in line:
-            current = lists[line] = applied
-        elif "applied to the bounding boxes" in line:
-            current = lists[line] = []  # only inside the boxes: no option does that
-        elif line.startswith("*") and current is not None:
-            current.append(line.lstrip("* "))
-        elif line:
-            current = None
+    lists = {
+        heading: lines
+        for heading, lines in _lists(root).items()
+        if AUGMENTATION in heading or BOXES in heading
+    }
+    # What is done only inside the boxes, no option does.
+    applied = [
+        line for heading, lines in lists.items() if AUGMENTATION in heading for line in lines
+    ]
     options = tuple(
         option
         for option, phrase in PHRASES.items()
@@ -75,3 +77,38 @@ def read_baked_augmentation(root: Path) -> tuple[tuple[str, ...], tuple[str, ...
         for heading, lines in lists.items()
     )
     return options, notes
+
+
+def read_stretched(root: Path) -> bool:
+    """Whether Roboflow's README says that all photos were stretched to a square.
+
+    Args:
+        root: the export's folder; a missing README says nothing.
+    """
+    resized = [
+        match
+        for heading, lines in _lists(root).items()
+        if PREPROCESSING in heading
+        for line in lines
+        if (match := RESIZE.match(line))
+    ]
+    return bool(resized) and resized[-1]["width"] == resized[-1]["height"]
+
+
+def _lists(root: Path) -> dict[str, list[str]]:
+    """The lines of the README's lists by the line above each."""
+    readme = root / README
+    if not readme.is_file():
+        return {}
+    with readme.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(LONGEST)
+    lists: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in map(str.strip, text.splitlines()):
+        if any(words in line for words in (PREPROCESSING, AUGMENTATION, BOXES)):
+            current = lists.setdefault(line, [])
+        elif line.startswith("*") and current is not None:
+            current.append(line.lstrip("* "))
+        elif line:
+            current = None
+    return lists

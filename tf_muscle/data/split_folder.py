@@ -2,25 +2,39 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tf_muscle.data.records import VOID
 from tf_muscle.errors import UserError, listed, shortened
 
 CLASS_LIST = "_classes.csv"
 COCO_FILE = "_annotations.coco.json"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png")
 # Images by their names, but of a format that tf.io.decode_image does not read or reads as a film.
 OTHER_SUFFIXES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
 # Unicode's categories of control characters, half characters, ends of lines and of paragraphs.
 NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
+SPLIT_NAMES = {
+    **{"train": "train", "training": "train"},
+    **{"valid": "valid", "val": "valid", "validation": "valid"},
+    **{"test": "test", "testing": "test"},
+}
 MAX_CLASSES = VOID  # with the background: the ids of an 8-bit mask but for the one that VOID takes
 EXPORT_AS = 'export it from Roboflow as "Semantic Segmentation Masks" or "COCO Segmentation"'
 
 
+def split_of(folder_name: str) -> str | None:
+    """The split that a folder's name stands for, in any case: "valid" of "Val"; None if none."""
+    return SPLIT_NAMES.get(folder_name.lower())
+
+
 def shown(path: Path) -> str:
     """Names a file as the user knows it, "train/X.jpg", wherever the export was unpacked."""
-    return f"{path.parent.name}/{path.name}"
+    return path.relative_to(_split_folder(path).parent).as_posix()
+
+
+def _split_folder(path: Path) -> Path:
+    return next((folder for folder in path.parents if split_of(folder.name)), path.parent)
 
 
 def source_name(file_name: str) -> str:
@@ -29,8 +43,11 @@ def source_name(file_name: str) -> str:
     Roboflow puts ".rf." and a hash of the version behind the name of the upload. A file without it
     is its own source.
     """
+    file_name = unicodedata.normalize("NFC", file_name)
     source, marker, _ = file_name.rpartition(".rf.")
-    return source if marker else Path(file_name).stem
+    if marker:
+        return source
+    return file_name.removesuffix(PurePosixPath(file_name).suffix)
 
 
 def check_class_names(path: Path, class_names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from tf_muscle.data.pixels import read_mask
 from tf_muscle.data.records import SPLITS, VOID
 from tf_muscle.data.roboflow_readme import README
-from tf_muscle.data.splitting import shared_sources
+from tf_muscle.data.splitting import FRAMES_NOTE, shared_sources
 from tf_muscle.errors import listed
 from tf_muscle.inspection.findings import SEVERITIES, Evidence, Finding, Severity
 from tf_muscle.inspection.leakage import across_splits
@@ -236,7 +236,7 @@ def reader_notes(evidence: Evidence) -> Iterator[Finding]:
     """What training's own reader wants its user to know."""
     for note in evidence.survey.export.notes:
         # Leakage that was allowed for the inspection's sake is a finding of its own.
-        if not note.startswith(README) and "allowed by --allow_leakage" not in note:
+        if not note.startswith((README, FRAMES_NOTE)) and "allowed by --allow_leakage" not in note:
             yield Finding("reader_note", "note", note)
 
 

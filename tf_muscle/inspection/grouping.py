@@ -10,8 +10,9 @@ from scipy.sparse.csgraph import connected_components
 
 from tf_muscle.data.records import SPLITS
 from tf_muscle.data.splitting import HELD_OUT
+from tf_muscle.data.video_frames import find_frames
 from tf_muscle.errors import UserError
-from tf_muscle.inspection.leakage import Links, frame_number
+from tf_muscle.inspection.leakage import Links
 from tf_muscle.inspection.measure import ImageFacts
 
 PIECES = 10  # that a group is cut into which leaves nothing to hold out
@@ -73,6 +74,11 @@ def _cut_until_they_divide(
     groups: list[list[int]], photos: list[str], seed: int
 ) -> dict[str, list[int]]:
     count = len(photos)
+    frames = find_frames(photos)
+    places = [  # in the order of the videos and their frames
+        (frames[name].video, frames[name].number) if name in frames else (name, 0)
+        for name in photos
+    ]
     while True:
         if divided := _divide(groups, photos, seed):
             return divided
@@ -80,7 +86,7 @@ def _cut_until_they_divide(
         if len(largest) < 2:
             raise _too_few(count)
         groups.remove(largest)
-        in_order = sorted(largest, key=lambda photo: _place(photos[photo]))
+        in_order = sorted(largest, key=lambda photo: places[photo])
         pieces = np.array_split(in_order, min(PIECES, len(in_order)))
         groups += [piece.tolist() for piece in pieces]
 
@@ -104,11 +110,6 @@ def _divide(groups: list[list[int]], photos: list[str], seed: int) -> dict[str, 
                 free.remove(group)
     taken["train"] = [photo for group in free for photo in group]
     return taken if len(taken["train"]) >= LEAST_TRAINING * total and taken["valid"] else None
-
-
-def _place(name: str) -> tuple[str, int]:
-    """Where a photo stands in the order of the videos and their frames."""
-    return frame_number(name) or (name, 0)
 
 
 def _linked_across(edges: np.ndarray, split_of: np.ndarray) -> set[int]:

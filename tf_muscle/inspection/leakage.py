@@ -11,29 +11,16 @@ frames of one video that a person would call the same picture lie at 12 to 50.
 """
 
 import itertools
-import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tf_muscle.data.video_frames import find_frames, neighbours
 from tf_muscle.inspection.measure import ImageFacts
 
 NEAR = 24  # of 256 bits: the copies above, and no different photos, not even of one scene
-
-# Two frames apart by at most two numbers: in two public exports that holds for 168 of the 170
-# frames that were held out. Where a video's frames are numbered in larger steps (every tenth
-# frame), the step counts as one, up to one second of ordinary video.
-NEIGHBOUR_STEPS = 2
-LARGEST_STEP = 30
-
-# "frame_0012", "clip2_0012", and "squat_mp4-0012" as Roboflow cuts videos; not "IMG_0012", as
-# cameras count, nor "clip2", which may be the only picture of a video.
-VIDEO = r"(?:video)?frames?|(?:video|vid|clip)[ _-]?\d+(?=\D)|mp4|mov|avi|mkv|webm|mpe?g|wmv"
-FRAME = re.compile(rf"(.*(?<![a-z])(?:{VIDEO})(?:[^a-z].*?)?(?<!\d))(\d+)", re.IGNORECASE)
-UPLOAD_SUFFIX = re.compile(r"(?:_(?:jpe?g|png))+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -86,28 +73,16 @@ def _distance(hashes: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.bitwise_count(hashes ^ other).sum(axis=1, dtype=np.int64)
 
 
-def frame_number(source_name: str) -> tuple[str, int] | None:
-    """The video and the number that a source's name gives, None if it names no frame."""
-    match = FRAME.fullmatch(UPLOAD_SUFFIX.sub("", source_name))
-    return (match[1], int(match[2])) if match else None
-
-
 def neighbouring_frames(images: Sequence[ImageFacts]) -> np.ndarray:
     """Pairs whose names are those of neighbouring frames: `frames` of `Links`."""
-    videos: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    by_name: dict[str, list[int]] = defaultdict(list)
     for index, image in enumerate(images):
-        if frame := frame_number(image.example.source_name):
-            video, number = frame
-            videos[video][number].append(index)
-    pairs = []
-    for by_number in videos.values():
-        numbers = sorted(by_number)
-        step = math.gcd(*(after - before for before, after in itertools.pairwise(numbers)))
-        reach = NEIGHBOUR_STEPS * min(step, LARGEST_STEP)
-        for position, number in enumerate(numbers):
-            for later in numbers[position + 1 : position + 1 + NEIGHBOUR_STEPS]:
-                if later - number <= reach:
-                    pairs += [(i, j) for i in by_number[number] for j in by_number[later]]
+        by_name[image.example.source_name].append(index)
+    pairs = [
+        pair
+        for one, other in neighbours(find_frames(by_name))
+        for pair in itertools.product(by_name[one], by_name[other])
+    ]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 

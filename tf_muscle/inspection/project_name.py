@@ -1,9 +1,10 @@
 """By what names an export calls its own project."""
 
-import json
 import re
 from pathlib import Path
 
+from tf_muscle.data.coco_export import read_annotations
+from tf_muscle.data.export_layout import split_folders
 from tf_muscle.data.records import Export
 from tf_muscle.data.roboflow_readme import README
 from tf_muscle.data.split_folder import COCO_FILE
@@ -28,8 +29,8 @@ def project_names(export: Export) -> set[str]:
         if match := title.match(first.strip()):
             names.append(match[1])
     if export.format == "coco":
-        document = json.loads((export.root / "train" / COCO_FILE).read_bytes())
-        for category in document["categories"]:
+        annotations = read_annotations(split_folders(export.root)["train"] / COCO_FILE)
+        for category in annotations.categories:
             names.append(category["name"] if category["id"] == 0 else "")
             names.append(str(category.get("supercategory", "")))
     return {normalised(name) for name in names if name not in ("", "none")}

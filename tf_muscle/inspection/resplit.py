@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tf_muscle.atomic import replacing
+from tf_muscle.data.coco_export import photo_paths, read_annotations
+from tf_muscle.data.export_layout import split_folders
 from tf_muscle.data.mask_export import is_mask, pairing_stem
 from tf_muscle.data.records import Export
 from tf_muscle.data.roboflow_readme import README
@@ -77,19 +79,17 @@ def _copy_masks(new_names: Mapping[Path, str], folder: Path) -> None:
 
 def _annotations(new_names: Mapping[Path, str], root: Path) -> dict[str, Any]:
     """The COCO file of one new split; ids are counted anew, since every old split starts at 0."""
-    documents = {
-        path.parent.name: json.loads(path.read_bytes()) for path in root.glob(f"*/{COCO_FILE}")
-    }
-    first = next(iter(documents.values()))
-    merged = {**first, "images": [], "annotations": []}
-    for split, document in documents.items():
+    files = [read_annotations(folder / COCO_FILE) for folder in split_folders(root).values()]
+    merged = {**files[0].document, "images": [], "annotations": []}
+    for file in files:
+        photos = photo_paths(file)
         new_ids = {}
-        for entry in document["images"]:
-            name = new_names.get(root / split / entry["file_name"])
+        for entry in file.images:
+            name = new_names.get(photos[entry["file_name"]])
             if name is not None:
                 new_ids[entry["id"]] = len(merged["images"])
                 merged["images"].append({**entry, "id": len(merged["images"]), "file_name": name})
-        for entry in document["annotations"]:
+        for entry in file.annotations:
             if entry["image_id"] in new_ids:
                 merged["annotations"].append(
                     {
