@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tf_muscle.command import command_parser, parse, run_command, with_values
 from tf_muscle.config import DataConfig
 from tf_muscle.errors import UserError, listed
-from tf_muscle.run_folder import default_name, find_run, read_options, write_json
+from tf_muscle.run_folder import default_name, find_data, find_run, read_options, write_json
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +85,9 @@ def main(argv: Sequence[str]) -> None:
     if not run.model.is_file():
         raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
     trained = read_options(run)
+    export = options["data"] or find_data(
+        trained["data"], f"python -m tf_muscle.evaluate {run.path}"
+    )
 
     import keras
     from rich.console import Console
@@ -97,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
     from tf_muscle.report.tables import results_table
 
     data = DataConfig(
-        data=options["data"] or trained["data"],
+        data=export,
         image_size=trained["image_size"],
         split_seed=trained["split_seed"],
         allow_leakage=options["allow_leakage"] or trained["allow_leakage"],

@@ -13,7 +13,14 @@ from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import DataConfig
 from tf_muscle.errors import UserError
 from tf_muscle.report.tables import model_card
-from tf_muscle.run_folder import RunFolder, find_run, read_options, write_json
+from tf_muscle.run_folder import (
+    RunFolder,
+    find_data,
+    find_run,
+    read_options,
+    refuse_pattern,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -73,7 +80,7 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     class_names = environment["data"]["class_names"]
     data = DataConfig(
-        data=config.data or options["data"],
+        data=config.data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
         image_size=options["image_size"],
         split_seed=options["split_seed"],
         allow_leakage=options["allow_leakage"],
@@ -107,6 +114,8 @@ def _new_folders(run: RunFolder, config: ExportConfig) -> dict[Format, Path]:
     name = config.name or run.path.resolve().name
     if name.startswith(UNFINISHED):
         raise UserError(f"--name must not begin with {UNFINISHED}, which is cleared away")
+    if "saved_model" in config.formats:
+        refuse_pattern(name, "--name")
     endings = {"saved_model": "", "litert": "-litert", "onnx": "-onnx"}
     folders = {
         form: Path(config.saved_models_dir) / f"{name}{endings[form]}" for form in config.formats
