@@ -97,25 +97,14 @@ def command_parser(
     prog: str, description: str, positional: str = ""
 ) -> jsonargparse.ArgumentParser:
     """A parser that leaves errors to `parse` and takes no abbreviated options."""
-    parser = jsonargparse.ArgumentParser(
+    return jsonargparse.ArgumentParser(
         prog=f"python -m tf_muscle.{prog}",
         usage=f"%(prog)s {positional}[options]",
         description=description,
+        epilog=f"{VERBOSE}: {VERBOSE_HELP}",
         exit_on_error=False,
         allow_abbrev=False,
     )
-    parser.add_argument(VERBOSE, action=_TakenBefore, help=VERBOSE_HELP)
-    return parser
-
-
-class _TakenBefore(argparse.Action):
-    """An option that `run_command` takes; here for --help alone, so that no preset can hold it."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, 0, default=argparse.SUPPRESS, help=help)
-
-    def __call__(self, *_: object, **__: object) -> None:
-        """Does nothing."""
 
 
 def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:

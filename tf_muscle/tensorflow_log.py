@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 VERBOSE = "--verbose"
-VERBOSE_HELP = "Show also what TensorFlow says of its libraries, this machine and its GPUs."
+VERBOSE_HELP = "shows also what TensorFlow says of its libraries, this machine and its GPUs."
 STANDARD_ERROR = 2  # the file descriptor
 
 

@@ -30,8 +30,8 @@ def _number(cell: str) -> float:
 
 
 def ended_in_nan(history: Mapping[str, Sequence[float]]) -> bool:
-    """Whether the last epoch left NaN or infinity, which ends a training."""
-    return math.isnan(history["loss"][-1]) or math.isnan(history["val_loss"][-1])
+    """Whether the last epoch left NaN or infinity, which `StopOnNaN` notes in `val_loss`."""
+    return math.isnan(history.get("val_loss", [0.0])[-1])
 
 
 def replaces_best(score: float, best: float, tie: float) -> bool:
