@@ -122,7 +122,7 @@ def exported_step(work: Work) -> Step:
         path = Path(folder, "export")
         if work.contender == "saved_model":
             saved_model.save(model, ["class"] * CLASSES, work.image_size, path)
-            loaded = tf.saved_model.load(path)
+            loaded = saved_model.open_saved_model(path)
             held = tf.constant(images)
             return lambda: loaded.signatures["serving_default"](images=held)["class_ids"].numpy()
         path.write_bytes(litert.convert(model, ["float32"], images)["float32"])

@@ -3,6 +3,7 @@
 python tensorflow_client.py saved_models/NAME photo.jpg mask.png
 """
 
+import contextlib
 import sys
 
 import numpy as np
@@ -10,7 +11,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 folder, photo, output = sys.argv[1:]
-model = tf.saved_model.load(folder)
+with contextlib.chdir(folder):  # TensorFlow takes [ ] * ? in a path for a pattern
+    model = tf.saved_model.load(".")
 names = [name.decode() for name in model.labels.numpy()]
 size, resize = int(model.image_size), model.resize.numpy().decode()
 padding = tuple(model.padding.numpy().tolist())

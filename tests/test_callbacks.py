@@ -16,6 +16,7 @@ from tf_muscle.callbacks import (
     EarlyStopping,
     FinishEpochOnInterrupt,
     LearningRate,
+    StopOnNaN,
     SyncedCSVLogger,
     TensorBoardImages,
     trim_history,
@@ -110,6 +111,42 @@ def test_network_of_nan_is_never_the_best(tmp_path: Path) -> None:
     assert not path.exists()
     with_best_weights(path, [0.2, 0.3], [1.0, float("nan")])
     assert kept_epoch(path) == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_the_last_step_spoiled_are_never_kept(bad: float, tmp_path: Path) -> None:
+    """The loss of an epoch of one step is taken before the only update."""
+    spoiled = network()
+    spoiled.set_weights([np.full(weight.shape, bad) for weight in spoiled.weights])
+    best = BestWeights(tmp_path / "best.weights.h5")
+    backup = Backup(tmp_path, STEPS)
+    for callback in (best, backup):
+        callback.set_model(spoiled)
+        callback.on_epoch_end(0, {"val_mean_iou": 0.3, "loss": 1.0, "val_loss": 1.0})
+    sound = network()
+    for callback in (best, backup):
+        callback.set_model(sound)
+        callback.on_epoch_end(0, {"val_mean_iou": 0.3, "loss": 1.0, "val_loss": bad})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_spoiled_weights_end_the_training(tmp_path: Path) -> None:
+    model = network(epochs=9)
+    poison = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: (
+            model.set_weights([np.full(weight.shape, np.inf) for weight in model.weights])
+            if epoch == 1
+            else None
+        )
+    )
+    stop, best = StopOnNaN(), BestWeights(tmp_path / "best.weights.h5")
+    history = fit(model, 9, poison, stop, best)
+    assert history.epoch == [0, 1]
+    assert stop.epoch == 1
+    assert np.isnan(history.history["val_loss"][1])
+    core = network().get_layer(CORE)
+    core.load_weights(best.path)
+    assert all(np.isfinite(weight).all() for weight in core.get_weights())
 
 
 def test_training_that_becomes_nan_leaves_the_last_good_state(tmp_path: Path) -> None:

@@ -121,6 +121,16 @@ def test_wrong_preset_is_named(content: bytes | None, told: str, tmp_path: Path)
     assert "\n" not in message
 
 
+def test_verbose_is_taken_before_the_options(tmp_path: Path) -> None:
+    told: list[Sequence[str]] = []
+    run_command(told.append, ["--epochs", "1", "--verbose"])
+    assert told == [["--epochs", "1"]]
+    preset = tmp_path / "loud.yaml"
+    preset.write_text("verbose: true\n")
+    with pytest.raises(UserError, match="verbose"):
+        resolve("--config", str(preset))
+
+
 def test_preset_path() -> None:
     assert preset_path(["--epochs", "1", "--config", "a/b.yaml"]) == Path("a/b.yaml")
     assert preset_path(["--config=a/b.yaml"]) == Path("a/b.yaml")
@@ -156,4 +166,5 @@ def test_command_line_of_the_shell() -> None:
     assert helped.returncode == 0
     for name in Config().flat():
         assert f"--{name}" in helped.stdout
+    assert "--verbose" in helped.stdout
     assert "StepLR" in helped.stdout  # the docstrings of config.py are the help texts

@@ -13,6 +13,7 @@ from tf_muscle.run_folder import (
     NOTHING_CHANGED,
     RunFolder,
     default_name,
+    find_data,
     find_run,
     new_run,
     read_options,
@@ -112,14 +113,38 @@ def test_json_is_replaced_in_one_move(tmp_path: Path, monkeypatch: pytest.Monkey
         write_json(path, {"not a plain number": numpy.float32(1)})
 
 
+def test_json_is_strict(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"loss": float("nan"), "of classes": [0.5, float("inf")], "floor": 0.25})
+    told = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert told == {"loss": None, "of classes": [0.5, None], "floor": 0.25}
+
+
+@pytest.mark.parametrize("name", ["a [1]", "b*", "what?", "back\\slash"])
+def test_names_that_tensorflow_takes_for_a_pattern(name: str, tmp_path: Path) -> None:
+    options = RunConfig(runs_dir=str(tmp_path / "a [1]"), saved_models_dir=str(tmp_path))
+    with pytest.raises(UserError, match="choose another --run_name"):
+        refuse_existing(options, name)
+    refuse_existing(options, default_name(name))  # of a preset called so
+    refuse_existing(options, "a (1) é")
+
+
+def test_moved_data(tmp_path: Path) -> None:
+    assert find_data("sample", "") == "sample"
+    assert find_data(str(tmp_path), "") == str(tmp_path)
+    with pytest.raises(UserError, match=r"nowhere.*is gone.*--resume runs/x --data NEW"):
+        find_data(str(tmp_path / "nowhere"), "--resume runs/x")
+
+
 def test_resuming_is_recorded_with_what_has_changed(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     write_json(run.environment, {"keras": "3.12", "device": "CPU", "data": {}})
-    record_resume(run, {"keras": "3.12", "device": "CPU"})
-    record_resume(run, {"keras": "3.15", "device": "T4"})
+    record_resume(run, "old", {"keras": "3.12", "device": "CPU"})
+    record_resume(run, "new", {"keras": "3.15", "device": "T4"})
     environment = json.loads(run.environment.read_text())
     assert environment["resumed"] == [NOTHING_CHANGED, "keras 3.12 -> 3.15, device CPU -> T4"]
     assert environment["keras"] == "3.12"
+    assert environment["data"]["name"] == "new"
 
 
 def test_versions_name_packages_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from tf_muscle.command import run_command
 from tf_muscle.evaluate import main as evaluate
+from tf_muscle.export import main as export
 from tf_muscle.train import main
 
 TINY = ("--image_size", "32", "--batch_size", "4", "--encoder_weights", "none", "--precision",
@@ -203,6 +204,42 @@ def test_a_run_is_not_resumed_on_other_photos(
     (run / "environment.json").write_text(json.dumps(environment))
     assert run_command(main, ["--resume", str(run)]) == 2
     assert "has changed since" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_with_its_export_in_another_place(
+    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(straight, run)
+    (run / "run.json").unlink()  # as if it had been killed before the last step
+    options = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump(options | {"data": str(tmp_path / "gone")}))
+    assert run_command(main, ["--resume", str(run)]) == 2
+    assert f"is gone: say where it was moved to by --resume {run} --data" in capsys.readouterr().err
+    assert run_command(evaluate, [str(run)]) == 2
+    assert f"tf_muscle.evaluate {run} --data" in capsys.readouterr().err
+    assert run_command(export, [str(run)]) == 2
+    assert f"tf_muscle.export {run} --data" in capsys.readouterr().err
+    new = tmp_path / "new [place]"
+    shutil.copytree(small_export, new)
+    assert run_command(main, ["--resume", str(run), "--data", str(new)]) == 0
+    assert yaml.safe_load((run / "config.yaml").read_text()) == options | {"data": str(new)}
+    assert json.loads((run / "run.json").read_text())["config"]["data"] == str(new)
+
+
+def test_weights_of_nan_are_no_model(
+    small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The loss of the only step of an epoch is finite, the weights after it are not."""
+    words = options(
+        small_export, folder, run_name="nan", epochs=2, batch_size=16, learning_rate=1e30
+    )
+    assert run_command(main, words) == 2
+    told = capsys.readouterr()
+    assert "Done" not in told.out
+    assert "lower --learning_rate (it was 1e+30)" in told.err
+    assert not (folder / "saved_models" / "nan").exists()
+    assert not (folder / "runs" / "nan" / "best.keras").exists()
 
 
 def test_evaluation_gives_the_scores_of_the_report(straight: Path) -> None:

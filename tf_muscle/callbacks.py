@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_muscle.atomic import replacing
-from tf_muscle.checkpoints import write_weights
+from tf_muscle.checkpoints import is_finite, write_weights
 from tf_muscle.model.metrics import (
     BACKGROUND_ONLY_RECALL,
     background_only_sentence,
@@ -48,10 +48,31 @@ class BestWeights(keras.callbacks.Callback):
         logs = logs or {}
         score = logs[MONITOR]
         # A network of NaN predicts class 0 everywhere, which scores as background only.
-        if replaces_best(score, self.best, self.tie) and math.isfinite(logs["loss"]):
+        if replaces_best(score, self.best, self.tie) and is_finite(self.model, logs):
             self.best = max(score, self.best)
             # The network alone, without the optimizer's state, is a third of the size.
             write_weights(self.model.get_layer(CORE), self.path)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends the training after an epoch that left NaN or infinity in the losses or the weights.
+
+    Keras' TerminateOnNaN sees the loss alone, and not what the last step did to the weights.
+
+    Attributes:
+        epoch: that one, counted from 0; None as long as there was none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch: int | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = {} if logs is None else logs
+        if not is_finite(self.model, logs):
+            logs["val_loss"] = math.nan  # the records are to show which epoch it was
+            self.epoch = epoch
+            self.model.stop_training = True
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
@@ -107,6 +128,8 @@ class CallOutCollapse(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
+        if not math.isfinite(logs.get("val_loss", 0.0)):  # NaN looks like background
+            return
         has_foreground = self.floor < 1.0
         if has_foreground and logs["val_foreground_pixel_accuracy"] < BACKGROUND_ONLY_RECALL:
             sentence = background_only_sentence(logs[MONITOR], self.floor)

@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 
 from tf_muscle.atomic import replacing
 from tf_muscle.errors import UserError
@@ -18,6 +19,21 @@ from tf_muscle.errors import UserError
 CHECKSUM = "crc32"  # attribute of the file; 0.1 s for the 290 MB of a ResNet34 U-Net with Adam
 HDF5_BYTES = 4096  # more than a variable takes in a file beside its values
 Logs = dict[str, Any]
+
+
+def is_finite(model: keras.Model, logs: Logs) -> bool:
+    """Whether an epoch has left a model that can be used.
+
+    The weights are looked at too: an epoch's training loss is taken before its last update.
+
+    Args:
+        model: after the epoch.
+        logs: of the epoch, with `loss` and, if there was a validation, `val_loss`.
+    """
+    losses = (logs["loss"], logs.get("val_loss", 0.0))
+    return all(map(math.isfinite, losses)) and all(
+        np.isfinite(weights).all() for weights in model.get_weights()
+    )
 
 
 def write_weights(model: keras.Model, path: Path) -> None:
@@ -129,7 +145,7 @@ class Backup(keras.callbacks.Callback):
         return 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if not math.isfinite((logs or {})["loss"]):  # no run can go on from NaN
+        if not is_finite(self.model, logs or {}):  # no run can go on from NaN
             return
         if self.latest.exists():
             # First, so that the disk never has to hold three.

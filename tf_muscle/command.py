@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import jsonargparse
 
 from tf_muscle.config import Config, bundled
 from tf_muscle.errors import UserError, system_errors
+from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
 DEFAULT_PRESET = "sample.yaml"
 
@@ -24,14 +24,17 @@ def run_command(
 ) -> int:
     """Runs a command and turns what its user can mend into one line and exit code 2.
 
+    --verbose is taken here, since it has to be known before TensorFlow is imported.
+
     Returns:
         The exit code: the command's own, if it gives one, else 0.
     """
-    # TensorFlow's remarks on its build and on missing GPUs concern nobody who trains a model.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    words = sys.argv[1:] if argv is None else argv
+    verbose = VERBOSE in words
+    set_up(verbose=verbose)
     try:
         with system_errors("the output of this command", "give the same command again"):
-            code = command(sys.argv[1:] if argv is None else argv)
+            code = command([word for word in words if word != VERBOSE])
     except UserError as error:
         for problem in (error, *getattr(error, "__notes__", ())):
             print(f"error: {problem}", file=sys.stderr)
@@ -39,6 +42,10 @@ def run_command(
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not verbose and type(error).__module__.startswith("tensorflow."):
+            error.add_note(f"The same command with {VERBOSE} shows also what TensorFlow says.")
+        raise
     return code or 0
 
 
@@ -94,6 +101,7 @@ def command_parser(
         prog=f"python -m tf_muscle.{prog}",
         usage=f"%(prog)s {positional}[options]",
         description=description,
+        epilog=f"{VERBOSE}: {VERBOSE_HELP}",
         exit_on_error=False,
         allow_abbrev=False,
     )

@@ -13,7 +13,7 @@ from tf_muscle.command import command_parser, from_options, parse, run_command, 
 from tf_muscle.config import SAMPLE, bundled
 from tf_muscle.data.records import SPLITS
 from tf_muscle.errors import UserError, listed
-from tf_muscle.run_folder import default_name, find_run, read_options, write_json
+from tf_muscle.run_folder import default_name, find_data, find_run, read_options, write_json
 
 if TYPE_CHECKING:
     import keras
@@ -110,6 +110,9 @@ def main(argv: Sequence[str]) -> None:
     if not run.model.is_file():
         raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
     trained = read_options(run)
+    export = options["data"] or find_data(
+        trained["data"], f"python -m tf_muscle.evaluate {run.path}"
+    )
 
     import keras
     from rich.console import Console
@@ -126,7 +129,7 @@ def main(argv: Sequence[str]) -> None:
     data = from_options(trained).data
     data = dataclasses.replace(
         data,
-        data=options["data"] or data.data,
+        data=export,
         allow_leakage=options["allow_leakage"] or data.allow_leakage,
     )
     geometry = Geometry(trained["resize"], data.image_size)

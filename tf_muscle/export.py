@@ -14,7 +14,14 @@ from tf_muscle.command import command_parser, from_options, parse, run_command
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.report.tables import model_card
-from tf_muscle.run_folder import RunFolder, find_run, read_options, write_json
+from tf_muscle.run_folder import (
+    RunFolder,
+    find_data,
+    find_run,
+    read_options,
+    refuse_pattern,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -73,9 +80,10 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
     environment: dict[str, Any] = json.loads(run.environment.read_text(encoding="utf-8"))
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     class_names = environment["data"]["class_names"]
-    data = from_options(options).data
-    if config.data:
-        data = dataclasses.replace(data, data=config.data)
+    data = dataclasses.replace(
+        from_options(options).data,
+        data=config.data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
+    )
     geometry = Geometry(options["resize"], options["image_size"])
     photos = load_photos(data, class_names, CALIBRATION_IMAGES)
     model = keras.saving.load_model(run.model)
@@ -105,6 +113,8 @@ def _new_folders(run: RunFolder, config: ExportConfig) -> dict[Format, Path]:
     name = config.name or run.path.resolve().name
     if name.startswith(UNFINISHED):
         raise UserError(f"--name must not begin with {UNFINISHED}, which is cleared away")
+    if "saved_model" in config.formats:
+        refuse_pattern(name, "--name")
     endings = {"saved_model": "", "litert": "-litert", "onnx": "-onnx"}
     folders = {
         form: Path(config.saved_models_dir) / f"{name}{endings[form]}" for form in config.formats

@@ -19,7 +19,14 @@ from tf_muscle.config import SAMPLE, Config, bundled
 from tf_muscle.data.archive import fingerprint
 from tf_muscle.errors import UserError, listed
 from tf_muscle.report.history import read_history
-from tf_muscle.run_folder import NOTHING_CHANGED, RunFolder, default_name, find_run, versions
+from tf_muscle.run_folder import (
+    NOTHING_CHANGED,
+    RunFolder,
+    default_name,
+    find_data,
+    find_run,
+    versions,
+)
 
 # Of two trainings that differ in the order of their sums, see the measurement in docs/reproduce.md.
 # The training loss is a mean over many photos and steps; a few validation photos swing more.
@@ -211,7 +218,9 @@ def main(argv: Sequence[str]) -> None:
     if options["against"]:
         finish_comparison(run, find_run(options["against"]))
         return
-    data = options["data"] or certificate["config"]["data"]
+    data = options["data"] or find_data(
+        certificate["config"]["data"], f"python -m tf_muscle.reproduce {run.path}"
+    )
     check_data(certificate, data)
     print(f"{data}: the same photos (fingerprint {certificate['data']['fingerprint']})")
     for line in differences(certificate["versions"], versions()):

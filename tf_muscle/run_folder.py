@@ -3,7 +3,9 @@
 import hashlib
 import importlib.metadata
 import json
+import math
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from typing import Any
 import yaml
 
 from tf_muscle.atomic import replacing
-from tf_muscle.config import PACKAGE, Config, RunConfig
+from tf_muscle.config import PACKAGE, SAMPLE, Config, RunConfig
 from tf_muscle.errors import UserError
 from tf_muscle.folder_lock import only_process
 
@@ -32,6 +34,7 @@ RECORDED_PACKAGES = (
 
 # Runs from before the option stretched every photo.
 STRETCHED_BEFORE = {"resize": "stretch"}
+PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load takes for a pattern
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 
 
@@ -118,8 +121,9 @@ def refuse_existing(options: RunConfig, run_name: str) -> None:
     """Refuses a name that is taken, before any work is done for it.
 
     Raises:
-        UserError: a run or a SavedModel of that name exists.
+        UserError: a run or a SavedModel of that name exists, or nobody could load one of that name.
     """
+    refuse_pattern(run_name, "--run_name")
     run = Path(options.runs_dir) / run_name
     if run.exists():
         raise UserError(
@@ -129,6 +133,19 @@ def refuse_existing(options: RunConfig, run_name: str) -> None:
     saved_model = Path(options.saved_models_dir) / run_name
     if saved_model.exists():
         raise UserError(f"{saved_model} exists and is never overwritten: choose another --run_name")
+
+
+def refuse_pattern(name: str, option: str) -> None:
+    """Refuses a name for a SavedModel that TensorFlow does not find.
+
+    Raises:
+        UserError: TensorFlow takes the name for a pattern.
+    """
+    if PATTERN_CHARACTERS.search(name):
+        raise UserError(
+            f"a SavedModel called {name} could not be loaded, since TensorFlow takes "
+            f"* ? [ ] and \\ for a pattern: choose another {option}"
+        )
 
 
 def new_run(config: Config, run_name: str) -> RunFolder:
@@ -161,27 +178,50 @@ def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
     raise UserError(f"{name} is no run: give a folder such as runs/NAME with a config.yaml in it")
 
 
-def refuse_changed_data(run: RunFolder, fingerprint: str) -> None:
-    """Refuses to go on with a run on other data than it was started on.
+def find_data(data: str, command: str) -> str:
+    """The export of an earlier run, which may have been moved since.
+
+    Args:
+        data: option of the run.
+        command: that can be given the new place.
 
     Raises:
-        UserError: the export has changed.
+        UserError: it is not there.
+    """
+    if data != SAMPLE and not Path(data).expanduser().exists():
+        raise UserError(
+            f"{data}, the run's export, is gone: say where it was moved to by {command} --data NEW"
+        )
+    return data
+
+
+def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
+    """Refuses to go on with a run on other data than it was started on.
+
+    Args:
+        run: an interrupted run.
+        data: where its export lies now.
+        fingerprint: of what lies there.
+
+    Raises:
+        UserError: these are other photos or masks.
     """
     if not run.environment.is_file():  # killed before it was written
         return
-    data = json.loads(run.environment.read_text(encoding="utf-8"))["data"]
-    if data["fingerprint"] != fingerprint:
+    then = json.loads(run.environment.read_text(encoding="utf-8"))["data"]["fingerprint"]
+    if then != fingerprint:
         raise UserError(
-            f"--data {data['name']} has changed since {run.path} was started: put the export back "
-            "as it was, or start a new run"
+            f"--data {data} is not the export that {run.path} was started on, or has changed since "
+            f"then (fingerprint {fingerprint}, not {then}): give it as it was, or start a new run"
         )
 
 
-def record_resume(run: RunFolder, machine: Mapping[str, str]) -> None:
+def record_resume(run: RunFolder, data: str, machine: Mapping[str, str]) -> None:
     """Adds to the environment that the run was resumed, and what has changed since its start.
 
     Args:
         run: an interrupted run.
+        data: where its export lies now.
         machine: versions, device and precision of this process.
     """
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
@@ -190,13 +230,14 @@ def record_resume(run: RunFolder, machine: Mapping[str, str]) -> None:
         for name, now in machine.items()
         if environment.get(name, now) != now
     ]
+    environment["data"]["name"] = data
     environment.setdefault("resumed", []).append(", ".join(changed) or NOTHING_CHANGED)
     write_json(run.environment, environment)
 
 
 def default_name(preset: str) -> str:
-    """The preset's name and the time."""
-    return f"{preset}-{datetime.now():%Y%m%d-%H%M%S}"
+    """The preset's name and the time; characters of `refuse_pattern` become underscores."""
+    return f"{PATTERN_CHARACTERS.sub('_', preset)}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def read_options(run: RunFolder) -> dict[str, Any]:
@@ -213,10 +254,21 @@ def read_options(run: RunFolder) -> dict[str, Any]:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Writes a record in one move, so that a kill never leaves half a file."""
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    """Writes a record in one move, so that a kill never leaves half a file.
+
+    Numbers that JSON lacks, NaN and infinity, become null.
+    """
+    text = json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def versions() -> dict[str, str]:

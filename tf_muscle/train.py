@@ -9,10 +9,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tf_muscle.atomic import replacing
 from tf_muscle.command import (
     DEFAULT_PRESET,
+    command_parser,
     config_parser,
     from_options,
+    parse,
     parse_config,
     preset_path,
     run_command,
@@ -23,6 +26,7 @@ from tf_muscle.errors import UserError, system_errors
 from tf_muscle.run_folder import (
     RunFolder,
     default_name,
+    find_data,
     find_run,
     new_run,
     read_options,
@@ -121,7 +125,10 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     from tf_muscle.model.compiled import compiled_model
 
     if resumed:
-        refuse_changed_data(resumed, data.facts["fingerprint"])
+        refuse_changed_data(resumed, config.data.data, data.facts["fingerprint"])
+        if config.data.data != read_options(resumed)["data"]:
+            with replacing(resumed.config) as unfinished:
+                config.save(unfinished)
     left_out = say_notes(config, data)
     seed_everything(config.run.seed, config.run.deterministic)
     precision, reason = choose_precision(config.run.precision)
@@ -155,7 +162,7 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     lock = nullcontext() if resumed else run.lock()
     with system_errors(run.path, f"go on by --resume {run.path}"), lock:
         if goes_on:
-            record_resume(run, machine)
+            record_resume(run, config.data.data, machine)
         else:
             known = {"name": config.data.data, "synthetic": is_synthetic(data.facts)}
             environment = {
@@ -175,8 +182,12 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     return run
 
 
-def resume(run: RunFolder) -> RunFolder:
+def resume(run: RunFolder, data: str | None = None) -> RunFolder:
     """Goes on with an interrupted run, with its own options.
+
+    Args:
+        run: the run.
+        data: where its export lies now, if it was moved.
 
     Raises:
         UserError: it is complete, another process is at it, or something that the user can mend.
@@ -185,7 +196,9 @@ def resume(run: RunFolder) -> RunFolder:
         if run.certificate.is_file():
             shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
             raise UserError(f"{run.path} is complete: see {run.report}")
-        return train(from_options(read_options(run)), run.path.name, resumed=run)
+        options = read_options(run)
+        moved = {"data": data or find_data(options["data"], f"--resume {run.path}")}
+        return train(from_options(options | moved), run.path.name, resumed=run)
 
 
 def fit_with_records(
@@ -214,8 +227,10 @@ def fit_with_records(
     best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)
     images, masks, _ = as_arrays(data.splits["valid"], WATCHED)
     interrupt = ours.FinishEpochOnInterrupt(print)
+    stop_on_nan = ours.StopOnNaN()
     callbacks = [
         keras.callbacks.TerminateOnNaN(),
+        stop_on_nan,
         ours.LearningRate(),
         *more_callbacks,
         ours.CallOutCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
@@ -233,27 +248,54 @@ def fit_with_records(
         if stopping.is_over:  # killed after the last epoch, before its model was judged
             return False
     fit(model, config, data, callbacks, epochs_done=epochs_done)
+    lower = f"lower --learning_rate (it was {config.optimization.learning_rate})"
     if not run.best_weights.exists():
         raise UserError(
-            f"{run.path}: the loss became NaN in the first epoch, so there is no model; lower "
-            f"--learning_rate (it was {config.optimization.learning_rate})"
+            f"{run.path}: the loss or the weights became NaN or infinite in the first epoch, so "
+            f"there is no model; {lower}"
+        )
+    if stop_on_nan.epoch is not None:
+        print(
+            f"WARNING: the loss or the weights became NaN or infinite in epoch "
+            f"{stop_on_nan.epoch + 1}, so the training ended there and the best epoch before it is "
+            f"kept; {lower} to train on",
+            file=sys.stderr,
         )
     return interrupt.interrupted
+
+
+def parse_resume(argv: Sequence[str]) -> tuple[RunFolder, str | None]:
+    """The run of --resume, and where its export lies now, if that is given.
+
+    Raises:
+        UserError: there is no such run, or other options are given.
+    """
+    parser = command_parser("train", "Go on with a run.")
+    parser.add_argument("--resume", type=str)
+    parser.add_argument("--data", type=str | None)
+    try:
+        options = parse(parser, argv)
+    except UserError as error:
+        raise UserError(
+            "--resume RUN goes on with the run's own options: give no other one with it than "
+            f"--data, where the run's export lies now ({error})"
+        ) from error
+    return find_run(options["resume"]), options["data"]
 
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = config_parser("train", "Train, judge and export a muscle segmentation model.")
     parser.add_argument(
-        "--resume", type=str | None, help="Go on with this interrupted run; takes no other option."
+        "--resume",
+        type=str | None,
+        help="Go on with this interrupted run, with its own options; only --data may be given too, "
+        "if the run's export was moved.",
     )
     words = list(argv)
     if any(word.split("=")[0] == "--resume" for word in words):
-        if len(words) > (1 if "=" in words[0] else 2):
-            raise UserError(
-                "--resume goes on with the run's own options: give no other one with it"
-            )
-        resume(find_run(words[0].partition("=")[2] or words[-1]))
+        run, data = parse_resume(words)
+        resume(run, data)
         return
     config = parse_config(parser, words)
     preset = preset_path(words) or Path(DEFAULT_PRESET)

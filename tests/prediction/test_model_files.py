@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
+from tf_muscle.exporting.saved_model import save
 from tf_muscle.model.unet import build_unet
 from tf_muscle.prediction.predictor import load_predictor
 
@@ -45,6 +46,20 @@ def photos() -> list[np.ndarray]:
 def by_hand(image: np.ndarray) -> np.ndarray:
     exponents = np.exp(image / 255 @ KERNEL + BIAS)
     return exponents / exponents.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("name", ["a [1]", "*b?", "é ü", 'it\'s "x"', "back\\slash", "[[]"])
+def test_a_saved_model_loads_from_folders_of_any_name(
+    name: str, photos: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name / "model"
+    save(one_layer(), NAMES, 48, folder)
+    monkeypatch.chdir(tmp_path)
+    for path in (folder, Path(name, "model")):
+        predictor = load_predictor(path)
+        assert Path.cwd() == tmp_path
+        shown = predictor.probabilities(photos)[0]
+        np.testing.assert_allclose(shown, by_hand(photos[0]), atol=1e-5)
 
 
 def test_a_run_gives_the_probabilities_computed_by_hand(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_muscle.report.history import best_epoch, read_history
+from tf_muscle.report.history import best_epoch, ended_in_nan, read_history
 
 
 def test_repeated_epoch(tmp_path: Path) -> None:
@@ -13,6 +13,16 @@ def test_repeated_epoch(tmp_path: Path) -> None:
     assert history["loss"] == pytest.approx([1.5, 0.9, float("nan")], nan_ok=True)
     assert history["val_mean_iou"] == [0.2, 0.25, 0.25]
     assert best_epoch(history) == 2  # the first of equals, as the checkpoint keeps it
+
+
+def test_an_epoch_of_nan_is_never_the_best(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss,val_loss,val_mean_iou\n0,1.5,1.6,0.2\n1,1.0,inf,0.24\n")
+    history = read_history(path)
+    assert history["val_loss"] == pytest.approx([1.6, float("nan")], nan_ok=True)
+    assert best_epoch(history) == 1
+    assert ended_in_nan(history)
+    assert not ended_in_nan({"loss": [1.0], "val_loss": [1.0]})
 
 
 def test_the_later_epoch_wins_a_tie() -> None:

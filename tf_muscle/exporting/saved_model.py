@@ -1,7 +1,9 @@
 """Writes a SavedModel, which needs nothing but TensorFlow and is what TensorFlow Serving serves."""
 
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -85,9 +87,18 @@ def write_saved_model(
         (unfinished / "README.md").write_text(card, encoding="utf-8")
 
 
+def open_saved_model(folder: Path) -> Any:
+    """What `tf.saved_model.load` gives, whatever the folder and those above it are called.
+
+    TensorFlow takes * ? [ ] and \\ in the path for a pattern, so the path must not reach it.
+    """
+    with chdir(folder):
+        return tf.saved_model.load(".")
+
+
 def load(folder: Path) -> Predict:
     """The SavedModel as its users load it."""
-    servable = tf.saved_model.load(str(folder))
+    servable = open_saved_model(folder)
     signature = servable.signatures["serving_default"]
 
     def predict(images: np.ndarray, servable: tf.Module = servable) -> np.ndarray:

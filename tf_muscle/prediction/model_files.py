@@ -110,10 +110,10 @@ def _class_names(run: RunFolder, class_count: int) -> tuple[str, ...]:
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    import tensorflow as tf
+    from tf_muscle.exporting.saved_model import open_saved_model
 
     try:
-        servable: Any = tf.saved_model.load(str(path))
+        servable = open_saved_model(path)
         signature = servable.signatures["serving_default"]
         class_names = tuple(name.decode() for name in servable.labels.numpy())
         if "probabilities" not in signature.structured_outputs:

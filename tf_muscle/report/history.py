@@ -1,6 +1,7 @@
 """Reads what CSVLogger has written of a run."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,12 +16,22 @@ def read_history(path: Path) -> dict[str, list[float]]:
         path: a CSV file with a column `epoch`, counted from 0.
 
     Returns:
-        The values of each column by epoch.
+        The values of each column by epoch; NaN also for infinity.
     """
     with path.open(newline="") as file:
         rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
     ordered = [rows[epoch] for epoch in sorted(rows)]
-    return {column: [float(row[column]) for row in ordered] for column in ordered[0]}
+    return {column: [_number(row[column]) for row in ordered] for column in ordered[0]}
+
+
+def _number(cell: str) -> float:
+    value = float(cell)
+    return value if math.isfinite(value) else math.nan
+
+
+def ended_in_nan(history: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the last epoch left NaN or infinity, which `StopOnNaN` notes in `val_loss`."""
+    return math.isnan(history.get("val_loss", [0.0])[-1])
 
 
 def replaces_best(score: float, best: float, tie: float) -> bool:
@@ -32,11 +43,13 @@ def best_epoch(history: Mapping[str, Sequence[float]], tie: float = 0.0) -> int:
     """The epoch, counted from 1, whose weights a run keeps.
 
     Args:
-        history: of `read_history`.
+        history: of `read_history`; an epoch whose `val_loss` is NaN is never kept.
         tie: option of the run; with 0, the first of the epochs with the best validation mIoU.
     """
     kept, best = 1, float("-inf")
-    for epoch, score in enumerate(history["val_mean_iou"], 1):
-        if replaces_best(score, best, tie):
+    scores = history["val_mean_iou"]
+    losses = history.get("val_loss", [0.0] * len(scores))
+    for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True), 1):
+        if replaces_best(score, best, tie) and not math.isnan(loss):
             kept, best = epoch, max(score, best)
     return kept

@@ -10,7 +10,7 @@ from tf_muscle.atomic import replacing
 from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.report import published
-from tf_muscle.report.history import best_epoch
+from tf_muscle.report.history import best_epoch, ended_in_nan
 from tf_muscle.report.score_rows import (
     SPLIT_LABELS,
     Metrics,
@@ -188,7 +188,9 @@ def _saved_model_usage(name: str, geometry: Geometry) -> str:
         f"{preparation(geometry)} The variables `image_size`, `resize` and `padding` of `model` "
         "tell it; other sizes are taken, too. `class_ids` of the result is uint8 [B, H, W], "
         "`probabilities` float32 [B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG "
-        "or PNG files instead. `examples/tensorflow_client.py` in the project does all of it."
+        "or PNG files instead. `examples/tensorflow_client.py` in the project does all of it.\n\n"
+        "TensorFlow takes `*`, `?`, `[`, `]` and `\\` in a path for a pattern: where a folder is "
+        'called so, change into the SavedModel\'s and load `"."`.'
     )
 
 
@@ -265,7 +267,14 @@ def _reading(
         "Accuracy is the share of its pixels that a class got back, averaged over the classes; "
         "what is marked where nothing is hardly lowers it.",
         "Loss is what training minimised; compare it between runs with the same `loss` only.",
-        f"Training took {len(history['loss'])} epochs. Scored are the weights after epoch "
+        f"Training took {len(history['loss'])} epochs"
+        + (
+            " and ended there, since the loss or the weights became NaN or infinite: lower "
+            "`learning_rate`."
+            if ended_in_nan(history)
+            else "."
+        )
+        + f" Scored are the weights after epoch "
         f"{best_epoch(history, tie)}, which had the best validation mIoU"
         + (f" (within {tie} of the best, the later epoch wins)." if tie else "."),
         f"Encoder weights at the start: {encoder_weights}.",
