@@ -9,11 +9,11 @@ from PIL import Image
 
 from tf_muscle import predict
 from tf_muscle.command import run_command
-from tf_muscle.data.roboflow import read_export
 from tf_muscle.prediction import predictor as predictor_module
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.video import SMOOTH
+from tf_muscle.roboflow.reader import read_export
 
 NAMES = ("background", "biceps", "calf")
 

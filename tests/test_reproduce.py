@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-import tf_muscle.train
-from tf_muscle.certificate import make_certificate
+import tf_muscle.training.loop
 from tf_muscle.command import run_command
 from tf_muscle.config import Config, DataConfig, ModelConfig, OptimizationConfig, RunConfig
-from tf_muscle.data.archive import fingerprint
 from tf_muscle.reproduce import (
     EVALUATION_TOLERANCE,
     LOSS_TOLERANCE,
@@ -23,7 +21,9 @@ from tf_muscle.reproduce import (
     Comparison,
     main,
 )
-from tf_muscle.run_folder import RunFolder, versions, write_json
+from tf_muscle.roboflow.archive import fingerprint
+from tf_muscle.runs.folder import RunFolder, versions, write_json
+from tf_muscle.runs.manifest import make_certificate
 
 LOSSES = [0.9, 0.7, 0.6]
 MACHINE = {"processor": "Z80, 1 threads", "device": "CPU", "precision": "bfloat16 (it has AMX)"}
@@ -85,7 +85,7 @@ def reproduce(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, *words: str, **outcome: Any
 ) -> tuple[int, Trainer]:
     trainer = Trainer(**outcome)
-    monkeypatch.setattr(tf_muscle.train, "train", trainer)
+    monkeypatch.setattr(tf_muscle.training.loop, "train", trainer)
     try:
         return run_command(main, [str(run.path), *words]), trainer
     except SystemExit as end:

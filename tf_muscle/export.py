@@ -14,7 +14,7 @@ from tf_muscle.command import command_parser, from_options, parse, run_command
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.report.tables import model_card
-from tf_muscle.run_folder import (
+from tf_muscle.runs.folder import (
     RunFolder,
     find_data,
     find_run,
@@ -70,11 +70,11 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
     import keras
     import numpy as np
 
-    from tf_muscle.device import processor
     from tf_muscle.exporting.agreement import compare, refuse_drop
     from tf_muscle.exporting.card import megabytes, tested_record, tested_section, usage
     from tf_muscle.exporting.litert import CALIBRATION_IMAGES
     from tf_muscle.exporting.photos import load_photos
+    from tf_muscle.training.device import processor
 
     options = read_options(run)
     environment: dict[str, Any] = json.loads(run.environment.read_text(encoding="utf-8"))

@@ -7,9 +7,9 @@ from pathlib import Path
 from tf_muscle.atomic import replacing
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import SAMPLE, bundled
-from tf_muscle.data.records import Export
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import default_name, write_json
+from tf_muscle.roboflow.records import Export
+from tf_muscle.runs.folder import default_name, write_json
 
 
 def read_as_training_does(
@@ -28,7 +28,7 @@ def read_as_training_does(
     Raises:
         UserError: training refuses the export for another reason.
     """
-    from tf_muscle.data.roboflow import check_pixels, read_export
+    from tf_muscle.roboflow.reader import check_pixels, read_export
 
     refusal = None
     try:
@@ -68,8 +68,6 @@ def inspect(
         if folder is not None:
             _refuse_folder(option, folder, path)
 
-    from tf_muscle.data.dataset import is_synthetic
-    from tf_muscle.data.roboflow import fingerprint, open_export
     from tf_muscle.inspection.checks import find
     from tf_muscle.inspection.findings import Evidence
     from tf_muscle.inspection.grouping import grouped_split
@@ -78,6 +76,8 @@ def inspect(
     from tf_muscle.inspection.page import write_page
     from tf_muscle.inspection.resplit import write_resplit
     from tf_muscle.inspection.statistics import inspection_record
+    from tf_muscle.roboflow.archive import is_bundled_sample
+    from tf_muscle.roboflow.reader import fingerprint, open_export
 
     with open_export(path) as root:
         export, refusal = read_as_training_does(root, split_seed, ignore)
@@ -85,7 +85,7 @@ def inspect(
         links = find_links(surveyed.images)
         findings = find(Evidence(surveyed, links, refusal))
         mark = fingerprint(path)
-        synthetic = is_synthetic({"fingerprint": mark})
+        synthetic = is_bundled_sample(mark)
         record = inspection_record(
             surveyed, findings, name=data, fingerprint=mark, synthetic=synthetic
         )

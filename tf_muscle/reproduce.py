@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf_muscle.certificate import changed_outputs, differences, read_certificate
 from tf_muscle.command import command_parser, from_options, parse, run_command
 from tf_muscle.config import SAMPLE, Config, bundled
-from tf_muscle.data.archive import fingerprint
 from tf_muscle.errors import UserError, listed
 from tf_muscle.report.history import read_history
-from tf_muscle.run_folder import (
+from tf_muscle.roboflow.archive import fingerprint
+from tf_muscle.runs.folder import (
     NOTHING_CHANGED,
     RunFolder,
     default_name,
@@ -27,6 +26,7 @@ from tf_muscle.run_folder import (
     find_run,
     versions,
 )
+from tf_muscle.runs.manifest import changed_outputs, differences, read_certificate
 
 # Of two trainings that differ in the order of their sums, see the measurement in docs/reproduce.md.
 # The training loss is a mean over many photos and steps; a few validation photos swing more.
@@ -229,7 +229,7 @@ def main(argv: Sequence[str]) -> None:
         print(f"the run was resumed ({number}): {line}")
     if options["check_only"]:
         return
-    from tf_muscle.train import train
+    from tf_muscle.training.loop import train
 
     config = rerun_config(certificate, run, data)
     again = train(config, options["run_name"] or default_name(f"{run.path.name}-again"))

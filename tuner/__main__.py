@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tf_muscle.command import run_command
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RunFolder, refuse_existing
+from tf_muscle.runs.folder import RunFolder, refuse_existing
 from tuner.folder import SearchFolder, open_folder
 from tuner.options import Search, parse_search
 from tuner.workers import role
@@ -66,7 +66,7 @@ def retrain(search: Search, rows: "Sequence[Row]") -> None:
     """Trains, judges and exports the best combination, or goes on with that."""
     import keras
 
-    from tf_muscle.train import resume, train
+    from tf_muscle.training.loop import resume, train
     from tuner.results import ranked
 
     keras.backend.clear_session()

@@ -16,7 +16,7 @@ import yaml
 from tf_muscle.atomic import UNFINISHED, replacing
 from tf_muscle.errors import UserError
 from tf_muscle.folder_lock import only_process
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.runs.folder import RunFolder
 from tuner.options import Search
 
 EXECUTION = "execution_"

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from tf_muscle.data.pipeline import batches_per_epoch
-from tf_muscle.run_folder import write_json
-from tf_muscle.train import fit
+from tf_muscle.runs.folder import write_json
+from tf_muscle.training.loop import fit
 from tuner.folder import SearchFolder
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search

@@ -11,12 +11,12 @@ from tf_muscle.atomic import replacing
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import batches_per_epoch
-from tf_muscle.device import seed_everything, strategy
 from tf_muscle.errors import UserError
 from tf_muscle.model.compiled import compiled_model
 from tf_muscle.report.history import best_epoch, read_history
-from tf_muscle.run_folder import RunFolder
-from tf_muscle.train import fit_with_records
+from tf_muscle.runs.folder import RunFolder
+from tf_muscle.training.device import seed_everything, strategy
+from tf_muscle.training.loop import fit_with_records
 from tuner.options import Search, combination_of, digest
 from tuner.oracle import IDENTITY
 from tuner.trial_callbacks import EpochSeconds, StopCollapsed
@@ -32,7 +32,7 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
     Args:
         search: the options.
         data: of `tf_muscle.data.dataset.load_data`.
-        precision: of `tf_muscle.device.choose_precision`.
+        precision: of `tf_muscle.training.device.choose_precision`.
     """
 
     def __init__(self, search: Search, data: Data, precision: str):

@@ -17,7 +17,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
-from tf_muscle.run_folder import write_json
+from tf_muscle.runs.folder import write_json
 from tuner.options import Search
 
 # A trial whose process was killed so often is not tried again: the system kills what takes too much

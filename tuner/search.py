@@ -10,13 +10,14 @@ from rich.console import Console
 from tensorboard.plugins.hparams import api as hparams
 
 from tf_muscle.atomic import replacing
-from tf_muscle.data.dataset import Data, is_synthetic
-from tf_muscle.device import choose_precision, description, refuse_uneven_batches
+from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
-from tf_muscle.run_folder import versions, write_json
+from tf_muscle.roboflow.archive import is_bundled_sample
+from tf_muscle.runs.folder import versions, write_json
+from tf_muscle.training.device import choose_precision, description, refuse_uneven_batches
 from tuner import figures, forecast
 from tuner.folder import SearchFolder
 from tuner.hypermodel import SegmentationHyperModel
@@ -151,7 +152,7 @@ def environment_of(
     counts = np.array(data.facts["pixel_counts"]["valid"])
     known = {
         "name": search.base.data.data,
-        "synthetic": is_synthetic(data.facts),
+        "synthetic": is_bundled_sample(data.facts["fingerprint"]),
         "floor_mean_iou": floor_mean_iou(counts),
     }
     environment = {**versions(), **machine, "data": known | data.facts}

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RunFolder, read_options, write_json
+from tf_muscle.runs.folder import RunFolder, read_options, write_json
 from tuner.folder import RESULT, SearchFolder
 from tuner.hypermodel import DivergedError, SegmentationHyperModel
 from tuner.options import NOT_OF_THE_SEARCH, Search, combination_of

@@ -28,7 +28,7 @@ from commands import SAMPLE, Command, Export, Prepare, Search, Train
 from PIL import Image
 
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.checkpoints import damage
+from tf_muscle.training.checkpoints import damage
 
 LIMIT = 600.0  # seconds after which a command hangs
 ROUNDS = 8  # at most, of one command

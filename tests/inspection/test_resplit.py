@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data.roboflow import check_pixels, fingerprint, read_export, read_mask
 from tf_muscle.errors import UserError
 from tf_muscle.inspect import inspect
+from tf_muscle.roboflow.reader import check_pixels, fingerprint, read_export, read_mask
 
 Found = Callable[[Path], dict[str, Any]]
 

@@ -14,7 +14,7 @@ import yaml
 
 from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.runs.folder import RunFolder
 from tuner.folder import SearchFolder, open_folder
 from tuner.hypermodel import SegmentationHyperModel, scores
 from tuner.options import Combination, Search, combination_of

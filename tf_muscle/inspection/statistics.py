@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tf_muscle.data.records import SPLITS
-from tf_muscle.data.split_folder import shown
 from tf_muscle.inspection.findings import Finding
 from tf_muscle.inspection.measure import SIZE_EDGES, ImageFacts, Survey
 from tf_muscle.model.metrics import floor_mean_iou
+from tf_muscle.roboflow.records import SPLITS
+from tf_muscle.roboflow.split_folder import shown
 
 
 def file_label(image: ImageFacts) -> str:
@@ -65,7 +65,7 @@ def inspection_record(
         survey: of the export.
         findings: the gravest first.
         name: the export as its user called it.
-        fingerprint: see `tf_muscle.data.archive`.
+        fingerprint: see `tf_muscle.roboflow.archive`.
         synthetic: the photos are rendered.
     """
     export = survey.export

@@ -14,9 +14,9 @@ from tf_muscle.prediction.outputs import MuscleRow, draw_overlay, muscle_rows
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.sources import read_photo
 from tf_muscle.prediction.timeline import Timeline
+from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
 from tf_muscle.report.overlays import class_colors
-from tf_muscle.report.timeline_figure import draw_timeline
 
 # Longer side in pixels of a photo on the page: more than a screen shows of it, and quick to draw
 # again when the opacity changes.

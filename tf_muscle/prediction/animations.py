@@ -5,16 +5,16 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
-from tf_muscle.data.image_files import (
+from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.frames import MAX_SIDE, Frame
+from tf_muscle.roboflow.image_files import (
     MAX_PIXELS,
     UPRIGHT,
     LargeImageError,
     open_image,
     orientation,
 )
-from tf_muscle.data.photo_pixels import to_rgb
-from tf_muscle.errors import UserError, printable
-from tf_muscle.prediction.frames import MAX_SIDE, Frame
+from tf_muscle.roboflow.photo_pixels import to_rgb
 
 # Milliseconds. Browsers show a frame that shall last 10 or less for 100: old programs wrote 0.
 SHORTEST, USUAL = 10, 100

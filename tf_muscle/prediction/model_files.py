@@ -11,7 +11,7 @@ import numpy as np
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed
-from tf_muscle.run_folder import RunFolder, find_run, read_options
+from tf_muscle.runs.folder import RunFolder, find_run, read_options
 
 DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
 
