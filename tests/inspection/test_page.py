@@ -1,13 +1,18 @@
+import base64
+import io
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tf_muscle.errors import UserError
 from tf_muscle.inspect import inspect
+from tf_muscle.inspection.pictures import thumbnail
 
 # All that the template itself writes.
 TAGS = {
@@ -121,3 +126,17 @@ def test_class_without_images(drawn: Any, tmp_path: Path) -> None:
     assert "No image holds it." in page.text
     assert record["classes"]["calf"]["median_share"] is None
     assert record["verdict"] == "You can train on this, but look at the warnings first"
+
+
+def test_thumbnails_stand_upright(tmp_path: Path) -> None:
+    """EXIF 6 is shown turned clockwise: what is stored on the left comes to the top."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.zeros((20, 40, 3), np.uint8)
+    stored[:, :20] = 255
+    Image.fromarray(stored).save(tmp_path / "photo.png", exif=exif)
+    image: Any = SimpleNamespace(example=SimpleNamespace(image_path=tmp_path / "photo.png"))
+    data = base64.b64decode(thumbnail(image, []).partition(",")[2])
+    shown = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    assert shown.shape == (40, 20)
+    assert shown[:16].min() > 200 > 50 > shown[24:].max()
