@@ -1,4 +1,4 @@
-"""The training loop: an export becomes a trained, evaluated and exported model in a run's folder."""
+"""The training loop: from an export to a trained, evaluated and exported model."""
 
 import dataclasses
 import shutil
