@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-import tf_muscle.training.loop
 from tf_muscle.command import run_command
 from tf_muscle.config import Config, DataConfig, ModelConfig, OptimizationConfig, RunConfig
-from tf_muscle.reproduce import (
+from tf_muscle.reproduce import main
+from tf_muscle.roboflow.archive import fingerprint
+from tf_muscle.runs.folder import RunFolder, versions, write_json
+from tf_muscle.runs.manifest import make_certificate
+from tf_muscle.training import reproduction
+from tf_muscle.training.reproduction import (
     EVALUATION_TOLERANCE,
     LOSS_TOLERANCE,
     SCORE_TOLERANCE,
     Comparison,
-    main,
 )
-from tf_muscle.roboflow.archive import fingerprint
-from tf_muscle.runs.folder import RunFolder, versions, write_json
-from tf_muscle.runs.manifest import make_certificate
 
 LOSSES = [0.9, 0.7, 0.6]
 MACHINE = {"processor": "Z80, 1 threads", "device": "CPU", "precision": "bfloat16 (it has AMX)"}
@@ -85,11 +85,8 @@ def reproduce(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, *words: str, **outcome: Any
 ) -> tuple[int, Trainer]:
     trainer = Trainer(**outcome)
-    monkeypatch.setattr(tf_muscle.training.loop, "train", trainer)
-    try:
-        return run_command(main, [str(run.path), *words]), trainer
-    except SystemExit as end:
-        return int(end.code or 0), trainer
+    monkeypatch.setattr(reproduction, "train", trainer)
+    return run_command(main, [str(run.path), *words]), trainer
 
 
 def test_rerun_agrees(

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonargparse
 
-from tf_muscle.config import Config, bundled
+from tf_muscle.config import Config, bundled, from_options
 from tf_muscle.errors import UserError, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
@@ -57,26 +57,6 @@ def preset_path(argv: Sequence[str]) -> Path | None:
         if word.startswith("--config="):
             return Path(word.removeprefix("--config="))
     return None
-
-
-def from_options(options: dict[str, Any]) -> Config:
-    """Builds the configuration from flat options; every field has to be there or keeps its default.
-
-    Raises:
-        UserError: a value is out of its range.
-    """
-    return Config(
-        **{
-            concern.name: concern.type(  # type: ignore[operator]
-                **{
-                    field.name: options[field.name]
-                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
-                    if field.name in options
-                }
-            )
-            for concern in dataclasses.fields(Config)
-        }
-    )
 
 
 def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:

@@ -15,12 +15,11 @@ import jsonargparse
 
 from tf_muscle.command import (
     command_parser,
-    from_options,
     parse_over_preset,
     preset_path,
     with_values,
 )
-from tf_muscle.config import Config, at_least
+from tf_muscle.config import Config, at_least, from_options
 from tf_muscle.errors import UserError
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tf_muscle.data.prepare import prepare
-from tf_muscle.export import ExportConfig, export_run
+from tf_muscle.exporting.run_export import ExportConfig, export_run
 from tf_muscle.model.metrics import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
 from tf_muscle.runs.folder import RunFolder

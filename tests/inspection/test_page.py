@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tf_muscle.errors import UserError
-from tf_muscle.inspect import inspect, read_as_training_does
+from tf_muscle.inspection.inspection import inspect_export, read_as_training_does
 from tf_muscle.inspection.measure import survey
 from tf_muscle.inspection.pictures import thumbnail
 
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 
 def written(root: Path, out: Path) -> tuple[Page, dict[str, Any]]:
-    inspect(str(root), out)
+    inspect_export(str(root), out)
     return Page(out / "inspection.html"), json.loads((out / "inspection.json").read_text())
 
 

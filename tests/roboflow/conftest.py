@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tf_muscle.errors import UserError
-from tf_muscle.inspect import read_as_training_does
+from tf_muscle.inspection.inspection import read_as_training_does
 from tf_muscle.roboflow.reader import check_pixels, open_export, read_export
 
 WIDTH, HEIGHT = 12, 8

@@ -13,8 +13,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from tf_muscle.command import from_options
-from tf_muscle.config import SAMPLE, bundled
+from tf_muscle.config import SAMPLE, bundled, from_options
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
 from tf_muscle.data.prepare import load_builder

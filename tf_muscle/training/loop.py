@@ -11,8 +11,7 @@ import keras
 import numpy as np
 
 from tf_muscle.atomic import replacing
-from tf_muscle.command import from_options
-from tf_muscle.config import Config
+from tf_muscle.config import Config, from_options
 from tf_muscle.data.augment import Augmenter, without_baked
 from tf_muscle.data.dataset import Data, load_data, say_notes
 from tf_muscle.data.pipeline import (
