@@ -9,6 +9,7 @@ from PIL import Image
 
 from tf_muscle import predict
 from tf_muscle.command import run_command
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction import predictor as predictor_module
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
@@ -31,7 +32,8 @@ def command(
     """Runs the command with a model that needs no TensorFlow; gives exit code and output."""
 
     def load(model: str, **options: object) -> Predictor:
-        return Predictor(light, NAMES, **{**options, "image_size": 32})
+        options.pop("image_size", None)
+        return Predictor(light, NAMES, Geometry("pad", 32), **options)
 
     monkeypatch.setattr(predictor_module, "load_predictor", load)
     monkeypatch.chdir(tmp_path)
@@ -205,7 +207,7 @@ def test_ctrl_c_in_a_video_keeps_what_is_done(
     monkeypatch.setattr(
         predictor_module,
         "load_predictor",
-        lambda model, **options: Predictor(interrupted, NAMES, 32, batch_size=4),
+        lambda model, **options: Predictor(interrupted, NAMES, Geometry("pad", 32), batch_size=4),
     )
     write_video(tmp_path / "curl.mp4")
     write_video(tmp_path / "later.mp4")
