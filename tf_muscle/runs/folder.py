@@ -65,8 +65,8 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
-    def certificate(self) -> Path:
-        """What a rerun is compared with, see certificate.py; marks the run as complete."""
+    def manifest(self) -> Path:
+        """What a rerun is compared with, see manifest.py; marks the run as complete."""
         return self.path / "run.json"
 
     @property

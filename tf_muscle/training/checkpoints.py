@@ -59,7 +59,7 @@ def _refuse_full_disk(model: keras.Model, path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def damage(path: Path) -> str | None:
+def corruption_reason(path: Path) -> str | None:
     """Why a file of `write_weights` cannot be used, in words; None for a sound one."""
     try:
         with h5py.File(path) as file:
@@ -124,7 +124,7 @@ class Backup(keras.callbacks.Callback):
         for path in (self.latest, self.previous):
             if not path.is_file():
                 continue
-            if reason := damage(path):
+            if reason := corruption_reason(path):
                 damaged.append(f"{path} ({reason})")
                 continue
             model.optimizer.build(model.trainable_variables)
