@@ -21,8 +21,7 @@ from tf_muscle.data.pipeline import (
     training_batches,
 )
 from tf_muscle.errors import UserError, system_errors
-from tf_muscle.model.augmenting import AugmentingModel
-from tf_muscle.model.compiled import compiled_model
+from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.folder import (
