@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
 
     import tensorflow as tf
 
-    from tf_muscle.data.dataset import load_data, say_notes
+    from tf_muscle.data.dataset import load_data, print_notes
 
     if process.chief:  # it trains nothing, and would take a GPU's memory away from the workers
         tf.config.set_visible_devices([], "GPU")
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
 
     from tuner.search import dry_run, run_search
 
-    say_notes(search.base, data)
+    print_notes(search.base, data)
     if search.options.dry_run:
         if SearchFolder(path).options.is_file():
             open_folder(path, search, data.facts["fingerprint"])  # refuses another search
@@ -63,7 +63,7 @@ def best_run_name(search: Search) -> str:
 
 
 def retrain(search: Search, rows: "Sequence[Row]") -> None:
-    """Trains, judges and exports the best combination, or goes on with that."""
+    """Trains, evaluates and exports the best combination, or goes on with that."""
     import keras
 
     from tf_muscle.training.loop import resume, train
@@ -72,7 +72,7 @@ def retrain(search: Search, rows: "Sequence[Row]") -> None:
     keras.backend.clear_session()
     name = best_run_name(search)
     run = RunFolder(Path(search.base.run.runs_dir) / name)
-    if run.certificate.is_file():
+    if run.manifest.is_file():
         print(f"{run.path} is complete: see {run.report}")
     elif run.config.is_file():
         resume(run)

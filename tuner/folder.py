@@ -13,9 +13,8 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.atomic import UNFINISHED, replacing
+from tf_muscle.atomic import UNFINISHED, only_process, replacing
 from tf_muscle.errors import UserError
-from tf_muscle.folder_lock import only_process
 from tf_muscle.runs.folder import RunFolder
 from tuner.options import Search
 

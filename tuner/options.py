@@ -100,7 +100,7 @@ class SearchOptions:
     stop_collapsed: bool = False
     """End a trial after 5 epochs in a row that found no muscle, instead of training it out."""
     retrain: bool = False
-    """Train, judge and export the best combination when the search is over."""
+    """Train, evaluate and export the best combination when the search is over."""
     dry_run: bool = False
     """Say what the search would cost and stop."""
     name: str | None = None

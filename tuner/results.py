@@ -239,7 +239,7 @@ def _page(
     yield (
         "Scores are those of the epoch with the best validation mIoU, whose weights a training "
         f"keeps. Trials are ranked by {search.options.objective}, those that found nothing last. "
-        "Foreground mIoU leaves the background out and is the number to judge by."
+        "Foreground mIoU leaves the background out and is the number to compare models by."
     )
     if "Published Val Loss" in lines[0]:
         yield (
