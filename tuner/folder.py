@@ -3,6 +3,7 @@
 Needs no TensorFlow.
 """
 
+import csv
 import json
 import shutil
 from collections.abc import Collection, Iterator
@@ -21,6 +22,8 @@ from tuner.options import Search
 
 EXECUTION = "execution_"
 RESULT = "result.json"  # scores of one training; marks it as complete
+ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials
+RUNNING = "running"  # state in results.csv of a trial that has not ended
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ class SearchFolder:
 
     def executions(self, trial_id: str) -> list[RunFolder]:
         """The trainings of a trial that have begun, also those of a worker on this disk."""
-        pattern = f"trial_{trial_id}/{EXECUTION}*"
-        found = [*self.path.glob(pattern), *self.workers.glob(f"*/{pattern}")]
+        ours = self.path.glob(f"trial_*/{EXECUTION}*")
+        theirs = self.workers.glob(f"*/trial_*/{EXECUTION}*")
+        found = (path for path in (*ours, *theirs) if path.parent.name == f"trial_{trial_id}")
         return [RunFolder(path) for path in sorted(found)]
 
     def best_execution(self, trial_id: str, objective: str) -> RunFolder | None:
@@ -89,33 +93,69 @@ class SearchFolder:
         }
         return max(scores, key=lambda run: scores[run]) if scores else None
 
+    @property
+    def oracle(self) -> Path:
+        """What the oracle knows beside the trials' own records."""
+        return self.path / "oracle.json"
+
+    def trial_records(self) -> list[dict[str, Any]]:
+        """The contents of trial_*/trial.json, by the number of the trial.
+
+        Raises:
+            UserError: one cannot be read.
+        """
+        return [read_record(path) for path in sorted(self.path.glob("trial_*/trial.json"))]
+
     def ended_trials(self) -> list[str]:
         """Ids of the trials that need no more work."""
-        ended = []
-        for path in sorted(self.path.glob("trial_*/trial.json")):
-            trial = json.loads(path.read_text(encoding="utf-8"))
-            if trial["status"] in ("COMPLETED", "FAILED"):
-                ended.append(trial["trial_id"])
-        return ended
+        return [one["trial_id"] for one in self.trial_records() if one["status"] in ENDED]
 
-    def prune(self, kept_trials: Collection[str], executions: int) -> None:
-        """Deletes the weights of every trial that has ended and is not to be kept.
+    def refuse_lost_trials(self, known: Collection[str]) -> None:
+        """Compares what is recorded here with what was read back, before anything is changed.
+
+        Args:
+            known: ids of the trials that the oracle knows to have ended.
+
+        Raises:
+            UserError: more trials have ended by the records than the oracle knows of.
+        """
+        recorded = {int(trial_id) for trial_id in self.ended_trials()}
+        recorded |= self._trials_of_the_table()
+        lost = sorted(recorded - {int(trial_id) for trial_id in known})
+        if lost:
+            raise UserError(
+                f"{self.path} has results of trials that cannot be read back "
+                f"({', '.join(map(str, lost))}), and nothing was changed: put {self.oracle.name} "
+                "and the trial_*/trial.json back as they were, or choose another --name"
+            )
+
+    def _trials_of_the_table(self) -> set[int]:
+        """Numbers of the trials that have ended according to results.csv."""
+        if not self.results_csv.is_file():
+            return set()
+        try:
+            with self.results_csv.open(newline="", encoding="utf-8") as file:
+                lines = list(csv.DictReader(file))
+            return {int(line["trial"]) for line in lines if line["state"] != RUNNING}
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise UserError(
+                f"{self.results_csv} is not as the search wrote it ({error!r}): move it elsewhere, "
+                "and the same command writes it again"
+            ) from error
+
+    def prune(self, ended: Collection[str], kept: Collection[str]) -> None:
+        """Deletes the weights of the trials that have ended and are not to be kept.
 
         And those of trainings without a result, of a trial that another worker has ended.
 
         Args:
-            kept_trials: ids.
-            executions: trainings that make a trial.
+            ended: ids of trials, as the oracle knows them; all others are left alone.
+            kept: ids of trials.
         """
-        ended = self.ended_trials()  # none in a worker's folder: the chief has the records
-        for trial in [*self.path.glob("trial_*"), *self.workers.glob("*/trial_*")]:
-            trial_id = trial.name.removeprefix("trial_")
-            trainings = list(trial.glob(f"{EXECUTION}*"))
-            complete = [one for one in trainings if (one / RESULT).is_file()]
-            if trial_id in ended or len(complete) == executions:
-                kept = complete if trial_id in kept_trials else []
-                for one in set(trainings) - set(kept):
-                    shutil.rmtree(RunFolder(one).checkpoints, ignore_errors=True)
+        for trial_id in ended:
+            for run in self.executions(trial_id):
+                if trial_id not in kept or not (run.path / RESULT).is_file():
+                    shutil.rmtree(run.checkpoints, ignore_errors=True)
 
     def lock(self) -> AbstractContextManager[None]:
         """Keeps a second process out, which gets a UserError; see `only_process`."""
@@ -124,6 +164,21 @@ class SearchFolder:
             f"{self.path} belongs to a search that is running: wait for it, or choose another "
             "--name",
         )
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads a JSON record of the search.
+
+    Raises:
+        UserError: it is missing or cannot be read.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}), and nothing was changed: put it back as it was, or "
+            "choose another --name"
+        ) from error
 
 
 def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[SearchFolder, bool]:

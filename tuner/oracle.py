@@ -16,8 +16,10 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from tf_muscle.errors import UserError
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.run_folder import write_json
+from tuner.folder import SearchFolder, read_record
 from tuner.options import Search
 
 # A trial whose process was killed so often is not tried again: the system kills what takes too much
@@ -69,17 +71,31 @@ class Durable(keras_tuner.Oracle):
         write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
 
     def reload(self) -> None:
-        super().reload()  # queues again what was running
-        # A trial is written before the oracle, so that a kill may come between the two.
-        known = set(self.start_order)
-        self.trials: dict[str, Trial] = {
-            one: trial for one, trial in self.trials.items() if one in known
-        }
-        for trial_id in list(self._retry_queue):
-            if self.trials[trial_id].status != TrialStatus.RUNNING:
-                self._retry_queue.remove(trial_id)
-                if trial_id not in self.end_order:
-                    self.end_order.append(trial_id)
+        """Reads the records; KerasTuner's own method takes the folder's name for a pattern.
+
+        Raises:
+            UserError: a record is missing or cannot be read.
+        """
+        folder = SearchFolder(Path(self._project_dir))
+        found = {one["trial_id"]: Trial.from_state(one) for one in folder.trial_records()}
+        state = read_record(folder.oracle)
+        try:
+            # A trial is written before the oracle, so that a kill may come between the two.
+            self.trials: dict[str, Trial] = {one: found[one] for one in state["start_order"]}
+            self.set_state(state)
+        except KeyError as error:
+            raise UserError(
+                f"{folder.oracle} tells of {error}, of which there is no record, and nothing was "
+                f"changed: put the files of {folder.path} back as they were, or choose another "
+                "--name"
+            ) from error
+        self.ongoing_trials: dict[str, Trial] = {}
+        self._retry_queue = []
+        for trial_id, trial in self.trials.items():
+            if trial.status == TrialStatus.RUNNING:
+                self._retry_queue.append(trial_id)
+            elif trial_id not in self.end_order:
+                self.end_order.append(trial_id)
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Trial:

@@ -16,7 +16,7 @@ from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
 from tf_muscle.report.tables import SYNTHETIC, markdown_table, named_values
-from tuner.folder import SearchFolder
+from tuner.folder import RUNNING, SearchFolder
 from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
 FIGURES = {
@@ -97,7 +97,7 @@ def _row(trial: Any, search: Search) -> Row:
     combination = combination_of(trial.hyperparameters.values)
     if trial.status != "COMPLETED":
         failed = trial.status == "FAILED"
-        return Row(trial.trial_id, combination, f"failed: {trial.message}" if failed else "running")
+        return Row(trial.trial_id, combination, f"failed: {trial.message}" if failed else RUNNING)
     scores = {name: trial.metrics.get_best_value(name) for name in SCORES}
     row = Row(trial.trial_id, combination, "completed", trial.score, **scores)
     if row.background_only:
@@ -270,7 +270,7 @@ def _summary(rows: Sequence[Row], search: Search, data: Mapping[str, Any]) -> It
     count = search.max_trials()
     scored = [row for row in ranked(rows, search) if row.objective is not None]
     failed = sum(row.state.startswith("failed") for row in rows)
-    running = sum(row.state == "running" for row in rows)
+    running = sum(row.state == RUNNING for row in rows)
     total = f"{len(scored)} of {count or len(rows)} trials completed"
     total += f", {failed} failed" if failed else ""
     yield total + (f", {running} not ended yet." if running else ".")

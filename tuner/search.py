@@ -111,6 +111,7 @@ def print_forecast(
     ended = folder.ended_trials()
     print(f"Search {search.name}: {search.options.method}, {len(trials)} trials")
     if len(ended) == len(trials):
+        print("Every trial has ended: the search is complete")
         return {}
     timing = forecast.measured_once(folder, hypermodel, search, device)
     if folder.options.exists():  # it does not in a dry run

@@ -22,6 +22,7 @@ from tuner.oracle import FAILURE, Durable
 from tuner.workers import Role, signs_of_life
 
 IDLE_SECONDS = 2.0  # a worker without work asks again after so long; KerasTuner's asks at once
+ALL = 2**31 - 1  # more trials than a search can have, in KerasTuner's protocol's int32
 OUT_OF_MEMORY = ("out of memory", "failed to allocate", "resource_exhausted", "oom when")
 
 
@@ -55,8 +56,12 @@ class TrialRunner(keras_tuner.Tuner):
             project_name=folder.path.name,
             executions_per_trial=search.options.executions,
         )
-        self.save()  # KerasTuner reloads only what was saved once
         if not process.worker:
+            # KerasTuner reloads by a file of the process' name, which a chief and a process alone
+            # do not share.
+            if folder.oracle.is_file():
+                oracle.reload()
+            folder.refuse_lost_trials(oracle.end_order)
             for trial_id in list(oracle.kills):
                 if any(any(run.backup.glob("*")) for run in folder.executions(trial_id)):
                     oracle.absolve(trial_id)  # it got through an epoch once
@@ -67,7 +72,6 @@ class TrialRunner(keras_tuner.Tuner):
     def save(self) -> None:
         if not self.process.worker:
             self.oracle.save()
-        write_json(self.folder.path / f"{self.tuner_id}.json", self.get_state())
 
     def pre_create_trial(self) -> None:
         if self.waiting:
@@ -87,9 +91,10 @@ class TrialRunner(keras_tuner.Tuner):
 
     def prune(self) -> None:
         """Deletes the weights of all but the best trials."""
-        count = self.search_options.keep_weights
-        best = self.oracle.get_best_trials(count) if count else []
-        self.folder.prune([one.trial_id for one in best], self.executions_per_trial)
+        best = [one.trial_id for one in self.oracle.get_best_trials(ALL)]
+        # A worker hears of completed trials only; a failed one has left no weights.
+        ended = best if self.process.worker else self.oracle.end_order
+        self.folder.prune(ended, best[: self.search_options.keep_weights])
 
     def _try_run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
         """Runs a trial, and records what belongs to its combination as the trial's failure.
