@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str]) -> None:
     """The command."""
     process = role()
+    is_worker = process.kind == "worker"
     search = parse_search(argv)
     path = Path(search.base.run.runs_dir) / "tuner" / search.name
-    if process.worker:
+    if is_worker:
         path = SearchFolder(path).workers / process.tuner_id
-    retrains = search.options.retrain and not process.worker
+    retrains = search.options.retrain and not is_worker
     if retrains and not path.exists():
         refuse_existing(search.base.run, best_run_name(search))
 
@@ -31,7 +32,9 @@ def main(argv: Sequence[str]) -> None:
 
     from tf_muscle.data.dataset import load_data, say_notes
 
-    if process.chief:  # it trains nothing, and would take a GPU's memory away from the workers
+    if (
+        process.kind == "chief"
+    ):  # it trains nothing, and would take a GPU's memory away from the workers
         tf.config.set_visible_devices([], "GPU")
     data = load_data(search.base.data)
 
@@ -48,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         if found:
             print(f"{path} holds this search: going on with it")
         rows = run_search(folder, search, data, process)
-    if process.worker:
+    if is_worker:
         print("No trial is left; the chief writes the results.")
         return
     if all(row.objective is None for row in rows):

@@ -6,7 +6,7 @@ Needs no TensorFlow.
 import csv
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,83 +20,50 @@ from tf_muscle.folder_lock import only_process
 from tf_muscle.run_folder import RunFolder
 from tuner.options import Search
 
-EXECUTION = "execution_"
 RESULT = "result.json"  # scores of one training; marks it as complete
 ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials
 RUNNING = "running"  # state in results.csv of a trial that has not ended
 
 
-@dataclass(frozen=True)
+@dataclass
 class SearchFolder:
-    """Names of the files in runs/tuner/NAME/."""
+    """Names of the files in runs/tuner/NAME/, or in a worker's own folder."""
 
     path: Path
 
-    @property
-    def options(self) -> Path:
-        """The resolved options, which --config reads."""
-        return self.path / "search.yaml"
+    def __post_init__(self) -> None:
+        self.options = self.path / "search.yaml"  # resolved, for --config
+        self.environment = self.path / "environment.json"  # versions, device, facts of the data
+        self.oracle = self.path / "oracle.json"  # what KerasTuner knows beside trial_*/trial.json
+        self.results_csv = self.path / "results.csv"  # one line a trial
+        self.results_page = self.path / "results.md"
+        self.best = self.path / "best.yaml"  # preset for `python -m tf_muscle.train --config`
+        self.figures = self.path / "figures"
+        self.workers = self.path / "workers"  # a folder each
 
-    @property
-    def environment(self) -> Path:
-        """Versions, device and what is known of the data."""
-        return self.path / "environment.json"
-
-    @property
-    def forecast(self) -> Path:
-        """Times measured before the first trial."""
-        return self.path / "forecast.json"
-
-    @property
-    def results_csv(self) -> Path:
-        """One line a trial."""
-        return self.path / "results.csv"
-
-    @property
-    def results_page(self) -> Path:
-        """The page for people."""
-        return self.path / "results.md"
-
-    @property
-    def best(self) -> Path:
-        """The best combination as a preset for `python -m tf_muscle.train --config`."""
-        return self.path / "best.yaml"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the pictures."""
-        return self.path / "figures"
-
-    @property
-    def workers(self) -> Path:
-        """Folder of the workers' own folders; see workers.py."""
-        return self.path / "workers"
+    def trial(self, trial_id: str) -> Path:
+        """The folder of a trial."""
+        return self.path / f"trial_{trial_id}"
 
     def execution(self, trial_id: str, number: int) -> RunFolder:
         """The records of one training of a trial."""
-        return RunFolder(self.path / f"trial_{trial_id}" / f"{EXECUTION}{number}")
+        return RunFolder(self.trial(trial_id) / f"execution_{number}")
 
     def executions(self, trial_id: str) -> list[RunFolder]:
         """The trainings of a trial that have begun, also those of a worker on this disk."""
-        ours = self.path.glob(f"trial_*/{EXECUTION}*")
-        theirs = self.workers.glob(f"*/trial_*/{EXECUTION}*")
-        found = (path for path in (*ours, *theirs) if path.parent.name == f"trial_{trial_id}")
-        return [RunFolder(path) for path in sorted(found)]
+        owners = [self, *map(SearchFolder, sorted(self.workers.glob("*")))]
+        trials = [owner.trial(trial_id) for owner in owners]
+        return [RunFolder(one) for trial in trials for one in sorted(trial.glob("execution_*"))]
 
     def best_execution(self, trial_id: str, objective: str) -> RunFolder | None:
         """The training of a trial with the best score; None if it lies on another machine."""
         sign = -1 if objective.endswith("loss") else 1
-        scores = {
-            run: sign * json.loads((run.path / RESULT).read_text(encoding="utf-8"))[objective]
-            for run in self.executions(trial_id)
-            if (run.path / RESULT).is_file()
-        }
-        return max(scores, key=lambda run: scores[run]) if scores else None
-
-    @property
-    def oracle(self) -> Path:
-        """What the oracle knows beside the trials' own records."""
-        return self.path / "oracle.json"
+        complete = [run for run in self.executions(trial_id) if (run.path / RESULT).is_file()]
+        return max(
+            complete,
+            key=lambda run: sign * read_record(run.path / RESULT)[objective],
+            default=None,
+        )
 
     def trial_records(self) -> list[dict[str, Any]]:
         """The contents of trial_*/trial.json, by the number of the trial.
@@ -119,8 +86,7 @@ class SearchFolder:
         Raises:
             UserError: more trials have ended by the records than the oracle knows of.
         """
-        recorded = {int(trial_id) for trial_id in self.ended_trials()}
-        recorded |= self._trials_of_the_table()
+        recorded = {int(trial_id) for trial_id in self.ended_trials()} | self._ended_by_the_table()
         lost = sorted(recorded - {int(trial_id) for trial_id in known})
         if lost:
             raise UserError(
@@ -129,8 +95,7 @@ class SearchFolder:
                 "and the trial_*/trial.json back as they were, or choose another --name"
             )
 
-    def _trials_of_the_table(self) -> set[int]:
-        """Numbers of the trials that have ended according to results.csv."""
+    def _ended_by_the_table(self) -> set[int]:
         if not self.results_csv.is_file():
             return set()
         try:
@@ -191,14 +156,8 @@ def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[Sear
         UserError: it holds something else, or cannot be made.
     """
     folder = SearchFolder(path)
-    identity = search.identity(data_fingerprint)
     if folder.options.is_file():
-        differences = list(_differences(folder, identity))
-        if differences:
-            raise UserError(
-                f"{path} holds another search, which is never overwritten ({'; '.join(differences)}"
-                "): choose another --name"
-            )
+        refuse_other_options(folder, search.identity(data_fingerprint))
         return folder, True
     # A worker on the same disk may have made its own folder in it before.
     ours = {"workers", f"{UNFINISHED}{folder.options.name}"}
@@ -214,14 +173,29 @@ def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[Sear
     return folder, False
 
 
-def _differences(folder: SearchFolder, identity: dict[str, Any]) -> Iterator[str]:
-    """What the search in the folder has otherwise, in words."""
+def refuse_other_options(folder: SearchFolder, identity: dict[str, Any]) -> None:
+    """Compares the search in a folder with the one that is asked for.
+
+    Args:
+        folder: of an earlier start.
+        identity: of `Search.identity`.
+
+    Raises:
+        UserError: they differ, or the folder's options cannot be read.
+    """
     try:
         there = dict(yaml.safe_load(folder.options.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(
             f"{folder.options} cannot be read ({error}): choose another --name"
         ) from error
-    for name, here in identity.items():
-        if name not in there or there[name] != here:
-            yield f"{name}: {json.dumps(there.get(name))} there, {json.dumps(here)} here"
+    differences = [
+        f"{name}: {json.dumps(there.get(name))} there, {json.dumps(here)} here"
+        for name, here in identity.items()
+        if name not in there or there[name] != here
+    ]
+    if differences:
+        raise UserError(
+            f"{folder.path} holds another search, which is never overwritten "
+            f"({'; '.join(differences)}): choose another --name"
+        )

@@ -44,20 +44,16 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         self.execution = 0  # number of the training that is to come, from 0
         self.encoder_weights = ""  # that the last model really started from, in words
 
-    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        for name, values in self.search.space().items():
-            hp.Choice(name, values)
-
     def hyperparameters(self) -> keras_tuner.HyperParameters:
         """The space of the search, for its oracle."""
         hp = keras_tuner.HyperParameters()
-        self.declare_hyperparameters(hp)
+        for name, values in self.search.space().items():
+            hp.Choice(name, values)
         hp.Fixed(IDENTITY, digest(self.search.identity(self.data.facts["fingerprint"])))
         return hp
 
     def config(self, hp: keras_tuner.HyperParameters) -> Config:
         """The training run that the values stand for."""
-        self.declare_hyperparameters(hp)
         return self.search.config(combination_of(hp.values), self.execution)
 
     def steps_per_epoch(self, config: Config) -> int:
@@ -105,10 +101,9 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         ]
         if self.search.options.stop_collapsed:
             callbacks.append(StopCollapsed())
+        steps = self.steps_per_epoch(config)
         try:
-            interrupted = fit_with_records(
-                model, config, self.data, run, self.steps_per_epoch(config), callbacks
-            )
+            interrupted = fit_with_records(model, config, self.data, run, steps, callbacks)
         except UserError:
             if run.history.is_file():
                 scores(run)  # raises DivergedError if it was NaN in the first epoch

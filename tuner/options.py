@@ -57,10 +57,15 @@ SEARCHED = tuple(field.name for field in dataclasses.fields(Combination))
 HYPERBAND_EPOCHS = "tuner/epochs"  # where KerasTuner's Hyperband says how long a trial may train
 
 
+def drawn_combination(values: Mapping[str, Any]) -> Combination:
+    """The combination that was drawn for a KerasTuner trial with these values."""
+    return Combination(**{name: values[name] for name in SEARCHED})
+
+
 def combination_of(values: Mapping[str, Any]) -> Combination:
-    """The combination in the values of a KerasTuner trial."""
-    searched = {name: values[name] for name in SEARCHED}
-    return Combination(**searched | {"epochs": values.get(HYPERBAND_EPOCHS, values["epochs"])})
+    """The combination that a KerasTuner trial with these values trains."""
+    drawn = drawn_combination(values)
+    return dataclasses.replace(drawn, epochs=values.get(HYPERBAND_EPOCHS, drawn.epochs))
 
 
 @dataclasses.dataclass(frozen=True)

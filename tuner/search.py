@@ -1,13 +1,11 @@
 """A search from its forecast to its results."""
 
-import json
 import shutil
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
-from tensorboard.plugins.hparams import api as hparams
 
 from tf_muscle.atomic import replacing
 from tf_muscle.data.dataset import Data, is_synthetic
@@ -18,13 +16,13 @@ from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
 from tf_muscle.run_folder import versions, write_json
 from tuner import figures, forecast
-from tuner.folder import SearchFolder
+from tuner.folder import SearchFolder, read_record
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
-from tuner.oracle import IDENTITY, make_oracle
+from tuner.oracle import IDENTITY, ResumableOracle, make_oracle
 from tuner.results import Row, ranked, rows_of, terminal_table, write_results
 from tuner.trial_runner import TrialRunner
-from tuner.workers import Role, named_errors, watched
+from tuner.workers import SILENCE, Role, named_errors, repeating
 
 
 def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) -> list[Row]:
@@ -41,22 +39,22 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
         A row a trial; a worker has none.
 
     Raises:
-        UserError: chief and worker do not find each other or do not agree.
+        UserError: chief and worker do not find each other or do not agree, the machine cannot train
+            with these options, or the folder's records cannot be read back.
     """
     # TensorFlow warns of the same function in many models, which is what a search is.
     tf.get_logger().setLevel("ERROR")
     hypermodel, machine = prepare(search, data, process)
-    oracle = make_oracle(search, hypermodel.hyperparameters())
+    oracle = make_oracle(search, hypermodel.hyperparameters(), folder)
     runner = TrialRunner(hypermodel, oracle, search, folder, process)
-    if process.worker:
+    if process.kind == "worker":
         with named_errors(process.address):
             refuse_other_search(runner, hypermodel, process)
             runner.search()
         return []
-    if process.alone:
-        machine |= print_forecast(folder, search, hypermodel, machine["device"])
+    if process.kind == "alone":
+        print_forecast(folder, search, hypermodel, oracle, machine)
     environment = environment_of(folder, search, data, machine)
-    write_hparams(folder, search)
 
     def write() -> list[Row]:
         rows = rows_of(oracle.trials, search)
@@ -65,9 +63,10 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
 
     oracle.on_change = write
     try:
-        if process.chief:
+        if process.kind == "chief":
             print(f"The chief of {search.name} waits for workers at {process.address}", flush=True)
-            with named_errors(process.address), watched(oracle):
+            take_back = repeating(lambda: oracle.take_back_lost(SILENCE))
+            with named_errors(process.address), take_back:
                 runner.search()
         else:
             runner.search()
@@ -77,9 +76,16 @@ def run_search(folder: SearchFolder, search: Search, data: Data, process: Role) 
     runner.prune()
     draw_figures(folder, rows_of(oracle.trials, search), search, environment["data"])
     rows = write()
-    Console().print(terminal_table(rows, search, environment))
+    Console().print(terminal_table(rows, search))
     print(f"Results: {folder.results_page}")
     return rows
+
+
+def dry_run(folder: SearchFolder, search: Search, data: Data) -> None:
+    """Prints the forecast and leaves nothing behind."""
+    hypermodel, machine = prepare(search, data, Role("alone"))
+    oracle = make_oracle(search, hypermodel.hyperparameters(), folder)
+    print_forecast(folder, search, hypermodel, oracle, machine)
 
 
 def prepare(
@@ -90,7 +96,7 @@ def prepare(
     Raises:
         UserError: the machine cannot train with these options.
     """
-    if process.chief:
+    if process.kind == "chief":
         return SegmentationHyperModel(search, data, "float32"), {}
     precision, reason = choose_precision(search.base.run.precision)
     hypermodel = SegmentationHyperModel(search, data, precision)
@@ -100,31 +106,32 @@ def prepare(
 
 
 def print_forecast(
-    folder: SearchFolder, search: Search, hypermodel: SegmentationHyperModel, device: str
-) -> dict[str, str]:
+    folder: SearchFolder,
+    search: Search,
+    hypermodel: SegmentationHyperModel,
+    oracle: ResumableOracle,
+    machine: dict[str, str],
+) -> None:
     """Says what is left to do and what it will cost.
 
-    Returns:
-        The encoder weights really used, in words, if a model was built to time it.
+    Args:
+        folder: of the search; need not exist.
+        search: the options.
+        hypermodel: to time.
+        oracle: that has drawn no trial yet, or those in the folder.
+        machine: with `device`; gets the encoder weights that a model really started from, in words.
     """
-    trials = forecast.plan(hypermodel, search)
+    trials = forecast.plan(oracle, search)
     ended = folder.ended_trials()
     print(f"Search {search.name}: {search.options.method}, {len(trials)} trials")
     if len(ended) == len(trials):
         print("Every trial has ended: the search is complete")
-        return {}
-    timing = forecast.measured_once(folder, hypermodel, search, device)
-    if folder.options.exists():  # it does not in a dry run
-        forecast.save(timing, folder)
+        return
+    print("Timing a few steps ...", flush=True)
+    timing = forecast.measure(hypermodel, search, machine["device"])
     cost = forecast.forecast(timing, trials, ended, search)
     print("\n".join(forecast.sentences(cost, timing, search, len(trials))), flush=True)
-    return {"encoder_weights": timing.encoder_weights}
-
-
-def dry_run(folder: SearchFolder, search: Search, data: Data) -> None:
-    """Prints the forecast and leaves nothing behind."""
-    hypermodel, machine = prepare(search, data, Role("alone"))
-    print_forecast(folder, search, hypermodel, machine["device"])
+    machine["encoder_weights"] = hypermodel.encoder_weights
 
 
 def refuse_other_search(
@@ -148,35 +155,15 @@ def environment_of(
 ) -> dict[str, Any]:
     """Versions, device and what is known of the data, as they were when the search began."""
     if folder.environment.is_file():
-        return dict(json.loads(folder.environment.read_text(encoding="utf-8")))
-    counts = np.array(data.facts["pixel_counts"]["valid"])
+        return read_record(folder.environment)
     known = {
         "name": search.base.data.data,
         "synthetic": is_synthetic(data.facts),
-        "floor_mean_iou": floor_mean_iou(counts),
+        "floor_mean_iou": floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])),
     }
     environment = {**versions(), **machine, "data": known | data.facts}
     write_json(folder.environment, environment)
     return environment
-
-
-def write_hparams(folder: SearchFolder, search: Search) -> None:
-    """Names the columns of TensorBoard's HParams tab; each trial adds its line."""
-    path = folder.path / "tensorboard"
-    if path.exists():
-        return
-    domains = {name: hparams.Discrete(values) for name, values in search.space().items()}
-    if search.options.method == "hyperband":  # gives each trial fewer
-        domains["epochs"] = hparams.IntInterval(1, max(search.space()["epochs"]))
-    scores = {"mean_iou": "mIoU", "foreground_mean_iou": "foreground mIoU", "loss": "loss"}
-    with tf.summary.create_file_writer(str(path)).as_default():
-        hparams.hparams_config(
-            hparams=[hparams.HParam(name, domain) for name, domain in domains.items()],
-            metrics=[
-                hparams.Metric(f"epoch_{name}", group="validation", display_name=f"val {label}")
-                for name, label in scores.items()
-            ],
-        )
 
 
 def draw_figures(
@@ -186,8 +173,8 @@ def draw_figures(
     scored = [row for row in ranked(rows, search) if row.objective is not None]
     if not scored:
         return
-    objective = search.options.objective
-    synthetic = data["synthetic"]
+    objective, synthetic = search.options.objective, data["synthetic"]
+    floor = data["floor_mean_iou"]
     shutil.rmtree(folder.figures, ignore_errors=True)  # of fewer trials
     with replacing(folder.figures) as drawn:
         drawn.mkdir()
@@ -198,7 +185,7 @@ def draw_figures(
             scored,
             objective,
             drawn / "hyperparameter_effects.png",
-            floor=data["floor_mean_iou"] if objective == "val_mean_iou" else None,
+            floor=floor if objective == "val_mean_iou" else None,
             synthetic=synthetic,
         )
         run = folder.best_execution(scored[0].trial, objective)
@@ -208,7 +195,7 @@ def draw_figures(
         learning_curves(
             read_history(run.history),
             drawn / "best_learning_curves.png",
-            floor_mean_iou=data["floor_mean_iou"],
+            floor_mean_iou=floor,
             tie=search.base.optimization.tie,
             synthetic=synthetic,
         )
