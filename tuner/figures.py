@@ -70,11 +70,8 @@ def parallel_coordinates(
     Args:
         rows: scored trials, best first, at least one.
         objective: name of the score.
-        path: of the PNG.
+        path: of the PNG, which is returned.
         synthetic: the photos are rendered.
-
-    Returns:
-        `path`.
     """
     names = _shown(rows)
     scores = np.array([row.objective for row in rows])
@@ -130,15 +127,8 @@ def hyperparameter_effects(
 ) -> Path:
     """Writes the scores at each value of each hyperparameter, with their means.
 
-    Args:
-        rows: scored trials, best first, at least one.
-        objective: name of the score.
-        path: of the PNG.
-        floor: score of a model that finds nothing, if the objective has one.
-        synthetic: the photos are rendered.
-
-    Returns:
-        `path`.
+    `floor` is the score of a model that finds nothing, if the objective has one; the rest is as in
+    `parallel_coordinates`.
     """
     names = _shown(rows)
     shape = (1, len(names)) if len(names) < 4 else (2, 2)
@@ -165,8 +155,14 @@ def _effect_panel(panel: Axes, rows: Sequence[Row], name: str) -> None:
     collapsed = np.array([row.background_only for row in rows])
     panel.scatter(places[~collapsed], scores[~collapsed], s=26, color=DOT_COLOR, label="trial")
     if collapsed.any():
-        style = {"facecolors": "none", "edgecolors": "#555555", "label": "trial, background only"}
-        panel.scatter(places[collapsed], scores[collapsed], s=26, **style)
+        panel.scatter(
+            places[collapsed],
+            scores[collapsed],
+            s=26,
+            facecolors="none",
+            edgecolors="#555555",
+            label="trial, background only",
+        )
     means = [scores[np.round(places) == level].mean() for level in range(len(levels))]
     left = np.arange(len(levels)) - SPREAD / 2
     panel.hlines(means, left, left + SPREAD, color=DARK, linewidth=2.5, label="mean")

@@ -80,9 +80,6 @@ class SearchFolder:
     def refuse_lost_trials(self, known: Collection[str]) -> None:
         """Compares what is recorded here with what was read back, before anything is changed.
 
-        Args:
-            known: ids of the trials that the oracle knows to have ended.
-
         Raises:
             UserError: more trials have ended by the records than the oracle knows of.
         """
@@ -111,11 +108,8 @@ class SearchFolder:
     def prune(self, ended: Collection[str], kept: Collection[str]) -> None:
         """Deletes the weights of the trials that have ended and are not to be kept.
 
-        And those of trainings without a result, of a trial that another worker has ended.
-
-        Args:
-            ended: ids of trials, as the oracle knows them; all others are left alone.
-            kept: ids of trials.
+        And those of trainings without a result, of a trial that another worker has ended. `ended`
+        is what the oracle knows; all other trials are left alone.
         """
         for trial_id in ended:
             for run in self.executions(trial_id):
@@ -146,23 +140,27 @@ def read_record(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[SearchFolder, bool]:
+def open_folder(folder: SearchFolder, search: Search, data_fingerprint: str) -> bool:
     """Makes the folder of a search, or finds it with this same search in it.
 
+    A dry run makes nothing.
+
     Returns:
-        The folder, and whether it is an earlier start's.
+        Whether it is an earlier start's.
 
     Raises:
         UserError: it holds something else, or cannot be made.
     """
-    folder = SearchFolder(path)
+    path = folder.path
     if folder.options.is_file():
         refuse_other_options(folder, search.identity(data_fingerprint))
-        return folder, True
+        return True
     # A worker on the same disk may have made its own folder in it before.
     ours = {"workers", f"{UNFINISHED}{folder.options.name}"}
     if path.exists() and {one.name for one in path.iterdir()} - ours:
         raise UserError(f"{path} is no search and is never overwritten: choose another --name")
+    if search.options.dry_run:
+        return False
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -170,15 +168,11 @@ def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[Sear
     record = search.flat() | {"data_fingerprint": data_fingerprint}
     with replacing(folder.options) as unfinished:
         unfinished.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
-    return folder, False
+    return False
 
 
 def refuse_other_options(folder: SearchFolder, identity: dict[str, Any]) -> None:
     """Compares the search in a folder with the one that is asked for.
-
-    Args:
-        folder: of an earlier start.
-        identity: of `Search.identity`.
 
     Raises:
         UserError: they differ, or the folder's options cannot be read.

@@ -34,13 +34,12 @@ class StepTimer(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.started = time.monotonic()
 
+    on_test_batch_begin = on_train_batch_begin
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         float((logs or {})["loss"])  # a GPU may not have computed it yet
         self.train_seconds.append(time.monotonic() - self.started)
         self.model.stop_training = len(self.train_seconds) > TIMED_STEPS
-
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.started = time.monotonic()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         float((logs or {})["loss"])
@@ -50,19 +49,23 @@ class StepTimer(keras.callbacks.Callback):
 
 @dataclass(frozen=True)
 class Timing:
-    """Measured before the first trial.
+    """Measured before the first trial."""
 
-    Attributes:
-        device: in words.
-        parameters: of the network.
-        startup_seconds: to build a model and its graph, once a training.
-        epoch_seconds: with validation, by batch size.
-    """
+    device: str  # in words
+    parameters: int  # of the network
+    startup_seconds: float  # to build a model and its graph, once a training
+    epoch_seconds: dict[int, float]  # with validation, by batch size
 
-    device: str
-    parameters: int
-    startup_seconds: float
-    epoch_seconds: dict[int, float]
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left to do."""
+
+    trials: int
+    epochs: int  # of all trials and their executions
+    seconds: float
+    peak_bytes: int  # of disk while it runs
+    kept_bytes: int  # of disk when it is over
 
 
 def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> Timing:
@@ -89,25 +92,6 @@ def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> 
     return Timing(device, model.count_params(), startup, epochs)
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What is left to do.
-
-    Attributes:
-        trials: trainings of one combination, repeated as often as asked.
-        epochs: of all trials and executions.
-        seconds: about.
-        peak_bytes: of disk while it runs.
-        kept_bytes: of disk when it is over.
-    """
-
-    trials: int
-    epochs: int
-    seconds: float
-    peak_bytes: int
-    kept_bytes: int
-
-
 def plan(oracle: ResumableOracle, search: Search) -> Plan:
     """The batch size and the epochs of every trial in order; None where a method draws it."""
     combinations = search.combinations()
@@ -121,14 +105,7 @@ def plan(oracle: ResumableOracle, search: Search) -> Plan:
 
 
 def forecast(timing: Timing, trials: Plan, ended: Sequence[str], search: Search) -> Forecast:
-    """Adds up the trials that have not ended.
-
-    Args:
-        timing: of one epoch.
-        trials: of `plan`.
-        ended: ids of trials; a trial's id is its place in the plan.
-        search: the options.
-    """
+    """Adds up the trials of a plan that have not ended; a trial's id is its place in the plan."""
     done = {int(trial_id) for trial_id in ended}
     left = [trial for number, trial in enumerate(trials) if number not in done]
     average = mean(timing.epoch_seconds[one.batch_size] for one in search.combinations())

@@ -143,17 +143,11 @@ class SearchOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """Everything that decides a search.
+    """Everything that decides a search."""
 
-    Attributes:
-        base: options of every trial's training; those in `SEARCHED` come from its combination.
-        options: the search.
-        name: of its folder.
-    """
-
-    base: Config
+    base: Config  # of every trial's training; what is in `SEARCHED` comes from its combination
     options: SearchOptions
-    name: str
+    name: str  # of its folder
 
     def __post_init__(self) -> None:
         for combination in self.combinations():
@@ -191,12 +185,7 @@ class Search:
         return min(options.max_trials or DRAWN_TRIALS, len(self.combinations()))
 
     def config(self, combination: Combination, execution: int = 0) -> Config:
-        """The training run of a combination.
-
-        Args:
-            combination: of this search.
-            execution: number of the training, from 0; each has its own seed.
-        """
+        """The training run of a combination; each execution, from 0, has its own seed."""
         base = self.base
         return dataclasses.replace(
             base,

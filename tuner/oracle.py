@@ -284,5 +284,6 @@ def make_oracle(
         oracle.max_trials = count
         return oracle
     if options.method == "random":
-        combinations = random.Random(shared["seed"]).sample(combinations, count)
+        random.Random(shared["seed"]).shuffle(combinations)
+        del combinations[count:]
     return ListedOracle(combinations, **shared)

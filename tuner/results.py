@@ -35,34 +35,20 @@ class Row:
 
     Scores are those of its epoch with the best validation mIoU, the mean over its executions; None
     until it has completed.
-
-    Attributes:
-        trial: id.
-        combination: its values.
-        state: in words.
-        objective: what it is ranked by.
-        val_loss: of the loss that was trained with.
-        val_mean_iou: over all classes, background included.
-        val_foreground_mean_iou: without background.
-        val_mean_class_accuracy: what the original work calls accuracy.
-        val_foreground_pixel_accuracy: share of the foreground pixels given their right class.
-        best_epoch: from 1.
-        trained_epochs: fewer than asked for if the trial ended early.
-        seconds: of training and validation.
     """
 
-    trial: str
+    trial: str  # id
     combination: Combination
-    state: str
-    objective: float | None = None
-    val_loss: float | None = None
-    val_mean_iou: float | None = None
+    state: str  # in words
+    objective: float | None = None  # what it is ranked by
+    val_loss: float | None = None  # of the loss that was trained with
+    val_mean_iou: float | None = None  # over all classes, background included
     val_foreground_mean_iou: float | None = None
-    val_mean_class_accuracy: float | None = None
-    val_foreground_pixel_accuracy: float | None = None
-    best_epoch: float | None = None
-    trained_epochs: float | None = None
-    seconds: float | None = None
+    val_mean_class_accuracy: float | None = None  # what the original work calls accuracy
+    val_foreground_pixel_accuracy: float | None = None  # share given its right class
+    best_epoch: float | None = None  # from 1
+    trained_epochs: float | None = None  # fewer than asked for if the trial ended early
+    seconds: float | None = None  # of training and validation
 
     @property
     def background_only(self) -> bool:
@@ -105,10 +91,7 @@ def ranked(rows: Iterable[Row], search: Search) -> list[Row]:
 def published_scores(
     rows: Iterable[Row], data: Mapping[str, Any]
 ) -> dict[str, tuple[float, float]]:
-    """Validation loss and mIoU of the published trials with our values, by our trial.
-
-    There are none beside other classes.
-    """
+    """Published validation loss and mIoU of our values, by trial; none beside other classes."""
     if data["synthetic"] or not published.has_published_classes(data["class_names"]):
         return {}
     known = {
@@ -124,12 +107,8 @@ def write_results(
 ) -> None:
     """Writes results.csv, results.md and, once a trial has completed, best.yaml.
 
-    Args:
-        folder: of the search.
-        rows: of `rows_of`.
-        search: the options.
-        environment: versions and the like; `data`: what is known of the export, with `synthetic`
-            (bool), `class_names` and `floor_mean_iou` (of the validation photos).
+    `environment` has versions and the like, and `data`: what is known of the export, with
+    `synthetic` (bool), `class_names` and `floor_mean_iou` (of the validation photos).
     """
     _write(folder.results_csv, _csv_text(rows, environment["data"]))
     _write(folder.results_page, "\n\n".join(_page(folder, rows, search, environment)) + "\n")

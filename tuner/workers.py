@@ -24,16 +24,12 @@ VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_P
 class Role:
     """What this process is in the search.
 
-    Attributes:
-        kind: alone; chief, which hands out trials, writes the results and trains nothing; or
-            worker, which runs the trials that the chief hands out.
-        tuner_id: KerasTuner's name of the process.
-        address: of the chief.
+    A chief hands out trials, writes the results and trains nothing; a worker runs what it is given.
     """
 
     kind: Literal["alone", "chief", "worker"]
-    tuner_id: str = "tuner0"
-    address: str = ""
+    tuner_id: str = "tuner0"  # KerasTuner's name of the process
+    address: str = ""  # of the chief
 
 
 def role() -> Role:

@@ -115,10 +115,10 @@ def test_options_that_cannot_be_read(
 ) -> None:
     SearchFolder(tmp_path).options.write_text(text)
     with pytest.raises(UserError, match=r"search.yaml cannot be read .* choose another --name"):
-        open_folder(tmp_path, make_search(), "0123456789abcdef")
+        open_folder(SearchFolder(tmp_path), make_search(), "0123456789abcdef")
 
 
 def test_folder_that_cannot_be_made(make_search: Callable[..., Search], tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match=r"study cannot be made .* choose another --runs_dir"):
-        open_folder(tmp_path / "runs" / "study", make_search(), "0123456789abcdef")
+        open_folder(SearchFolder(tmp_path / "runs" / "study"), make_search(), "0123456789abcdef")

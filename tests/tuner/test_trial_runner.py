@@ -96,7 +96,8 @@ class Bench:
     def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
         self.search = search
         path = Path(search.base.run.runs_dir) / "tuner" / search.name
-        self.folder, _ = open_folder(path, search, FINGERPRINT)
+        self.folder = SearchFolder(path)
+        open_folder(self.folder, search, FINGERPRINT)
         self.hypermodel = QuickHyperModel(search, act)
         self.oracle = make_oracle(search, self.hypermodel.hyperparameters(), self.folder)
         self.runner = TrialRunner(self.hypermodel, self.oracle, search, self.folder, Role("alone"))
@@ -369,21 +370,21 @@ def test_loss_that_is_no_number_is_a_failure(tmp_path: Path, column: str) -> Non
 
 def test_folder_of_a_search(make_search: Callable[..., Search], tmp_path: Path) -> None:
     search = make_search(**SIX)
-    folder, found = open_folder(tmp_path / "a", search, FINGERPRINT)
-    assert not found
-    assert open_folder(tmp_path / "a", search, FINGERPRINT) == (folder, True)
+    folder = SearchFolder(tmp_path / "a")
+    assert not open_folder(folder, search, FINGERPRINT)
+    assert open_folder(folder, search, FINGERPRINT)
     with pytest.raises(UserError, match=r"epochs: \[2\] there, \[3\] here.*--name"):
-        open_folder(tmp_path / "a", make_search(**SIX | {"epochs": [3]}), FINGERPRINT)
+        open_folder(folder, make_search(**SIX | {"epochs": [3]}), FINGERPRINT)
     with pytest.raises(UserError, match="data_fingerprint"):
-        open_folder(tmp_path / "a", search, "another")
+        open_folder(folder, search, "another")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.txt").touch()
     with pytest.raises(UserError, match="is no search and is never overwritten"):
-        open_folder(tmp_path / "b", search, FINGERPRINT)
+        open_folder(SearchFolder(tmp_path / "b"), search, FINGERPRINT)
 
 
 def test_second_process_is_kept_out(make_search: Callable[..., Search], tmp_path: Path) -> None:
-    folder, _ = open_folder(tmp_path / "a", make_search(), FINGERPRINT)
-    again = SearchFolder(tmp_path / "a")
+    folder, again = SearchFolder(tmp_path / "a"), SearchFolder(tmp_path / "a")
+    open_folder(folder, make_search(), FINGERPRINT)
     with folder.lock(), pytest.raises(UserError, match="search that is running"), again.lock():
         pass
