@@ -77,19 +77,26 @@ class SearchFolder:
         """Ids of the trials that need no more work."""
         return [one["trial_id"] for one in self.trial_records() if one["status"] in ENDED]
 
-    def refuse_lost_trials(self, known: Collection[str]) -> None:
+    def refuse_lost_trials(self, started: Collection[str], ended: Collection[str]) -> None:
         """Compares what is recorded here with what was read back, before anything is changed.
 
+        Args:
+            started: ids of the trials that the oracle has handed out.
+            ended: ids of those that it knows to have ended.
+
         Raises:
-            UserError: more trials have ended by the records than the oracle knows of.
+            UserError: a started trial has no record, or more have ended than the oracle knows of.
         """
-        recorded = {int(trial_id) for trial_id in self.ended_trials()} | self._ended_by_the_table()
-        lost = sorted(recorded - {int(trial_id) for trial_id in known})
+        recorded = {record["trial_id"] for record in self.trial_records()}
+        numbers = {int(trial_id) for trial_id in self.ended_trials()} | self._ended_by_the_table()
+        lost = {int(one) for one in started if one not in recorded}
+        lost |= numbers - {int(one) for one in ended}
         if lost:
             raise UserError(
                 f"{self.path} has results of trials that cannot be read back "
-                f"({', '.join(map(str, lost))}), and nothing was changed: put {self.oracle.name} "
-                "and the trial_*/trial.json back as they were, or choose another --name"
+                f"({', '.join(map(str, sorted(lost)))}), and nothing was changed: put "
+                f"{self.oracle.name} and the trial_*/trial.json back as they were, or choose "
+                "another --name"
             )
 
     def _ended_by_the_table(self) -> set[int]:

@@ -16,11 +16,10 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from tf_muscle.errors import UserError
-from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.run_folder import write_json
 from tuner.folder import SearchFolder, read_record
 from tuner.options import Combination, Search, drawn_combination
+from tuner.results import ranked, rows_of
 
 # A trial whose process was killed so often is not tried again: the system kills what takes too much
 # memory, and would do so for ever.
@@ -31,28 +30,34 @@ IDENTITY = "tuner/identity"  # value that all trials share, see Search.identity
 HYPERBAND_FACTOR = 3  # KerasTuner's default
 
 
-def background_only(trial: Trial) -> bool:
-    """Whether a completed trial found next to no muscle."""
-    found = "val_foreground_pixel_accuracy"
-    return trial.metrics.exists(found) and (
-        trial.metrics.get_best_value(found) < BACKGROUND_ONLY_RECALL
-    )
-
-
 class ResumableOracle(keras_tuner.Oracle):
     """What every method here does beyond KerasTuner's oracles.
 
     Args:
-        combinations: that may be tried.
-        folder: for the records.
+        search: the options.
+        space: the hyperparameters, declared.
+        folder: for the records; nothing is written before the first trial.
         **kwargs: of the KerasTuner oracle.
     """
 
-    def __init__(self, combinations: list[Combination], folder: SearchFolder, **kwargs: Any):
-        self.combinations = combinations
+    def __init__(
+        self,
+        search: Search,
+        space: keras_tuner.HyperParameters,
+        folder: SearchFolder,
+        **kwargs: Any,
+    ):
+        self.search = search
+        self.combinations = search.combinations()
         self.folder = folder
-        # None: no number of failures in a row ends the search.
-        super().__init__(max_consecutive_failed_trials=None, **kwargs)
+        name = search.options.objective
+        super().__init__(
+            objective=keras_tuner.Objective(name, "min" if name.endswith("loss") else "max"),
+            hyperparameters=space,
+            seed=search.base.run.seed + 1,  # KerasTuner takes 0 for none given
+            max_consecutive_failed_trials=None,  # no number of failures in a row ends the search
+            **kwargs,
+        )
         self.kills: dict[str, int] = {}
         self.heard: dict[str, float] = {}  # tuner id -> time of its last sign of life
         self.on_change: Callable[[], object] = lambda: None
@@ -72,24 +77,16 @@ class ResumableOracle(keras_tuner.Oracle):
         write_json(self.folder.trial(trial.trial_id) / "trial.json", trial.get_state())
 
     def reload(self) -> None:
-        """Reads the records.
+        """Reads the records; a trial that was running is handed out again.
 
         Raises:
             UserError: a record is missing or cannot be read.
         """
         found = {one["trial_id"]: Trial.from_state(one) for one in self.folder.trial_records()}
         state = read_record(self.folder.oracle)
-        try:
-            # A trial is written before the oracle, so that a kill may come between the two.
-            self.trials: dict[str, Trial] = {one: found[one] for one in state["start_order"]}
-            self.set_state(state)
-        except KeyError as error:
-            raise UserError(
-                f"{self.folder.oracle} tells of {error}, of which there is no record, and nothing "
-                f"was changed: put the files of {self.folder.path} back as they were, or choose "
-                "another --name"
-            ) from error
-        self.ongoing_trials: dict[str, Trial] = {}
+        # A trial is written before the oracle, so that a kill may come between the two.
+        self.trials = {one: found[one] for one in state["start_order"] if one in found}
+        self.set_state(state | {"ongoing_trials": {}})
         for trial_id, trial in self.trials.items():
             if trial.status != TrialStatus.RUNNING and trial_id not in self.end_order:
                 self.end_order.append(trial_id)
@@ -155,10 +152,8 @@ class ResumableOracle(keras_tuner.Oracle):
         self.on_change()
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The best completed trials; those that found no muscle come last, whatever their mIoU."""
-        sign = -1 if self.objective.direction == "max" else 1
-        completed = [one for one in self.trials.values() if one.status == TrialStatus.COMPLETED]
-        completed.sort(key=lambda one: (background_only(one), sign * one.score))
+        rows = ranked(rows_of(self.trials, self.search), self.search)
+        completed = [self.trials[row.trial] for row in rows if row.objective is not None]
         return completed[:num_trials]
 
     def untried(self, trials: Iterable[Trial]) -> list[Combination]:
@@ -188,7 +183,16 @@ class ResumableOracle(keras_tuner.Oracle):
 
 
 class ListedOracle(ResumableOracle):
-    """Goes through the combinations in order; trial number n is the n-th of them."""
+    """Goes through the combinations in order, shuffled for a random search.
+
+    Trial number n is the n-th of them.
+    """
+
+    def __init__(self, search: Search, *args: Any):
+        super().__init__(search, *args)
+        if search.options.method == "random":
+            random.Random(self.seed).shuffle(self.combinations)
+            del self.combinations[search.max_trials() :]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         number = len(self.start_order)
@@ -199,6 +203,12 @@ class ListedOracle(ResumableOracle):
 
 class BayesianOracle(ResumableOracle, keras_tuner.oracles.BayesianOptimizationOracle):
     """KerasTuner's, which draws at random where it would repeat a combination."""
+
+    def __init__(self, search: Search, *args: Any):
+        count = search.max_trials() or 0
+        # A third at random to begin with; KerasTuner's 12 would leave a short search nothing else.
+        initial = max(2, count // 3)
+        super().__init__(search, *args, max_trials=count, num_initial_points=initial)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         response = super().populate_space(trial_id)
@@ -214,6 +224,11 @@ class HyperbandOracle(ResumableOracle, keras_tuner.oracles.HyperbandOracle):
     A bracket draws without repeats; KerasTuner's draws without repeats over all brackets, and stops
     in the middle of one for want of combinations.
     """
+
+    def __init__(self, search: Search, *args: Any):
+        epochs = max(search.space()["epochs"])
+        super().__init__(search, *args, max_epochs=epochs, factor=HYPERBAND_FACTOR)
+        self.max_trials = search.max_trials()
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         response = super().populate_space(trial_id)
@@ -249,41 +264,17 @@ def _place(trial: Trial) -> tuple[int, int]:
     return values["tuner/bracket"], values["tuner/round"]
 
 
+ORACLES: dict[str, type[ResumableOracle]] = {
+    "grid": ListedOracle,
+    "list": ListedOracle,
+    "random": ListedOracle,
+    "bayesian": BayesianOracle,
+    "hyperband": HyperbandOracle,
+}
+
+
 def make_oracle(
     search: Search, space: keras_tuner.HyperParameters, folder: SearchFolder
 ) -> ResumableOracle:
-    """The oracle of `--method`.
-
-    Args:
-        search: the options.
-        space: the hyperparameters, declared.
-        folder: for the oracle's records; nothing is written before the first trial.
-    """
-    options = search.options
-    direction = "min" if options.objective.endswith("loss") else "max"
-    shared: dict[str, Any] = {
-        "folder": folder,
-        "objective": keras_tuner.Objective(options.objective, direction),
-        "hyperparameters": space,
-        "seed": search.base.run.seed + 1,  # KerasTuner takes 0 for none given
-    }
-    combinations = search.combinations()
-    count = search.max_trials()
-    if options.method == "bayesian":
-        assert count is not None
-        # A third at random to begin with; KerasTuner's 12 would leave a short search nothing else.
-        initial = max(2, count // 3)
-        return BayesianOracle(combinations, max_trials=count, num_initial_points=initial, **shared)
-    if options.method == "hyperband":
-        oracle = HyperbandOracle(
-            combinations,
-            max_epochs=combinations[0].epochs,
-            factor=HYPERBAND_FACTOR,
-            **shared,
-        )
-        oracle.max_trials = count
-        return oracle
-    if options.method == "random":
-        random.Random(shared["seed"]).shuffle(combinations)
-        del combinations[count:]
-    return ListedOracle(combinations, **shared)
+    """The oracle of `--method`; see `ResumableOracle`."""
+    return ORACLES[search.options.method](search, space, folder)

@@ -70,7 +70,8 @@ def _row(trial: Any, search: Search) -> Row:
     if trial.status != "COMPLETED":
         state = f"failed: {trial.message}" if trial.status == "FAILED" else RUNNING
         return Row(trial.trial_id, combination, state)
-    scores = {name: trial.metrics.get_best_value(name) for name in SCORES}
+    metrics = trial.metrics
+    scores = {name: metrics.get_best_value(name) for name in SCORES if metrics.exists(name)}
     row = Row(trial.trial_id, combination, "completed", trial.score, **scores)
     if not row.background_only:
         return row

@@ -62,7 +62,7 @@ class TrialRunner(keras_tuner.Tuner):
             # do not share.
             if folder.oracle.is_file():
                 oracle.reload()
-            folder.refuse_lost_trials(oracle.end_order)
+            folder.refuse_lost_trials(oracle.start_order, oracle.end_order)
 
     def save(self) -> None:
         """Leaves out KerasTuner's record of the tuner, which holds nothing."""

@@ -282,6 +282,24 @@ def test_any_other_error_ends_the_search_and_is_met_again(
     assert {row.state for row in again.rows()} == {"completed"}
 
 
+def test_scores_that_cannot_be_recorded_end_the_search(
+    make_search: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KerasTuner would take it for a failure of the trial, and go on to the next."""
+
+    def disk_full(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    bench = Bench(make_search(**SIX), good)
+    monkeypatch.setattr(bench.oracle, "update_trial", disk_full)
+    with pytest.raises(UserError, match=r"trial 0000 could not be recorded \(OSError: No space"):
+        bench.runner.search()
+    again = Bench(bench.search, good)
+    again.runner.search()
+    assert len(again.hypermodel.calls) == 5  # the first had come to its end
+    assert {row.state for row in again.rows()} == {"completed"}
+
+
 def test_ctrl_c_leaves_the_trial_for_later(make_search: Callable[..., Search]) -> None:
     def interrupted(combination: Combination, execution: int) -> float:
         raise KeyboardInterrupt
