@@ -165,7 +165,10 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "Trial": lambda row: row.trial,
     "State": lambda row: row.state,
 }
-NOT_IN_TERMINAL = ("Val Loss", "Best Epoch", "Seconds")  # for want of room
+TERMINAL_COLUMNS = (  # what a terminal has room for
+    *("Trial", "Learning Rate", "Batch Size", "Optimizer", "Epochs", "Val mIoU"),
+    *("Foreground mIoU", "State"),
+)
 
 
 def table_rows(rows: Sequence[Row], search: Search, data: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -178,13 +181,12 @@ def table_rows(rows: Sequence[Row], search: Search, data: Mapping[str, Any]) -> 
 
 
 def terminal_table(rows: Sequence[Row], search: Search) -> Table:
-    """The columns that a terminal has room for."""
-    shown = [name for name in COLUMNS if name not in NOT_IN_TERMINAL]
+    """The table for a terminal, best first."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in shown:
+    for name in TERMINAL_COLUMNS:
         table.add_column(name.replace(" ", "\n"), justify="right")
     for row in ranked(rows, search):
-        table.add_row(*(COLUMNS[name](row) for name in shown))
+        table.add_row(*(COLUMNS[name](row) for name in TERMINAL_COLUMNS))
     return table
 
 
