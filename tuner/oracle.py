@@ -86,7 +86,8 @@ class ResumableOracle(keras_tuner.Oracle):
         state = read_record(self.folder.oracle)
         # A trial is written before the oracle, so that a kill may come between the two.
         self.trials = {one: found[one] for one in state["start_order"] if one in found}
-        self.set_state(state | {"ongoing_trials": {}})
+        # `create_trial` finds by their status which trials are to be handed out again.
+        self.set_state(state | {"ongoing_trials": {}, "retry_queue": []})
         for trial_id, trial in self.trials.items():
             if trial.status != TrialStatus.RUNNING and trial_id not in self.end_order:
                 self.end_order.append(trial_id)

@@ -100,6 +100,17 @@ def test_killed_after_any_write(
             assert trial.metrics.get_history("val_mean_iou")[0].value == [score_of(trial)]
 
 
+def test_trial_in_kerastuners_own_queue_is_handed_out_once(
+    make_search: Callable[..., Search], tmp_path: Path
+) -> None:
+    search = make_search(**TWELVE)
+    opened(search, tmp_path / "study").create_trial("tuner0")
+    record = tmp_path / "study" / "oracle.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"retry_queue": ["0000"]}))
+    trials = run_out(opened(search, tmp_path / "study", reload=True))
+    assert [int(trial.trial_id) for trial in trials] == list(range(12))
+
+
 def test_trial_that_kills_its_process_is_given_up(
     make_search: Callable[..., Search], tmp_path: Path
 ) -> None:
