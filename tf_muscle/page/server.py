@@ -72,7 +72,7 @@ def _forbid_downloads() -> None:
     if not hasattr(gradio.processing_utils, DOWNLOAD):
         raise UserError(
             f"the page cannot keep gradio {gr.__version__} from fetching addresses: install the "
-            'version that it is tested with by python -m pip install -c constraints.txt -e ".[demo]"'
+            'tested version by python -m pip install -c constraints.txt -e ".[demo]"'
         )
     setattr(gradio.processing_utils, DOWNLOAD, _refuse_download)
 
