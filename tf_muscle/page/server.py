@@ -71,8 +71,8 @@ def _forbid_downloads() -> None:
     """Who asks the server itself for a photo could give an address in place of an upload."""
     if not hasattr(gradio.processing_utils, DOWNLOAD):
         raise UserError(
-            f"the page cannot keep gradio {gr.__version__} from fetching addresses: take the tested "
-            'version by python -m pip install -c constraints.txt -e ".[demo]"'
+            f"the page cannot keep gradio {gr.__version__} from fetching addresses: install the "
+            'tested version by python -m pip install -c constraints.txt -e ".[demo]"'
         )
     setattr(gradio.processing_utils, DOWNLOAD, _refuse_download)
 
