@@ -135,10 +135,10 @@ def model_card(
     """The README.md of an exported model: what it is, how it is called, how well it does.
 
     Args:
-        name: of the model.
-        options: as for `write_report`.
-        environment: as for `write_report`.
-        metrics: as for `write_report`.
+        name: the model's, which is that of its folder.
+        options: the resolved options by their names.
+        environment: the content of environment.json.
+        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
         usage: how it is called; None: as a SavedModel.
 
     Returns:
