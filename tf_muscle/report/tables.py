@@ -209,8 +209,8 @@ def _interval_note(metrics: Metrics, synthetic: bool) -> str:
     return (
         f"In parentheses: the 95% bootstrap interval over the {metrics['test']['image_count']} "
         f"{'synthetic ' if synthetic else ''}test images. It covers which images happen to be "
-        "tested, not another training run. Photos of one person are alike, so it is more likely too "
-        "narrow than too wide."
+        "tested, not another training run. Photos of one person are alike, so it is more likely "
+        "too narrow than too wide."
     )
 
 
