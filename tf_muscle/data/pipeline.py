@@ -48,7 +48,7 @@ def load_split(
     Args:
         builder: a prepared `roboflow_segmentation` builder.
         split: "train", "valid" or "test".
-        geometry: of squares of S pixels.
+        geometry: brings photos to squares of S pixels.
 
     Returns:
         Examples in a fixed order: `image` uint8 [S, S, 3], `mask` uint8 [S, S] (`VOID` where no
@@ -125,7 +125,8 @@ def training_batches(
     An epoch is `batches_per_epoch` of them; the last batch of an epoch may be smaller.
 
     Args:
-        examples: of `load_split`.
+        examples: dictionaries with `image` uint8 [S, S, 3] and `mask` uint8 [S, S], as
+            `load_split` gives them.
         batch_size: images in a batch.
         seed: decides the order.
         augmenter: None leaves the photos as they are, for a model that augments them itself.

@@ -42,7 +42,7 @@ def prepare(
 
     Args:
         export: the folder or .zip that Roboflow served.
-        split_seed: of the 80/10/10 split of an export that has a train folder only.
+        split_seed: int, for the 80/10/10 split of an export that has a train folder only.
         allow_leakage: accept an export that has one photo in two splits.
         ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
             them; the masks hold `records.VOID` there.
@@ -85,7 +85,7 @@ def refuse_other_classes(builder: Builder, data: str, known: Sequence[str]) -> N
     """Refuses an export for a model that was trained on other classes.
 
     Args:
-        builder: of `prepare`.
+        builder: a prepared builder.
         data: what the user calls the export.
         known: the K names of the model's classes.
 

@@ -101,7 +101,7 @@ def is_bundled_sample(export_fingerprint: str) -> bool:
     """Whether an export is the project's own, whose photos are rendered, wherever it lies.
 
     Args:
-        export_fingerprint: of `fingerprint`.
+        export_fingerprint: 16 hex digits, of `fingerprint`.
     """
     return export_fingerprint == fingerprint(bundled("sample_gym"))
 

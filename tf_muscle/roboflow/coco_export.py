@@ -54,7 +54,7 @@ def read_splits(
     """Reads the classes, and the outlines of each split folder's images.
 
     Args:
-        folders: of the splits.
+        folders: one folder for each split.
         ignore: id of the category whose regions nobody labelled: they are `VOID`, and it is none of
             the classes.
 

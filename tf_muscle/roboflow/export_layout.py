@@ -118,7 +118,7 @@ def passed_over(root: Path, used: Collection[Path]) -> dict[str, int]:
     """Counts the photos of an export that belong to no split, by folder.
 
     Args:
-        root: of the export.
+        root: folder of the unpacked export.
         used: the photos and masks of its splits.
 
     Returns:

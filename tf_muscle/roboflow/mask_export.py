@@ -32,7 +32,7 @@ def read_splits(
     """Reads the class list and pairs the images and masks of each split folder.
 
     Args:
-        folders: of the splits.
+        folders: one folder for each split.
         ignore: value of mask pixels that nobody labelled.
 
     Returns:
@@ -58,7 +58,7 @@ def write_class_list(path: Path, class_names: Iterable[str]) -> None:
     """Writes a _classes.csv as Roboflow does, and in quotes what could not be read back.
 
     Args:
-        path: of the file.
+        path: the _classes.csv.
         class_names: by class_id; blanks at their ends are lost.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -73,7 +73,7 @@ def read_class_list(path: Path, ignore: int | None = None) -> tuple[str, ...]:
     """Reads a _classes.csv with the header "Pixel Value, Class", in UTF-8 or UTF-16.
 
     Args:
-        path: of the file.
+        path: the _classes.csv.
         ignore: value of mask pixels that nobody labelled, which no class may have.
 
     Returns:

@@ -55,7 +55,7 @@ def low_byte_tiles(tiles: Sequence[Any]) -> list[Any]:
     """How to decode the low bytes of an image with 16 bits for each colour.
 
     Args:
-        tiles: of an opened image, before it is loaded.
+        tiles: an opened image's `tile`, before it is loaded.
 
     Returns:
         What to set its `tile` to; empty if it has other pixels.
@@ -92,7 +92,7 @@ def scaled(samples: np.ndarray) -> np.ndarray:
     are; above that they have a bit depth, too.
 
     Args:
-        samples: of any shape, integers or floats.
+        samples: integers or floats, any shape.
 
     Returns:
         uint8 of the same shape.
@@ -143,7 +143,7 @@ def to_rgb(image: Image.Image, *, negative: bool = False) -> np.ndarray:
 
     Args:
         image: the image.
-        negative: of `white_is_zero`.
+        negative: 0 is white, see `white_is_zero`.
 
     Returns:
         RGB, uint8 [H, W, 3].
