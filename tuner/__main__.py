@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuner.results import Row
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """The command."""
     process = role()
     search = parse_search(argv)
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
         if SearchFolder(path).options.is_file():
             open_folder(path, search, data.facts["fingerprint"])  # refuses another search
         dry_run(SearchFolder(path), search, data)
-        return
+        return 0
     folder, found = open_folder(path, search, data.facts["fingerprint"])
     with folder.lock():
         if found:
@@ -50,11 +50,12 @@ def main(argv: Sequence[str]) -> None:
         rows = run_search(folder, search, data, process)
     if process.worker:
         print("No trial is left; the chief writes the results.")
-        return
+        return 0
     if all(row.objective is None for row in rows):
         raise UserError(f"no trial completed: {folder.results_page} says why")
     if retrains:
         retrain(search, rows)
+    return 0
 
 
 def best_run_name(search: Search) -> str:
