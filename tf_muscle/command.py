@@ -11,7 +11,7 @@ from typing import Any
 import jsonargparse
 
 from tf_muscle.config import Config, bundled, from_options
-from tf_muscle.errors import UserError, system_errors
+from tf_muscle.errors import UserError, one_line, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
 DEFAULT_PRESET = "sample.yaml"
@@ -94,7 +94,7 @@ def _parsing(prog: str) -> Iterator[None]:
     try:
         yield
     except (argparse.ArgumentError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split()).replace("Parser key", "option")
+        reason = one_line(error).replace("Parser key", "option")
         reason = reason.replace("Expected a typing.Literal[", "Expected one of [")
         raise UserError(f"{reason}; {prog} --help lists the options") from error
 
