@@ -33,9 +33,8 @@ def main() -> None:
     from tf_muscle.data.augment import Augmenter
     from tf_muscle.data.dataset import load_data
     from tf_muscle.data.pipeline import batches_per_epoch, training_batches
-    from tf_muscle.device import choose_precision
-    from tf_muscle.model.augmenting import AugmentingModel
-    from tf_muscle.model.compiled import compiled_model
+    from tf_muscle.model.compiled import AugmentingModel, compiled_model
+    from tf_muscle.training.device import choose_precision
 
     data = load_data(config.data)
     batch_size = config.optimization.batch_size

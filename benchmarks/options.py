@@ -46,7 +46,7 @@ def contenders(options: argparse.Namespace, ours: Sequence[str], **work: object)
     """
     precision = options.precision
     if precision == "auto":
-        from tf_muscle.device import choose_precision
+        from tf_muscle.training.device import choose_precision
 
         precision, _ = choose_precision("auto")
     names = [(name, "float32" if name == "litert" else precision) for name in ours]

@@ -152,7 +152,7 @@ def machine() -> dict[str, Any]:
 
 def save(out: str | None, name: str, rows: Sequence[dict[str, Any]], **facts: Any) -> Path:
     """Writes a benchmark's JSON, by default to runs/benchmarks/ under the time."""
-    from tf_muscle.run_folder import default_name
+    from tf_muscle.runs.folder import default_name
 
     path = Path(out) if out else Path("runs", "benchmarks", f"{default_name(name)}.json")
     path.parent.mkdir(parents=True, exist_ok=True)

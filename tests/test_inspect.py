@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from tf_muscle.command import run_command
-from tf_muscle.data.roboflow import check_pixels, open_export, read_export
 from tf_muscle.errors import UserError
-from tf_muscle.inspect import main, read_as_training_does
+from tf_muscle.inspect import main
+from tf_muscle.inspection.inspection import read_as_training_does
+from tf_muscle.roboflow.reader import check_pixels, open_export, read_export
 
 SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
 

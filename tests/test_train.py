@@ -139,8 +139,8 @@ def test_a_killed_run_goes_on_where_it_stood(
         ours = [float(row[column]) for row in resumed]
         assert ours == pytest.approx([float(row[column]) for row in expected], rel=1e-3), column
     assert not {".lock", "checkpoints"} & {path.name for path in run.iterdir()}
-    certificate = json.loads((run / "run.json").read_text())
-    assert certificate["resumed"] == ["nothing changed"]
+    manifest = json.loads((run / "run.json").read_text())
+    assert manifest["resumed"] == ["nothing changed"]
 
 
 def test_an_existing_run_is_refused_before_any_work(
@@ -307,7 +307,8 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tf_muscle import device, train
+from tf_muscle import train
+from tf_muscle.training import device
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 device.strategy = lambda: mirrored
 train.main(sys.argv[1:])

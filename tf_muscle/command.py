@@ -9,8 +9,8 @@ from typing import Any
 
 import jsonargparse
 
-from tf_muscle.config import Config, bundled
-from tf_muscle.errors import UserError, system_errors
+from tf_muscle.config import Config, bundled, from_options
+from tf_muscle.errors import UserError, one_line, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
 DEFAULT_PRESET = "sample.yaml"
@@ -59,26 +59,6 @@ def preset_path(argv: Sequence[str]) -> Path | None:
     return None
 
 
-def from_options(options: dict[str, Any]) -> Config:
-    """Builds the configuration from flat options; every field has to be there or keeps its default.
-
-    Raises:
-        UserError: a value is out of its range.
-    """
-    return Config(
-        **{
-            concern.name: concern.type(  # type: ignore[operator]
-                **{
-                    field.name: options[field.name]
-                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
-                    if field.name in options
-                }
-            )
-            for concern in dataclasses.fields(Config)
-        }
-    )
-
-
 def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
     """A parser with --config and every option of `Config`."""
     parser = command_parser(prog, description)
@@ -116,8 +96,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> dict[str,
     try:
         return vars(parser.parse_args(list(argv)))
     except (argparse.ArgumentError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{reason}; {parser.prog} --help lists the options") from error
+        raise UserError(f"{one_line(error)}; {parser.prog} --help lists the options") from error
 
 
 def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Config:

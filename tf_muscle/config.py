@@ -240,6 +240,26 @@ class Config:
         path.write_text(yaml.safe_dump(self.flat(), sort_keys=False), encoding="utf-8")
 
 
+def from_options(options: dict[str, Any]) -> Config:
+    """Builds the configuration from flat options; every field has to be there or keeps its default.
+
+    Raises:
+        UserError: a value is out of its range.
+    """
+    return Config(
+        **{
+            concern.name: concern.type(  # type: ignore[operator]
+                **{
+                    field.name: options[field.name]
+                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
+                    if field.name in options
+                }
+            )
+            for concern in dataclasses.fields(Config)
+        }
+    )
+
+
 def bundled(name: str) -> Path:
     """A folder that ships with the project: "configs" or "sample_gym".
 

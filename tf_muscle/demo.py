@@ -14,7 +14,7 @@ from pathlib import Path
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import between
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RunFolder, find_run
+from tf_muscle.runs.folder import RunFolder, find_run
 
 HOST = "127.0.0.1"  # other machines cannot reach the page
 PORT = 7860  # Gradio's

@@ -1,172 +1,10 @@
 """Writes a trained model for other runtimes: `python -m tf_muscle.export RUN --formats litert`."""
 
-import dataclasses
-import importlib.util
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Sequence
 
-from tf_muscle.atomic import UNFINISHED, replacing
-from tf_muscle.command import command_parser, from_options, parse, run_command
-from tf_muscle.data.geometry import Geometry
-from tf_muscle.errors import UserError
-from tf_muscle.report.tables import model_card
-from tf_muscle.run_folder import (
-    RunFolder,
-    find_data,
-    find_run,
-    read_options,
-    refuse_pattern,
-    write_json,
-)
-
-if TYPE_CHECKING:
-    import keras
-
-    from tf_muscle.exporting.agreement import Predict
-    from tf_muscle.exporting.photos import Photos
-
-Format = Literal["saved_model", "litert", "onnx"]
-LitertType = Literal["float32", "float16", "int8"]
-# What a format needs beside the project's own requirements: the extra of that name.
-MODULES: dict[Format, tuple[str, ...]] = {
-    "saved_model": (),
-    "litert": ("ai_edge_litert",),
-    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
-}
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """What is written where; see `main` for what each option means."""
-
-    formats: Sequence[Format] = ("saved_model",)
-    litert_types: Sequence[LitertType] = ("float32", "float16", "int8")
-    precision: Literal["float32", "bfloat16"] = "float32"
-    data: str | None = None
-    saved_models_dir: str = "saved_models"
-    name: str | None = None
-
-
-def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
-    """Exports the best model of a run, each format with a card and tested on the test photos.
-
-    Returns:
-        The folders, in the order of config.formats.
-
-    Raises:
-        UserError: the run has no finished model, a folder exists, a package is missing, the photos
-            cannot be read, or a format lost more than `agreement.LIMITS` allow. Formats before
-            that one are written.
-    """
-    folders = _new_folders(run, config)
-    if not (run.model.is_file() and run.metrics.is_file()):
-        raise UserError(f"{run.path} has no finished model: go on with it by --resume {run.path}")
-    _refuse_missing_packages(config.formats)
-
-    import keras
-    import numpy as np
-
-    from tf_muscle.device import processor
-    from tf_muscle.exporting.agreement import compare, refuse_drop
-    from tf_muscle.exporting.card import megabytes, tested_record, tested_section, usage
-    from tf_muscle.exporting.litert import CALIBRATION_IMAGES
-    from tf_muscle.exporting.photos import load_photos
-
-    options = read_options(run)
-    environment: dict[str, Any] = json.loads(run.environment.read_text(encoding="utf-8"))
-    metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
-    class_names = environment["data"]["class_names"]
-    data = dataclasses.replace(
-        from_options(options).data,
-        data=config.data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
-    )
-    geometry = Geometry(options["resize"], options["image_size"])
-    photos = load_photos(data, class_names, CALIBRATION_IMAGES)
-    model = keras.saving.load_model(run.model)
-    expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
-
-    for form, folder in folders.items():
-        with replacing(folder) as unfinished:
-            written = _write(form, unfinished, model, config, options, class_names, photos)
-            measured = {}
-            for kind, (_, predict) in written.items():
-                measured[kind] = compare(
-                    predict, photos.images, photos.masks, expected, len(class_names)
-                )
-                refuse_drop(f"{form} in {kind}", kind, measured[kind])
-            sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
-            record = tested_record(form, measured, sizes, data.data, processor())
-            write_json(unfinished / "export.json", record)
-            how = usage(form, folder.name, geometry)
-            card = model_card(folder.name, options, environment, metrics, how)
-            text = f"{card}\n{tested_section(record)}"
-            (unfinished / "README.md").write_text(text, encoding="utf-8")
-    return list(folders.values())
-
-
-def _new_folders(run: RunFolder, config: ExportConfig) -> dict[Format, Path]:
-    """Names the folder of each format; none may exist."""
-    name = config.name or run.path.resolve().name
-    if name.startswith(UNFINISHED):
-        raise UserError(f"--name must not begin with {UNFINISHED}, which is cleared away")
-    if "saved_model" in config.formats:
-        refuse_pattern(name, "--name")
-    endings = {"saved_model": "", "litert": "-litert", "onnx": "-onnx"}
-    folders = {
-        form: Path(config.saved_models_dir) / f"{name}{endings[form]}" for form in config.formats
-    }
-    for folder in folders.values():
-        if folder.exists():
-            raise UserError(f"{folder} exists and is never overwritten: choose another --name")
-    return folders
-
-
-def _refuse_missing_packages(formats: Sequence[Format]) -> None:
-    for form in formats:
-        missing = [name for name in MODULES[form] if importlib.util.find_spec(name) is None]
-        if missing:
-            raise UserError(
-                f"--formats {form} needs {' and '.join(missing)}: "
-                f'python -m pip install -c constraints.txt -e ".[{form}]"'
-            )
-
-
-def _write(
-    form: Format,
-    folder: Path,
-    model: "keras.Model",
-    config: ExportConfig,
-    options: Mapping[str, Any],
-    class_names: Sequence[str],
-    photos: "Photos",
-) -> "dict[str, tuple[Path, Predict]]":
-    """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
-    from tf_muscle.exporting import litert, onnx, saved_model
-    from tf_muscle.exporting.inference import rebuild
-
-    network = options["encoder"], options["decoder"]
-    geometry = Geometry(options["resize"], options["image_size"])
-    if form == "saved_model":
-        if config.precision != "float32":
-            model = rebuild(model, *network, precision=config.precision)
-        saved_model.save(model, class_names, geometry, folder)
-        return {config.precision: (folder, saved_model.load(folder))}
-    folder.mkdir()
-    (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
-    if form == "onnx":
-        onnx.save(model, class_names, geometry, folder / "model.onnx")
-        return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
-    fixed = rebuild(model, *network, image_size=geometry.size)
-    written = {}
-    for kind, content in litert.convert(fixed, config.litert_types, photos.calibration).items():
-        path = folder / f"{kind}.tflite"
-        litert.save(content, class_names, geometry, path)
-        written[kind] = (path, litert.load(path))
-    return written
+from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.runs.folder import find_run
 
 
 def main(argv: Sequence[str]) -> None:
@@ -176,22 +14,22 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--formats",
         nargs="+",
-        choices=get_args(Format),
-        default=list(ExportConfig.formats),
+        choices=["saved_model", "litert", "onnx"],
+        default=["saved_model"],
         help="saved_model: for TensorFlow and TensorFlow Serving, in saved_models_dir/NAME; "
         "litert: for phones, in NAME-litert; onnx: for ONNX Runtime, in NAME-onnx.",
     )
     parser.add_argument(
         "--litert_types",
         nargs="+",
-        choices=get_args(LitertType),
-        default=list(ExportConfig.litert_types),
+        choices=["float32", "float16", "int8"],
+        default=["float32", "float16", "int8"],
         help="Types of the weights, a file each; int8 also computes in 8-bit integers.",
     )
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),
-        default=ExportConfig.precision,
+        default="float32",
         help="Of the SavedModel's arithmetic; bfloat16 pays on GPUs and processors with AMX only.",
     )
     parser.add_argument(
@@ -203,6 +41,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--name", type=str | None, help="Folder there; by default the run's name.")
     options = parse(parser, argv)
     run = find_run(options.pop("run"))
+    from tf_muscle.exporting.run_export import ExportConfig, export_run
+
     folders = export_run(run, ExportConfig(**options))
     print(f"written to {', '.join(str(folder) for folder in folders)}")
 

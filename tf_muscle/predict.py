@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import at_least, between
 from tf_muscle.errors import UserError, printable
-from tf_muscle.run_folder import default_name
+from tf_muscle.runs.folder import default_name
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -1,205 +1,14 @@
-"""Checks a run's certificate, trains the run again and compares: `python -m tf_muscle.reproduce`.
+"""Checks a run, trains it again and compares: `python -m tf_muscle.reproduce RUN`."""
 
-What may differ between two trainings of one configuration is the order in which threads add up
-floating-point numbers. `--deterministic` trainings pin that order: on the machine and with the
-versions of the first one, every digit has to agree.
-"""
-
-import dataclasses
-import itertools
-import math
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from tf_muscle.certificate import changed_outputs, differences, read_certificate
-from tf_muscle.command import command_parser, from_options, parse, run_command
-from tf_muscle.config import SAMPLE, Config, bundled
-from tf_muscle.data.archive import fingerprint
-from tf_muscle.errors import UserError, listed
-from tf_muscle.report.history import read_history
-from tf_muscle.run_folder import (
-    NOTHING_CHANGED,
-    RunFolder,
-    default_name,
-    find_data,
-    find_run,
-    versions,
-)
-
-# Of two trainings that differ in the order of their sums, see the measurement in docs/reproduce.md.
-# The training loss is a mean over many photos and steps; a few validation photos swing more.
-LOSS_TOLERANCE = 0.025  # of the training loss: about twice the 1.1 percent that was measured
-EVALUATION_TOLERANCE = 0.2  # of a loss on validation or test photos: about twice 10.5 percent
-SCORE_TOLERANCE = 0.05  # of a final mIoU: about twice 0.023
-# Where things lie, and what "auto" may stand for.
-UNCOMPARED_OPTIONS = {
-    "data", "data_dir", "run_name", "runs_dir", "saved_models_dir", "precision", "encoder_weights",
-}  # fmt: skip
-COMPARED_COLUMNS = {"loss": LOSS_TOLERANCE, "val_loss": EVALUATION_TOLERANCE}  # of history.csv
-COMPARED_SCORES = {
-    "loss": EVALUATION_TOLERANCE,
-    "mean_iou": SCORE_TOLERANCE,
-    "foreground_mean_iou": SCORE_TOLERANCE,
-}
+from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.runs.folder import find_run
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One number of the first training and of the second; None where one has none."""
-
-    name: str
-    then: float | None
-    again: float | None
-    tolerance: float  # 0 asks for every digit
-
-    @property
-    def difference(self) -> float:
-        """Of losses relative to the larger one, of scores absolute."""
-        if self.then is None or self.again is None:
-            return math.inf
-        if self.then == self.again or (math.isnan(self.then) and math.isnan(self.again)):
-            return 0.0
-        scale = max(abs(self.then), abs(self.again)) if self.name.endswith("loss") else 1.0
-        difference = abs(self.then - self.again) / scale
-        return math.inf if math.isnan(difference) else difference
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the difference is within the tolerance."""
-        return self.difference <= self.tolerance
-
-
-def compare_histories(
-    then: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]], *, exact: bool
-) -> list[Comparison]:
-    """The losses of every epoch; both histories as of `read_history`."""
-    return [
-        Comparison(f"epoch {epoch} {column}", first, second, 0.0 if exact else tolerance)
-        for column, tolerance in COMPARED_COLUMNS.items()
-        for epoch, (first, second) in enumerate(
-            itertools.zip_longest(then[column], again[column]), 1
-        )
-    ]
-
-
-def compare_metrics(
-    then: Mapping[str, Mapping[str, float]],
-    again: Mapping[str, Mapping[str, float]],
-    *,
-    exact: bool,
-) -> list[Comparison]:
-    """The scores of the best model; both as in certificates, by split."""
-    return [
-        Comparison(f"{split} {name}", record[name], again[split][name], 0.0 if exact else tolerance)
-        for split, record in then.items()
-        for name, tolerance in COMPARED_SCORES.items()
-    ]
-
-
-def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bool]:
-    """Everything that two complete runs are compared by, and whether every digit has to agree.
-
-    Raises:
-        UserError: they are runs of different configurations or photos.
-    """
-    then, again = read_certificate(run), read_certificate(other)
-    decisive, of_other = (
-        {name: value for name, value in one["config"].items() if name not in UNCOMPARED_OPTIONS}
-        | {"photos": one["data"]["fingerprint"]}
-        for one in (then, again)
-    )
-    if others := differences(decisive, of_other):
-        raise UserError(
-            f"{other.path} is no second run of {run.path} ({listed(others)}): give one with the "
-            "same options and photos"
-        )
-    changed = {
-        line for part in ("versions", "machine") for line in differences(then[part], again[part])
-    }
-    changed |= {*then["resumed"], *again["resumed"]} - {NOTHING_CHANGED}
-    for line in sorted(changed):
-        print(f"WARNING: not on the same footing: {line}", file=sys.stderr)
-    exact = then["deterministic"] and again["deterministic"] and not changed
-    first, second = read_history(run.history), read_history(other.history)
-    trained, options = len(first["loss"]), then["config"]
-    if trained < options["epochs"] and not options["early_stopping"]:
-        print(f"{run.path} was ended after epoch {trained}: its scores cannot be compared")
-        second = {column: values[:trained] for column, values in second.items()}
-        return compare_histories(first, second, exact=exact), exact
-    comparisons = compare_histories(first, second, exact=exact)
-    comparisons += compare_metrics(then["metrics"], again["metrics"], exact=exact)
-    return comparisons, exact
-
-
-def check_data(certificate: Mapping[str, Any], data: str) -> None:
-    """Compares the photos with those of the run.
-
-    Raises:
-        UserError: they are not there, or are others.
-    """
-    certified = certificate["data"]["fingerprint"]
-    now = fingerprint(bundled("sample_gym") if data == SAMPLE else data)
-    if now != certified:
-        raise UserError(
-            f"--data {data} holds other photos than the run was trained on (fingerprint {now}, "
-            f"not {certified}): put the export back as it was, or name it by --data"
-        )
-
-
-def rerun_config(certificate: Mapping[str, Any], run: RunFolder, data: str) -> Config:
-    """The configuration of the second training: the first one's, with nothing left to chance.
-
-    "auto" becomes what it meant in the first training.
-    """
-    config = from_options(certificate["config"])
-    weights = config.model.encoder_weights
-    if weights == "auto":
-        weights = "none" if certificate["encoder_weights"].startswith("random") else "imagenet"
-    return dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, data=data),
-        model=dataclasses.replace(config.model, encoder_weights=weights),
-        run=dataclasses.replace(
-            config.run,
-            run_name=None,
-            runs_dir=str(run.path.resolve().parent),
-            precision=certificate["machine"]["precision"],
-        ),
-    )
-
-
-def print_comparison(comparisons: Sequence[Comparison], other: RunFolder, *, exact: bool) -> None:
-    """Prints the numbers side by side, and the verdict."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for header in ("", "then", "again", "difference", ""):
-        table.add_column(header, justify="left" if not header else "right")
-    for one in comparisons:
-        numbers = ("none" if value is None else f"{value:.8g}" for value in (one.then, one.again))
-        verdict = "agrees" if one.agrees else "DIFFERS"
-        table.add_row(one.name, *numbers, f"{one.difference:.1e}", verdict)
-    Console().print(table)
-    wrong = sum(not one.agrees for one in comparisons)
-    count = (
-        f"{wrong} of {len(comparisons)} numbers do not"
-        if wrong
-        else f"all {len(comparisons)} numbers"
-    )
-    asked = (
-        "to the last digit"
-        if exact
-        else f"within {LOSS_TOLERANCE:.1%} of training losses, {EVALUATION_TOLERANCE:.0%} of others"
-        f" and {SCORE_TOLERANCE} of mIoU"
-    )
-    print(f"{other.path}: {count} agree {asked}")
-
-
-def main(argv: Sequence[str]) -> None:
-    """The command; ends with exit code 1 where something does not agree."""
+def main(argv: Sequence[str]) -> int:
+    """The command: 0 if everything agrees, else 1."""
     parser = command_parser("reproduce", "Check a finished run, train it again, compare.", "RUN ")
     parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
     parser.add_argument("--check_only", action="store_true", help="Train nothing.")
@@ -209,39 +18,10 @@ def main(argv: Sequence[str]) -> None:
         "--against", type=str | None, help="Compare with this finished run; train nothing."
     )
     options = parse(parser, argv)
-    run = find_run(options["run"])
-    certificate = read_certificate(run)
-    if changed := changed_outputs(run, certificate):
-        print(f"not as the run wrote them: {listed(changed)}")
-        sys.exit(1)
-    print(f"{run.path}: {len(certificate['outputs'])} outputs are as the run wrote them")
-    if options["against"]:
-        finish_comparison(run, find_run(options["against"]))
-        return
-    data = options["data"] or find_data(
-        certificate["config"]["data"], f"python -m tf_muscle.reproduce {run.path}"
-    )
-    check_data(certificate, data)
-    print(f"{data}: the same photos (fingerprint {certificate['data']['fingerprint']})")
-    for line in differences(certificate["versions"], versions()):
-        print(f"WARNING: other version: {line}", file=sys.stderr)
-    for number, line in enumerate(certificate["resumed"], 1):
-        print(f"the run was resumed ({number}): {line}")
-    if options["check_only"]:
-        return
-    from tf_muscle.train import train
+    run = find_run(options.pop("run"))
+    from tf_muscle.training.reproduction import reproduce
 
-    config = rerun_config(certificate, run, data)
-    again = train(config, options["run_name"] or default_name(f"{run.path.name}-again"))
-    finish_comparison(run, again)
-
-
-def finish_comparison(run: RunFolder, other: RunFolder) -> None:
-    """Compares, prints, and exits with 1 where something does not agree."""
-    comparisons, exact = compare_runs(run, other)
-    print_comparison(comparisons, other, exact=exact)
-    if not all(one.agrees for one in comparisons):
-        sys.exit(1)
+    return 0 if reproduce(run, **options) else 1
 
 
 if __name__ == "__main__":

@@ -1,267 +1,20 @@
-"""From an export to a trained, judged and exported model: `python -m tf_muscle.train [options]`."""
+"""From an export to a trained and evaluated model: `python -m tf_muscle.train [options]`."""
 
-import dataclasses
-import shutil
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tf_muscle.atomic import replacing
 from tf_muscle.command import (
     DEFAULT_PRESET,
     command_parser,
     config_parser,
-    from_options,
     parse,
     parse_config,
     preset_path,
     run_command,
 )
-from tf_muscle.config import Config
-from tf_muscle.data.dataset import Data, is_synthetic, load_data, say_notes
-from tf_muscle.errors import UserError, system_errors
-from tf_muscle.run_folder import (
-    RunFolder,
-    default_name,
-    find_data,
-    find_run,
-    new_run,
-    read_options,
-    record_resume,
-    refuse_changed_data,
-    refuse_existing,
-    versions,
-    write_json,
-)
-
-if TYPE_CHECKING:
-    import keras
-
-WATCHED = 4  # validation photos whose predictions go to TensorBoard
-
-
-def fit(
-    model: "keras.Model",
-    config: Config,
-    data: Data,
-    callbacks: "Sequence[keras.callbacks.Callback]",
-    *,
-    epochs_done: int = 0,
-) -> None:
-    """Trains the model, with validation after every epoch.
-
-    Args:
-        model: of `compiled_model`.
-        config: augmentation, seed, epochs and batch size.
-        data: of `load_data`.
-        callbacks: Keras callbacks, run in this order.
-        epochs_done: of an interrupted run that is resumed.
-    """
-    from tf_muscle.data.augment import Augmenter, without_baked
-    from tf_muscle.data.pipeline import batches_per_epoch, evaluation_batches, training_batches
-    from tf_muscle.model.augmenting import AugmentingModel
-
-    batch_size = config.optimization.batch_size
-    # A smaller last batch would leave some of several devices with nothing to normalise.
-    even = model.distribute_strategy.num_replicas_in_sync > 1
-    steps = batches_per_epoch(data.splits["train"], batch_size, drop_remainder=even)
-    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
-    seed = config.run.seed
-    batches = training_batches(
-        data.splits["train"],
-        batch_size,
-        seed,
-        None if isinstance(model, AugmentingModel) else Augmenter(recipe, seed),
-        skipped_batches=epochs_done * steps,
-        drop_remainder=even,
-    )
-    model.fit(
-        batches,
-        epochs=config.optimization.epochs,
-        initial_epoch=epochs_done,
-        steps_per_epoch=steps,
-        validation_data=evaluation_batches(data.splits["valid"], batch_size),
-        callbacks=list(callbacks),
-        shuffle=False,  # the batches are; Keras warns otherwise
-        verbose="auto" if sys.stdout.isatty() else 2,
-    )
-
-
-def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) -> RunFolder:
-    """Trains, judges, reports and exports: all of a run.
-
-    Args:
-        config: every option.
-        run_name: folder in runs_dir and in saved_models_dir.
-        resumed: an interrupted run to go on with, instead of a new one; see `resume`.
-
-    Returns:
-        The run's folder.
-
-    Raises:
-        UserError: something that the user can mend; a new run leaves nothing behind then.
-    """
-    started = time.time()
-    if resumed is None:
-        refuse_existing(config.run, run_name)
-    data = load_data(config.data)
-    resolved = dataclasses.replace(config.data, resize=data.geometry.resize)
-    config = dataclasses.replace(config, data=resolved)
-
-    from tf_muscle.checkpoints import Backup
-    from tf_muscle.data.pipeline import batches_per_epoch
-    from tf_muscle.device import (
-        choose_precision,
-        description,
-        processor,
-        refuse_uneven_batches,
-        seed_everything,
-        strategy,
-    )
-    from tf_muscle.finish import finish, predict_untrained
-    from tf_muscle.model.compiled import compiled_model
-
-    if resumed:
-        refuse_changed_data(resumed, config.data.data, data.facts["fingerprint"])
-        if config.data.data != read_options(resumed)["data"]:
-            with replacing(resumed.config) as unfinished:
-                config.save(unfinished)
-    left_out = say_notes(config, data)
-    seed_everything(config.run.seed, config.run.deterministic)
-    precision, reason = choose_precision(config.run.precision)
-    print(f"Computing in {precision} on {description()} ({reason})")
-    devices = strategy()
-    replicas = devices.num_replicas_in_sync
-    refuse_uneven_batches(config.optimization.batch_size, replicas)
-    steps_per_epoch = batches_per_epoch(
-        data.splits["train"], config.optimization.batch_size, drop_remainder=replicas > 1
-    )
-    goes_on = resumed is not None and (
-        Backup(resumed.backup, steps_per_epoch).exists or resumed.model.is_file()
-    )
-    start = config.model
-    if goes_on:  # the checkpoint holds the encoder too
-        start = dataclasses.replace(start, encoder_weights="none")
-    with devices.scope():
-        model, encoder_weights = compiled_model(
-            dataclasses.replace(config, model=start), data, precision, steps_per_epoch
-        )
-    if encoder_weights.startswith("random, because"):
-        print(f"WARNING: the encoder starts from {encoder_weights}", file=sys.stderr)
-
-    run = resumed or new_run(config, run_name)
-    machine = {
-        **versions(),
-        "processor": processor(),
-        "device": description(),
-        "precision": f"{precision} ({reason})",
-    }
-    lock = nullcontext() if resumed else run.lock()
-    with system_errors(run.path, f"go on by --resume {run.path}"), lock:
-        if goes_on:
-            record_resume(run, config.data.data, machine)
-        else:
-            known = {"name": config.data.data, "synthetic": is_synthetic(data.facts)}
-            environment = {
-                **machine,
-                "encoder_weights": encoder_weights,
-                "augmentation_left_out": left_out,
-                "loss": model.loss.get_config(),
-                "data": known | data.facts,
-            }
-            write_json(run.environment, environment)
-        if not run.untrained_masks.is_file():
-            predict_untrained(model, data.splits["test"], run)
-        if not run.model.is_file():
-            fit_with_records(model, config, data, run, steps_per_epoch)
-        finish(run, config, data)
-    print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
-    return run
-
-
-def resume(run: RunFolder, data: str | None = None) -> RunFolder:
-    """Goes on with an interrupted run, with its own options.
-
-    Args:
-        run: the run.
-        data: where its export lies now, if it was moved.
-
-    Raises:
-        UserError: it is complete, another process is at it, or something that the user can mend.
-    """
-    with system_errors(run.path, f"go on by --resume {run.path}"), run.lock():
-        if run.certificate.is_file():
-            shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
-            raise UserError(f"{run.path} is complete: see {run.report}")
-        options = read_options(run)
-        moved = {"data": data or find_data(options["data"], f"--resume {run.path}")}
-        return train(from_options(options | moved), run.path.name, resumed=run)
-
-
-def fit_with_records(
-    model: "keras.Model",
-    config: Config,
-    data: Data,
-    run: RunFolder,
-    steps_per_epoch: int,
-    more_callbacks: "Sequence[keras.callbacks.Callback]" = (),
-) -> bool:
-    """Trains with all records and checkpoints, from where the run's last checkpoint stands.
-
-    What `more_callbacks` add to the logs is recorded. Returns whether ctrl-C ended the training.
-    """
-    import keras
-    import numpy as np
-
-    from tf_muscle import callbacks as ours
-    from tf_muscle.checkpoints import Backup
-    from tf_muscle.data.pipeline import as_arrays
-    from tf_muscle.model.metrics import floor_mean_iou
-
-    backup = Backup(run.backup, steps_per_epoch)
-    epochs_done = backup.restore(model)
-    rows = ours.trim_history(run.history, epochs_done)
-    best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)
-    images, masks, _ = as_arrays(data.splits["valid"], WATCHED)
-    interrupt = ours.FinishEpochOnInterrupt(print)
-    stop_on_nan = ours.StopOnNaN()
-    callbacks = [
-        keras.callbacks.TerminateOnNaN(),
-        stop_on_nan,
-        ours.LearningRate(),
-        *more_callbacks,
-        ours.CallOutCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
-        interrupt,
-        ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
-        keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
-        ours.TensorBoardImages(run.tensorboard, images, masks, data.class_names),
-        ours.SyncedCSVLogger(run.history, append=True),
-        backup,
-    ]
-    if config.optimization.early_stopping:
-        patience = config.optimization.early_stopping
-        stopping = ours.EarlyStopping(patience, [float(row[ours.MONITOR]) for row in rows])
-        callbacks.append(stopping)
-        if stopping.is_over:  # killed after the last epoch, before its model was judged
-            return False
-    fit(model, config, data, callbacks, epochs_done=epochs_done)
-    lower = f"lower --learning_rate (it was {config.optimization.learning_rate})"
-    if not run.best_weights.exists():
-        raise UserError(
-            f"{run.path}: the loss or the weights became NaN or infinite in the first epoch, so "
-            f"there is no model; {lower}"
-        )
-    if stop_on_nan.epoch is not None:
-        print(
-            f"WARNING: the loss or the weights became NaN or infinite in epoch "
-            f"{stop_on_nan.epoch + 1}, so the training ended there and the best epoch before it is "
-            f"kept; {lower} to train on",
-            file=sys.stderr,
-        )
-    return interrupt.interrupted
+from tf_muscle.errors import UserError
+from tf_muscle.runs.folder import RunFolder, default_name, find_run
 
 
 def parse_resume(argv: Sequence[str]) -> tuple[RunFolder, str | None]:
@@ -285,7 +38,7 @@ def parse_resume(argv: Sequence[str]) -> tuple[RunFolder, str | None]:
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
-    parser = config_parser("train", "Train, judge and export a muscle segmentation model.")
+    parser = config_parser("train", "Train, evaluate and export a muscle segmentation model.")
     parser.add_argument(
         "--resume",
         type=str | None,
@@ -295,16 +48,20 @@ def main(argv: Sequence[str]) -> None:
     words = list(argv)
     if any(word.split("=")[0] == "--resume" for word in words):
         run, data = parse_resume(words)
+        from tf_muscle.training.loop import resume
+
         resume(run, data)
         return
     config = parse_config(parser, words)
     preset = preset_path(words) or Path(DEFAULT_PRESET)
     run_name = config.run.run_name or default_name(preset.stem)
     if config.run.preview:
-        from tf_muscle.preview import preview
+        from tf_muscle.training.preview import preview
 
         preview(config, run_name)
     else:
+        from tf_muscle.training.loop import train
+
         train(config, run_name)
 
 

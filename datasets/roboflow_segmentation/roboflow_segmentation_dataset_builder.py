@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from tf_muscle.data.roboflow import (
+from tf_muscle.errors import UserError
+from tf_muscle.roboflow.reader import (
     Example,
     check_pixels,
     fingerprint,
@@ -17,8 +18,7 @@ from tf_muscle.data.roboflow import (
     read_export,
     read_mask,
 )
-from tf_muscle.data.stored_photos import bytes_or_pixels
-from tf_muscle.errors import UserError
+from tf_muscle.roboflow.stored_photos import bytes_or_pixels
 
 from .preparation_lock import exclusive_preparation
 
@@ -36,7 +36,7 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
     Attributes:
         name: not an argument.
         description: one line; by default the name of the export's folder.
-        fingerprint: not an argument; 16 hex digits, see `tf_muscle.data.roboflow.fingerprint`.
+        fingerprint: not an argument; 16 hex digits, see `tf_muscle.roboflow.reader.fingerprint`.
         export_dir: the folder or .zip that Roboflow served. None takes TFDS's manual_dir, which is
             known only when the data are prepared; until then the name starts with "manual".
         split_seed: of the 80/10/10 split of an export that has a train folder only.

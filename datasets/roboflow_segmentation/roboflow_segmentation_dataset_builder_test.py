@@ -17,9 +17,9 @@ from tensorflow_datasets.scripts.cli import build, cli_utils
 
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 from roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
-from tf_muscle.data.image_files import decode_photo
-from tf_muscle.data.roboflow import Example
 from tf_muscle.errors import UserError
+from tf_muscle.roboflow.image_files import decode_photo
+from tf_muscle.roboflow.reader import Example
 
 DUMMY_DATA = Path(__file__).parent / "dummy_data"
 CLASS_NAMES = ["background", "biceps", "triceps", "calf"]

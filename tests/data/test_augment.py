@@ -9,7 +9,7 @@ import pytest
 
 from tf_muscle.config import AugmentConfig
 from tf_muscle.data.augment import BAKED_OPTIONS, Augmenter, without_baked
-from tf_muscle.data.roboflow_readme import PHRASES
+from tf_muscle.roboflow.readme import PHRASES
 
 OFF = AugmentConfig(
     horizontal_flip=0, vertical_flip=0, shear=0, grayscale=0, blur=0, noise=0, rotate=0

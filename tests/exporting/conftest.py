@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from tf_muscle.data.prepare import prepare
-from tf_muscle.export import ExportConfig, export_run
+from tf_muscle.exporting.run_export import ExportConfig, export_run
 from tf_muscle.model.metrics import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.runs.folder import RunFolder
 
 SIZE = 40  # no multiple of 32: padding and cropping are exported too
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tf_muscle.errors import UserError
-from tf_muscle.export import ExportConfig, export_run
 from tf_muscle.exporting.agreement import LIMITS, Agreement, Limit, compare, refuse_drop
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.exporting.run_export import ExportConfig, export_run
+from tf_muscle.runs.folder import RunFolder
 
 IMAGES = np.zeros((2, 1, 4, 3), np.uint8)
 IMAGES[1] = 1

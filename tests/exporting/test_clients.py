@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.runs.folder import RunFolder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Runs a script in a process where importing some modules fails.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tf_muscle.exporting.inference import rebuild
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.runs.folder import RunFolder
 
 NAMES = ["background", "biceps", "triceps", "calf"]
 PHOTOS = np.random.default_rng(5).integers(0, 256, (3, 40, 40, 3), np.uint8)

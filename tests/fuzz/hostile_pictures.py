@@ -10,7 +10,7 @@ from hostile_bytes import damaged
 from hypothesis import strategies as st
 from PIL import Image
 
-from tf_muscle.data.image_files import readable_formats
+from tf_muscle.roboflow.image_files import readable_formats
 
 # Format -> the modes in which Pillow writes it.
 MODES = {

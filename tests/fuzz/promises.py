@@ -16,8 +16,13 @@ from types import FrameType
 import numpy as np
 from PIL import Image
 
-from tf_muscle.data.image_files import decode_photo
-from tf_muscle.data.roboflow import (
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.errors import UserError
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.results_folder import ResultsFolder
+from tf_muscle.prediction.sources import find_sources, read_photo
+from tf_muscle.roboflow.image_files import decode_photo
+from tf_muscle.roboflow.reader import (
     SPLITS,
     check_pixels,
     fingerprint,
@@ -25,10 +30,6 @@ from tf_muscle.data.roboflow import (
     read_export,
     read_mask,
 )
-from tf_muscle.errors import UserError
-from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.results_folder import ResultsFolder
-from tf_muscle.prediction.sources import find_sources, read_photo
 
 SECONDS = 10
 WAITING = 60
@@ -124,7 +125,9 @@ def _forward(images: np.ndarray) -> np.ndarray:
 
 def predictor() -> Predictor:
     """A predictor without TensorFlow."""
-    return Predictor(forward=_forward, class_names=NAMES, image_size=32, batch_size=2)
+    return Predictor(
+        forward=_forward, class_names=NAMES, geometry=Geometry("pad", 32), batch_size=2
+    )
 
 
 def check_photo(path: Path, out: Path) -> None:

@@ -17,9 +17,9 @@ from hostile_videos import PLAYLISTS, film
 from PIL import Image
 from promises import check_export, check_film, check_photo, fresh_folder, predictor
 
-from tf_muscle.data.roboflow import fingerprint, open_export, read_export
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.sources import find_sources, read_photo
+from tf_muscle.roboflow.reader import fingerprint, open_export, read_export
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_zip_that_understates_its_sizes_filled_the_memory(tmp_path: Path) -> N
 def test_nothing_limited_what_a_zip_unpacks_to(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"tf_muscle.data.archive.{limit}", 3)
+    monkeypatch.setattr(f"tf_muscle.roboflow.archive.{limit}", 3)
     assert "would unpack to" in refused_zip(tmp_path, zipped(MEMBERS))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.inspect import read_as_training_does
 from tf_muscle.inspection.checks import find
 from tf_muscle.inspection.findings import Evidence, Finding
+from tf_muscle.inspection.inspection import read_as_training_does
 from tf_muscle.inspection.leakage import find_links
 from tf_muscle.inspection.measure import Survey, survey
 

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tf_muscle.data.records import Example
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.grouping import grouped_split
 from tf_muscle.inspection.leakage import Links, neighbouring_frames
 from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.roboflow.records import Example
 
 
 def images_of(sources: list[str], copies: int = 1) -> list[ImageFacts]:

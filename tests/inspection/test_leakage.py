@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data.records import Example
 from tf_muscle.inspection.leakage import (
     NEAR,
     find_links,
@@ -16,6 +15,7 @@ from tf_muscle.inspection.leakage import (
     neighbouring_frames,
 )
 from tf_muscle.inspection.measure import ImageFacts, perceptual_hashes
+from tf_muscle.roboflow.records import Example
 
 Surveyed = Callable[[Path], Any]
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tf_muscle.data.roboflow import check_pixels
 from tf_muscle.inspection.measure import SIZE_EDGES, border_class, count_specks
+from tf_muscle.roboflow.reader import check_pixels
 
 Surveyed = Callable[[Path], Any]
 

@@ -3,6 +3,7 @@ import io
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tf_muscle.errors import UserError
-from tf_muscle.inspect import inspect, read_as_training_does
+from tf_muscle.inspection.inspection import inspect_export, read_as_training_does
 from tf_muscle.inspection.measure import survey
 from tf_muscle.inspection.pictures import thumbnail
 
@@ -42,7 +43,7 @@ class Page(HTMLParser):
 
 
 def written(root: Path, out: Path) -> tuple[Page, dict[str, Any]]:
-    inspect(str(root), out)
+    inspect_export(str(root), out)
     return Page(out / "inspection.html"), json.loads((out / "inspection.json").read_text())
 
 
@@ -148,3 +149,17 @@ def test_class_without_images(drawn: Any, tmp_path: Path) -> None:
     assert "No image holds it." in page.text
     assert record["classes"]["calf"]["median_share"] is None
     assert record["verdict"] == "You can train on this, but look at the warnings first"
+
+
+def test_thumbnails_stand_upright(tmp_path: Path) -> None:
+    """EXIF 6 is shown turned clockwise: what is stored on the left comes to the top."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.zeros((20, 40, 3), np.uint8)
+    stored[:, :20] = 255
+    Image.fromarray(stored).save(tmp_path / "photo.png", exif=exif)
+    image: Any = SimpleNamespace(example=SimpleNamespace(image_path=tmp_path / "photo.png"))
+    data = base64.b64decode(thumbnail(image, []).partition(",")[2])
+    shown = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    assert shown.shape == (40, 20)
+    assert shown[:16].min() > 200 > 50 > shown[24:].max()

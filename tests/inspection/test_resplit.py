@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data.roboflow import check_pixels, fingerprint, read_export, read_mask
 from tf_muscle.errors import UserError
-from tf_muscle.inspect import inspect
+from tf_muscle.inspection.inspection import inspect_export
+from tf_muscle.roboflow.reader import check_pixels, fingerprint, read_export, read_mask
 
 Found = Callable[[Path], dict[str, Any]]
 
@@ -41,7 +41,7 @@ def test_masks(drawn: Any, found: Found, tmp_path: Path) -> None:
     Image.new("L", (999, 500)).save(blank)  # as Roboflow writes it for an unannotated photo
     assert {"near_duplicates", "neighbouring_frames", "refused_by_training"} <= set(found(root))
     before = fingerprint(root)
-    inspect(str(root), tmp_path / "page", tmp_path / "again")
+    inspect_export(str(root), tmp_path / "page", tmp_path / "again")
     assert fingerprint(root) == before
     findings = found(tmp_path / "again")
     assert {one.severity for one in findings.values()} <= {"note"}
@@ -79,7 +79,7 @@ def test_coco(drawn: Any, found: Found, tmp_path: Path) -> None:
         for path in (*folder.glob("*_mask.png"), folder / "_classes.csv"):
             path.unlink()
     before = contents(root)
-    inspect(str(root), tmp_path / "page", tmp_path / "again", split_seed=3)
+    inspect_export(str(root), tmp_path / "page", tmp_path / "again", split_seed=3)
     assert set(found(tmp_path / "again")) <= {"absent_class"}
     assert contents(tmp_path / "again") == before
     document = json.loads((tmp_path / "again/train/_annotations.coco.json").read_text())
@@ -109,7 +109,7 @@ def test_coco_of_other_tools(drawn: Any, tmp_path: Path) -> None:
     (root / "valid").rename(root / "Val")
     (root / "train").rename(root / "training")
     before = contents(root)
-    inspect(str(root), tmp_path / "page", tmp_path / "again", split_seed=3)
+    inspect_export(str(root), tmp_path / "page", tmp_path / "again", split_seed=3)
     assert contents(tmp_path / "again") == before
 
 
@@ -117,16 +117,16 @@ def test_nothing_is_overwritten(drawn: Any, tmp_path: Path) -> None:
     taken = tmp_path / "again"
     taken.mkdir()
     with pytest.raises(UserError, match=r"--resplit .* exists and is never overwritten"):
-        inspect(str(drawn.root), tmp_path / "page", taken)
+        inspect_export(str(drawn.root), tmp_path / "page", taken)
     with pytest.raises(UserError, match="lies in the export"):
-        inspect(str(drawn.root), tmp_path / "page", drawn.root / "train" / "again")
+        inspect_export(str(drawn.root), tmp_path / "page", drawn.root / "train" / "again")
     assert not (tmp_path / "page").exists()
 
 
 @pytest.mark.slow
 def test_real_video_export(shared: Callable[[str], Path], found: Found, tmp_path: Path) -> None:
     root = shared("exports/indoor_png_mask")
-    inspect(str(root), tmp_path / "page", tmp_path / "again")
+    inspect_export(str(root), tmp_path / "page", tmp_path / "again")
     export = read_export(tmp_path / "again")
     sizes = {split: len(examples) for split, examples in export.splits.items()}
     assert sum(sizes.values()) == 530

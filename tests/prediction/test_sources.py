@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data import image_files
 from tf_muscle.errors import UserError
 from tf_muscle.prediction import file_kinds
 from tf_muscle.prediction.file_kinds import has_pages
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.sources import find_sources, is_video, read_photo
+from tf_muscle.roboflow import image_files
 
 # How a camera stores the picture that a viewer shows, by EXIF's orientation (CIPA DC-008, 4.6.4).
 STORED = {

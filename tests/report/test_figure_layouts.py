@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tf_muscle.prediction.timeline import Timeline
+from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.report.figure_style import new_figure, save_figure
 from tf_muscle.report.photo_sheets import before_after, best_and_worst, preview_sheet
 from tf_muscle.report.plots import class_iou_bars, confusion_heatmap, learning_curves
-from tf_muscle.report.timeline_figure import draw_timeline
 
 LONG = "musculus extensor carpi radialis longus et brevis, left arm "
 assert len(LONG) == 60

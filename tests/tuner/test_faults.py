@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
-from tf_muscle.run_folder import RunFolder
+from tf_muscle.runs.folder import RunFolder
 from tuner import hypermodel
 from tuner.options import Search
 from tuner.trial_runner import failure

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_muscle.config import AugmentConfig
 from tf_muscle.data.augment import FOREGROUND_CROPS
-from tf_muscle.data.records import VOID
+from tf_muscle.roboflow.records import VOID
 
 SALT_SHARE = (0.4, 0.6)  # of the noise; albumentations' default
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV and Pillow turn RGB into grey

@@ -2,40 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tf_muscle.config import Config, DataConfig, bundled
-from tf_muscle.data.archive import fingerprint
+import tensorflow as tf
+
+from tf_muscle.config import Config, DataConfig
+from tf_muscle.data.augment import without_baked
 from tf_muscle.data.geometry import Geometry, resolve
-from tf_muscle.data.records import SPLITS
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from tf_muscle.data.pipeline import load_masks, load_split
+from tf_muscle.data.prepare import load_builder
+from tf_muscle.roboflow.records import SPLITS
 
 
 @dataclass(frozen=True)
 class Data:
     """A prepared data set, decoded at the model's size."""
 
-    splits: "dict[str, tf.data.Dataset]"  # train, valid, test: examples of pipeline.load_split
+    splits: dict[str, tf.data.Dataset]  # train, valid, test: examples of pipeline.load_split
     facts: dict[str, Any]  # of the TFDS builder: class_names, pixel_counts, notes, fingerprint ...
     geometry: Geometry = field(default_factory=lambda: Geometry("pad", 256))
     # By split, of pipeline.load_masks.
-    masks: "dict[str, tf.data.Dataset]" = field(default_factory=dict)
+    masks: dict[str, tf.data.Dataset] = field(default_factory=dict)
 
     @property
     def class_names(self) -> list[str]:
         """K names, [0] the background."""
         return list(self.facts["class_names"])
-
-
-def is_synthetic(facts: Mapping[str, Any]) -> bool:
-    """Whether these are the bundled rendered photos, by whatever path they were named.
-
-    Args:
-        facts: as of `Data`.
-    """
-    return facts["fingerprint"] == fingerprint(bundled("sample_gym"))
 
 
 def load_data(config: DataConfig) -> Data:
@@ -44,10 +36,7 @@ def load_data(config: DataConfig) -> Data:
     Raises:
         UserError: the export cannot be used.
     """
-    from tf_muscle.data.prepare import load_builder
-
     builder = load_builder(config)
-    from tf_muscle.data.pipeline import load_masks, load_split
 
     facts = dict(builder.info.metadata)
     geometry = data_geometry(config, facts)
@@ -70,14 +59,12 @@ def data_geometry(config: DataConfig, facts: Mapping[str, Any]) -> Geometry:
     return Geometry(resolve(config.resize, stretched=stretched), config.image_size)
 
 
-def say_notes(config: Config, data: Data) -> list[str]:
+def print_notes(config: Config, data: Data) -> list[str]:
     """Prints what the user should know of the export.
 
     Returns:
         The options of augmentation that are off because the exported photos already carry it.
     """
-    from tf_muscle.data.augment import without_baked
-
     for note in data.facts["notes"]:
         print(note)
     _, left_out = without_baked(config.augment, data.facts["baked_augmentation"])

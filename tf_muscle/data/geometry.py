@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from tf_muscle.data.records import VOID
+from tf_muscle.roboflow.records import VOID
 
 # The mean of ImageNet, RGB, which the normalization inside the model turns into zeros. On test
 # photos of the sample, cut to portrait, foreground mIoU was 0.279 with it, 0.263 with white and

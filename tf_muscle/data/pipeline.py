@@ -16,8 +16,8 @@ import tensorflow_datasets as tfds
 
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.data.image_files import decode_photo
 from tf_muscle.data.prepare import quiet_tfds
+from tf_muscle.roboflow.image_files import decode_photo
 
 WORKERS = os.cpu_count() or 1
 PREFETCH = 2  # one batch in the making while one is trained on; more only costs memory

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tf_muscle.data.pixels import read_mask
-from tf_muscle.data.records import SPLITS, VOID
-from tf_muscle.data.roboflow_readme import README
-from tf_muscle.data.splitting import FRAMES_NOTE, shared_sources
 from tf_muscle.errors import listed
 from tf_muscle.inspection.findings import SEVERITIES, Evidence, Finding, Severity
 from tf_muscle.inspection.leakage import across_splits
 from tf_muscle.inspection.project_name import normalised, project_names
+from tf_muscle.roboflow.pixels import read_mask
+from tf_muscle.roboflow.readme import README
+from tf_muscle.roboflow.records import SPLITS, VOID
+from tf_muscle.roboflow.splitting import FRAMES_NOTE, shared_sources
 
 SAME_PHOTO = 8  # of 256 bits: saved again as JPEG of quality 30, and nothing moved in between
 MASKS_AGREE = 0.8  # two people who outline one muscle agree on nine pixels in ten, not on seven

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tf_muscle.data.records import SPLITS
-from tf_muscle.data.splitting import HELD_OUT
-from tf_muscle.data.video_frames import find_frames
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.leakage import Links
 from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.roboflow.records import SPLITS
+from tf_muscle.roboflow.splitting import HELD_OUT
+from tf_muscle.roboflow.video_frames import find_frames
 
 PIECES = 10  # that a group is cut into which leaves nothing to hold out
 LEAST_TRAINING = 0.5  # of the photos; below that a group is cut

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_muscle.data.video_frames import find_frames, neighbours
 from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.roboflow.video_frames import find_frames, neighbours
 
 NEAR = 24  # of 256 bits: the copies above, and no different photos, not even of one scene
 

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import track
 from scipy import ndimage
 
-from tf_muscle.data.image_files import UPRIGHT, decode_photo, open_image, orientation
-from tf_muscle.data.pixels import read_mask
-from tf_muscle.data.records import SPLITS, VOID, Example, Export
+from tf_muscle.roboflow.image_files import UPRIGHT, decode_photo, open_image, orientation
+from tf_muscle.roboflow.pixels import read_mask
+from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export
 
 GRID = 32  # cells of a heat map across and down
 HASH_SIZE = 16  # 256 bits: imagehash's 64 put different photos as close as 8 bits, see leakage.py

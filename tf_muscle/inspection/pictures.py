@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-from tf_muscle.data.image_files import decode_photo
-from tf_muscle.data.pixels import read_mask
 from tf_muscle.inspection.measure import ImageFacts, Survey
 from tf_muscle.report.overlays import overlay
+from tf_muscle.roboflow.image_files import decode_photo
+from tf_muscle.roboflow.pixels import read_mask
 
 THUMBNAIL = 288  # pixels of the longer side: sharp at 144 px on a screen of double density
 SHEET = 6  # photos of a class

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from tf_muscle.data.coco_export import read_annotations
-from tf_muscle.data.export_layout import split_folders
-from tf_muscle.data.records import Export
-from tf_muscle.data.roboflow_readme import README
-from tf_muscle.data.split_folder import COCO_FILE
+from tf_muscle.roboflow.coco_export import read_annotations
+from tf_muscle.roboflow.export_layout import split_folders
+from tf_muscle.roboflow.readme import README
+from tf_muscle.roboflow.records import Export
+from tf_muscle.roboflow.split_folder import COCO_FILE
 
 DATASET_README = "README.dataset.txt"
 

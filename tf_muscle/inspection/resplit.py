@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tf_muscle.atomic import replacing
-from tf_muscle.data.coco_export import photo_paths, read_annotations
-from tf_muscle.data.export_layout import split_folders
-from tf_muscle.data.mask_export import is_mask, pairing_stem
-from tf_muscle.data.records import Export
-from tf_muscle.data.roboflow_readme import README
-from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE
 from tf_muscle.inspection.measure import ImageFacts
 from tf_muscle.inspection.project_name import DATASET_README
+from tf_muscle.roboflow.coco_export import photo_paths, read_annotations
+from tf_muscle.roboflow.export_layout import split_folders
+from tf_muscle.roboflow.mask_export import is_mask, pairing_stem
+from tf_muscle.roboflow.readme import README
+from tf_muscle.roboflow.records import Export
+from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE
 
 
 def write_resplit(

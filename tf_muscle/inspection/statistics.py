@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tf_muscle.data.records import SPLITS
-from tf_muscle.data.split_folder import shown
 from tf_muscle.inspection.findings import Finding
 from tf_muscle.inspection.measure import SIZE_EDGES, ImageFacts, Survey
 from tf_muscle.model.metrics import floor_mean_iou
+from tf_muscle.roboflow.records import SPLITS
+from tf_muscle.roboflow.split_folder import shown
 
 
 def file_label(image: ImageFacts) -> str:
@@ -20,7 +20,7 @@ def file_label(image: ImageFacts) -> str:
     """
     name = shown(image.example.image_path).encode("utf-8", "backslashreplace").decode()
     folder = image.example.image_path.parent.name
-    return name if folder == image.split else f"{name} (set aside for {image.split})"
+    return name if folder == image.split else f"{name} (held out for {image.split})"
 
 
 def split_record(survey: Survey, split: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def inspection_record(
         survey: of the export.
         findings: the gravest first.
         name: the export as its user called it.
-        fingerprint: see `tf_muscle.data.archive`.
+        fingerprint: see `tf_muscle.roboflow.archive`.
         synthetic: the photos are rendered.
     """
     export = survey.export

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from tf_muscle.data.records import VOID
 from tf_muscle.model.metrics import SCALARS, scores
+from tf_muscle.roboflow.records import VOID
 
 
 @keras.saving.register_keras_serializable(package="tf_muscle")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_muscle.data.records import VOID
+from tf_muscle.roboflow.records import VOID
 
 FOCAL_GAMMA = 2.0  # Lin et al. 2017, Focal Loss for Dense Object Detection, section 5.1
 # nnU-Net (Isensee et al. 2021) smooths its Dice by 1e-5 on sums over a batch; on the 0-20 pixels a

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_muscle.data.records import VOID
+from tf_muscle.roboflow.records import VOID
 
 # A model that finds less than this share of the foreground pixels is called background only.
 BACKGROUND_ONLY_RECALL = 0.01

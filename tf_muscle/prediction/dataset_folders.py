@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from tf_muscle.data.image_files import open_image, orientation
-from tf_muscle.data.mask_export import write_class_list
-from tf_muscle.data.split_folder import CLASS_LIST, COCO_FILE
-from tf_muscle.run_folder import write_json
+from tf_muscle.roboflow.image_files import open_image, orientation
+from tf_muscle.roboflow.mask_export import write_class_list
+from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE
+from tf_muscle.runs.folder import write_json
 
 LONGEST_STEM = 200  # bytes; file systems take 255, and _mask.png and more comes behind it
 COPIED_FORMATS = {"JPEG": ".jpg", "PNG": ".png"}  # what Roboflow and our own reader take
@@ -39,7 +39,7 @@ class UniqueNames:
 
 
 def _plain(name: str) -> str:
-    """What file systems and `tf_muscle.data.mask_export` take for the same name."""
+    """What file systems and `tf_muscle.roboflow.mask_export` take for the same name."""
     return unicodedata.normalize("NFC", name).lower()
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.data.image_files import (
+from tf_muscle.roboflow.image_files import (
     AVIF,
     HEIF,
     UnreadableImageError,

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tf_muscle.data.image_files import MAX_PIXELS
 from tf_muscle.errors import UserError, printable
+from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 TIME_BASE = Fraction(1, 90_000)  # of MPEG: whole numbers for 24, 25, 30 and 60 frames a second
 FALLBACK_RATE = Fraction(30)  # frames a second, where a file or camera does not tell

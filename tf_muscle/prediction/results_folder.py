@@ -25,8 +25,8 @@ from tf_muscle.prediction.outputs import PredictionTable, draw_overlay, muscle_r
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.sources import VIDEO_SUFFIXES
 from tf_muscle.prediction.timeline import write_timeline
+from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
-from tf_muscle.report.timeline_figure import draw_timeline
 
 Format = Literal["overlay", "mask", "both", "coco"]
 

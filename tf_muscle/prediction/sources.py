@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_muscle.data.image_files import (
-    MAX_PIXELS,
-    LargeImageError,
-    UnreadableImageError,
-    decode_photo,
-)
 from tf_muscle.errors import UserError, listed, printable, shortened
 from tf_muscle.prediction.file_kinds import (
     WAYS_OUT,
     content_of,
     is_animation,
     is_readable,
+)
+from tf_muscle.roboflow.image_files import (
+    MAX_PIXELS,
+    LargeImageError,
+    UnreadableImageError,
+    decode_photo,
 )
 
 # Files whose content tells nothing are damaged if they are called so, and else something else.

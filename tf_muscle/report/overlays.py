@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_muscle.data.records import VOID
+from tf_muscle.roboflow.records import VOID
 
 # Index = class id. Background and the first seven classes have the colours of Okabe and Ito, Color
 # Universal Design (2008). The first three are those that stay furthest apart, and from skin of any

@@ -1,0 +1,168 @@
+import json
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import numpy
+import pytest
+
+from tf_muscle.config import Config, DataConfig, RunConfig
+from tf_muscle.errors import UserError
+from tf_muscle.runs import folder as run_folder
+from tf_muscle.runs.folder import (
+    NOTHING_CHANGED,
+    RunFolder,
+    default_name,
+    find_data,
+    find_run,
+    new_run,
+    read_options,
+    record_resume,
+    refuse_existing,
+    versions,
+    write_json,
+)
+
+
+def config_of(runs_dir: Path) -> Config:
+    return Config(run=RunConfig(runs_dir=str(runs_dir)))
+
+
+def test_new_run_holds_its_options(tmp_path: Path) -> None:
+    config = config_of(tmp_path / "deep" / "runs")
+    run = new_run(config, "first")
+    assert run.path == tmp_path / "deep" / "runs" / "first"
+    assert find_run(str(run.path)) == run  # so that it can be resumed from its first moment on
+    assert read_options(run) == config.flat()
+    names = ("config", "environment", "history", "metrics", "model", "report", "best_weights")
+    paths = [getattr(run, name) for name in names]
+    assert len(set(paths)) == len(paths)
+    assert all(path.is_relative_to(run.path) for path in paths)
+
+
+def test_existing_run_is_never_taken(tmp_path: Path) -> None:
+    run = new_run(config_of(tmp_path), "first")
+    keep = run.path / "notes.txt"
+    keep.write_text("mine")
+    options = RunConfig(runs_dir=str(tmp_path), saved_models_dir=str(tmp_path / "saved"))
+    with pytest.raises(UserError, match=f"--resume {run.path}"):
+        refuse_existing(options, "first")
+    with pytest.raises(UserError):
+        new_run(config_of(tmp_path), "first")
+    assert keep.read_text() == "mine"
+    refuse_existing(options, "second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_existing_saved_model_is_refused_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "saved" / "first").mkdir(parents=True)
+    options = RunConfig(runs_dir=str(tmp_path), saved_models_dir=str(tmp_path / "saved"))
+    with pytest.raises(UserError, match="saved/first exists"):
+        refuse_existing(options, "first")
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UserError, match="--runs_dir"):
+        new_run(config_of(tmp_path / "runs"), "first")
+
+
+def test_run_is_found_by_path_and_by_name(tmp_path: Path) -> None:
+    run = new_run(config_of(tmp_path / "runs"), "first")
+    with pytest.raises(UserError, match="is no run"):
+        find_run(str(tmp_path))  # a folder without config.yaml
+    assert find_run(str(run.path)) == run
+    assert find_run("first", str(tmp_path / "runs")) == run
+    with pytest.raises(UserError, match="is no run"):
+        find_run("second", str(tmp_path / "runs"))
+
+
+def test_options_are_read_back(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    config = Config(data=DataConfig(data="Fotos für alle.zip"))
+    config.save(run.config)
+    assert read_options(run) == config.flat()
+
+
+@pytest.mark.parametrize("content", [b"epochs: [", b"- a\n", b"", b"\xff\xfe", b"3"])
+def test_unreadable_options(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"config\.yaml cannot be read"):
+        read_options(RunFolder(tmp_path))
+
+
+def test_default_name_is_preset_and_time() -> None:
+    preset, _, time = default_name("unh_gym").partition("-")
+    assert preset == "unh_gym"
+    assert abs((datetime.now() - datetime.strptime(time, "%Y%m%d-%H%M%S")).total_seconds()) < 60
+
+
+def test_json_is_replaced_in_one_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"Gerät": 1.5})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"Gerät": 1.5}
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_json(path, {"Gerät": 2.5})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"Gerät": 1.5}
+    with pytest.raises(TypeError):
+        write_json(path, {"not a plain number": numpy.float32(1)})
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"loss": float("nan"), "of classes": [0.5, float("inf")], "floor": 0.25})
+    told = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert told == {"loss": None, "of classes": [0.5, None], "floor": 0.25}
+
+
+@pytest.mark.parametrize("name", ["a [1]", "b*", "what?", "back\\slash"])
+def test_names_that_tensorflow_takes_for_a_pattern(name: str, tmp_path: Path) -> None:
+    options = RunConfig(runs_dir=str(tmp_path / "a [1]"), saved_models_dir=str(tmp_path))
+    with pytest.raises(UserError, match="choose another --run_name"):
+        refuse_existing(options, name)
+    refuse_existing(options, default_name(name))  # of a preset called so
+    refuse_existing(options, "a (1) é")
+
+
+def test_moved_data(tmp_path: Path) -> None:
+    assert find_data("sample", "") == "sample"
+    assert find_data(str(tmp_path), "") == str(tmp_path)
+    with pytest.raises(UserError, match=r"nowhere.*is gone.*--resume runs/x --data NEW"):
+        find_data(str(tmp_path / "nowhere"), "--resume runs/x")
+
+
+def test_resuming_is_recorded_with_what_has_changed(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write_json(run.environment, {"keras": "3.12", "device": "CPU", "data": {}})
+    record_resume(run, "old", {"keras": "3.12", "device": "CPU"})
+    record_resume(run, "new", {"keras": "3.15", "device": "T4"})
+    environment = json.loads(run.environment.read_text())
+    assert environment["resumed"] == [NOTHING_CHANGED, "keras 3.12 -> 3.15, device CPU -> T4"]
+    assert environment["keras"] == "3.12"
+    assert environment["data"]["name"] == "new"
+
+
+def test_versions_name_packages_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = versions()
+    assert record["numpy"] == numpy.__version__
+    checkout = Path(__file__).parents[1]
+    if (checkout / ".git").exists():
+        git = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        assert record["git_commit"] == commit
+    monkeypatch.setattr(run_folder.shutil, "which", lambda name: None)
+    assert versions() == {key: value for key, value in record.items() if key != "git_commit"}
+
+
+def test_installed_package_in_a_strangers_checkout_names_no_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A virtual environment often lies inside some other project's repository."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    monkeypatch.setattr(run_folder, "PACKAGE", tmp_path / "lib" / "tf_muscle")
+    assert "git_commit" not in versions()

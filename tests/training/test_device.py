@@ -1,0 +1,97 @@
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_muscle.errors import UserError
+from tf_muscle.training import device
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes the machine look as if it had these GPUs, or none."""
+
+    def pretend(*gpus: dict[str, Any], amx: bool = False) -> None:
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus))
+        monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: list(gpus))
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpu)
+        monkeypatch.setattr(device, "_has_amx_bfloat16", lambda: amx)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [((9, 0), "bfloat16"), ((8, 0), "bfloat16"), ((7, 5), "float16"), ((6, 1), "float32")],
+)
+def test_precision_on_a_gpu(machine: Any, capability: tuple[int, int], expected: str) -> None:
+    machine({"compute_capability": capability})
+    assert device.choose_precision("auto")[0] == expected
+    assert device.choose_precision("float16")[0] == "float16"
+    assert device.choose_precision("float32") == ("float32", "as asked")
+
+
+def test_gpu_that_does_not_tell_its_capability_takes_float32(machine: Any) -> None:
+    machine({})
+    assert device.choose_precision("auto")[0] == "float32"
+    assert device.description() == "GPU"
+
+
+def test_precision_on_a_processor(machine: Any) -> None:
+    machine(amx=True)
+    assert device.choose_precision("auto") == ("bfloat16", "the processor has AMX")
+    machine(amx=False)
+    assert device.choose_precision("auto") == ("float32", "the processor has no AMX")
+    assert device.choose_precision("bfloat16") == ("bfloat16", "as asked")
+    with pytest.raises(UserError, match="--precision float16 needs a GPU"):
+        device.choose_precision("float16")
+
+
+def test_amx_is_read_from_cpuinfo(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    assert not device._has_amx_bfloat16(cpuinfo)  # no Linux
+    cpuinfo.write_text("flags : avx512_bf16 amx_tile\n")
+    assert not device._has_amx_bfloat16(cpuinfo)
+    cpuinfo.write_text("flags : avx512_bf16 amx_tile amx_bf16\n")
+    assert device._has_amx_bfloat16(cpuinfo)
+
+
+def test_description(machine: Any) -> None:
+    machine()
+    assert device.description() == "CPU"
+    machine({"device_name": "Tesla T4"}, {"device_name": "Tesla V100"})
+    assert device.description() == "Tesla T4, Tesla V100"
+
+
+def test_processor_is_named_with_its_threads(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    assert device.processor(cpuinfo).endswith(f", {os.cpu_count()} threads")  # no Linux
+    cpuinfo.write_text("processor : 0\nmodel name\t: Z80 @ 4 MHz\nflags : bit\n")
+    assert device.processor(cpuinfo) == f"Z80 @ 4 MHz, {os.cpu_count()} threads"
+
+
+def test_strategy(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: "mirrored")
+    machine({})
+    assert device.strategy() is tf.distribute.get_strategy()
+    machine({}, {})
+    assert device.strategy() == "mirrored"
+
+
+def test_same_seed_same_draws() -> None:
+    def draws() -> tuple[float, float, float]:
+        device.seed_everything(7, deterministic=False)
+        return random.random(), float(np.random.rand()), float(tf.random.uniform(()))
+
+    assert draws() == draws()
+
+
+def test_a_batch_that_the_gpus_cannot_share_is_refused() -> None:
+    device.refuse_uneven_batches(16, 1)
+    device.refuse_uneven_batches(16, 4)
+    with pytest.raises(UserError, match="--batch_size 9 cannot be shared by 2 GPUs"):
+        device.refuse_uneven_batches(9, 2)

@@ -1,0 +1,1 @@
+"""Reads an export of Roboflow: files -> records -> masks. Needs no TensorFlow."""

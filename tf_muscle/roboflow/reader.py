@@ -1,0 +1,241 @@
+"""Reads a Roboflow export: opened, checked, split, and described for whoever trains on it.
+
+    with open_export("muscles.v3.zip") as root:
+        export = read_export(root)
+        pixel_counts = check_pixels(export)
+        for example in export.splits["train"]:
+            mask = read_mask(example)
+
+"Semantic Segmentation Masks" and "COCO Segmentation" are read, told apart by what lies in the split
+folders. Nothing here imports TensorFlow.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from tf_muscle.config import between
+from tf_muscle.errors import UserError, listed, printable
+from tf_muscle.roboflow import coco_export, mask_export
+from tf_muscle.roboflow.archive import fingerprint, open_export
+from tf_muscle.roboflow.export_layout import find_root, passed_over, split_folders
+from tf_muscle.roboflow.pixels import check_headers, check_pixels, read_mask
+from tf_muscle.roboflow.readme import README, read_baked_augmentation, read_stretched
+from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export
+from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
+from tf_muscle.roboflow.splitting import (
+    FRAMES_NOTE,
+    hold_out,
+    hold_out_note,
+    leaking_frames,
+    shared_sources,
+)
+
+__all__ = [
+    "SPLITS",
+    "Example",
+    "Export",
+    "check_pixels",
+    "fingerprint",
+    "open_export",
+    "read_export",
+    "read_mask",
+]
+
+
+def read_export(
+    root: Path,
+    *,
+    split_seed: int = 0,
+    allow_leakage: bool = False,
+    ignore: int | None = None,
+    split: str | None = None,
+) -> Export:
+    """Reads the export in a folder and makes every check that needs no pixels.
+
+    Args:
+        root: the folder with the split folders, from `open_export`.
+        split_seed: for valid and test where Roboflow made no split; 10 percent of the photos each.
+        allow_leakage: go on although copies of one photo are in two splits.
+        ignore: value of mask pixels that nobody labelled, 1 to 255, or the id of the COCO category
+            that marks them; `read_mask` gives `VOID` there.
+        split: read this split's folder alone, whole, as a score of it needs no other. By default
+            all are read, and missing ones held out from train.
+
+    Raises:
+        UserError: there is no export, or it is of another kind, incomplete or inconsistent.
+    """
+    root = find_root(root)
+    folders = split_folders(root)
+    if split is not None:
+        if split not in folders:
+            present = listed([folder.name for folder in folders.values()])
+            raise UserError(
+                f"{root.resolve().name} has no {split} folder, only {present}; ask for one of "
+                "these."
+            )
+        folders = {split: folders[split]}
+    _check_links(root, list(folders.values()))
+    export_format = _recognise(list(folders.values()))
+    reader = mask_export if export_format == "masks" else coco_export
+    if ignore is not None:
+        between("ignore", ignore, 1, VOID)
+    class_names, by_folder = reader.read_splits(list(folders.values()), ignore)
+    _check_contents(class_names, by_folder, needs_train=split is None)
+    splits = {name: by_folder[folder.name] for name, folder in folders.items()}
+    splits, blank = check_headers(splits)
+    notes = _leakage_notes(splits, allow_leakage)
+    if blank:
+        notes.append(
+            f"Masks without annotation and of another size than their image ({len(blank)}), as "
+            f"Roboflow writes them for photos that nobody annotated: {listed(blank)}; they are "
+            "read as background."
+        )
+    notes += _turned_notes(splits)
+    if ignore is not None:
+        ignored = "mask pixels of that value" if export_format == "masks" else "regions of that id"
+        notes.append(f"Left out of the loss and of every score by --ignore {ignore}: {ignored}.")
+    video_notes = _video_notes(splits)
+    if split is None:
+        notes += _passed_over_notes(root, splits)
+        splits, told = _with_missing_splits(splits, split_seed)
+        notes += told
+    baked_augmentation, readme_notes = read_baked_augmentation(root)
+    return Export(
+        root=root,
+        format=export_format,
+        class_names=class_names,
+        splits=splits,
+        baked_augmentation=baked_augmentation,
+        stretched=read_stretched(root),
+        notes=tuple(map(printable, (*notes, *readme_notes, *video_notes))),
+    )
+
+
+def _with_missing_splits(
+    splits: dict[str, tuple[Example, ...]], seed: int
+) -> tuple[dict[str, tuple[Example, ...]], list[str]]:
+    missing = [split for split in SPLITS if split not in splits]
+    if not missing:
+        return splits, []
+    filled = splits | hold_out(splits["train"], missing, seed)
+    filled = {split: filled[split] for split in SPLITS}
+    sizes = ", ".join(f"{len(filled[split])} {split}" for split in SPLITS)
+    told = hold_out_note(splits["train"], filled, missing)
+    note = (
+        f"The export has no {' and no '.join(missing)} folder: {told} by a hash with seed {seed} "
+        f"({sizes} images)."
+    )
+    return filled, [note]
+
+
+def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    leaking = leaking_frames(splits)
+    if not leaking:
+        return []
+    return [
+        f"{FRAMES_NOTE} ({len(leaking)}): {listed(leaking)}; scores of them are too good, and "
+        "`python -m tf_muscle.inspect` with --resplit writes a copy in which frames stay together."
+    ]
+
+
+def _passed_over_notes(root: Path, splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    used = {example.image_path for examples in splits.values() for example in examples}
+    counts = passed_over(root, used)
+    if not counts:
+        return []
+    named = listed(
+        [
+            f"{'beside the split folders' if folder == '.' else folder} ({count} photos)"
+            for folder, count in counts.items()
+        ]
+    )
+    return [
+        f"Photos outside the folders {listed(SPLITS)} are passed over: {named}; move them into one "
+        "of these, with their annotations, if they belong to the data set."
+    ]
+
+
+def _check_links(root: Path, folders: list[Path]) -> None:
+    """What leads out of an export may be a private photo, which training would take along."""
+    home = os.path.realpath(root)
+    files = (path for folder in folders for path in folder.rglob("*"))
+    outside = [
+        path.relative_to(root).as_posix()
+        for path in (root / README, *folders, *files)
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home)
+    ]
+    if outside:
+        raise UserError(
+            f"Symbolic links that lead out of the export ({len(outside)}): {listed(outside)}; put "
+            "the files in their place if you trust them."
+        )
+
+
+def _recognise(folders: list[Path]) -> Literal["masks", "coco"]:
+    masks = [folder for folder in folders if (folder / CLASS_LIST).is_file()]
+    coco = [folder for folder in folders if (folder / COCO_FILE).is_file()]
+    if masks and coco:
+        raise UserError(
+            f"Two kinds of export are mixed: {masks[0].name}/{CLASS_LIST} and "
+            f"{coco[0].name}/{COCO_FILE}; keep one of them, or {EXPORT_AS} into an empty folder."
+        )
+    if not masks and not coco:
+        raise UserError(
+            f"No export found: {listed([folder.name for folder in folders])} of "
+            f"{folders[0].resolve().parent.name} hold neither {CLASS_LIST} nor {COCO_FILE}; "
+            f"{EXPORT_AS}."
+        )
+    return "masks" if masks else "coco"
+
+
+def _check_contents(
+    class_names: tuple[str, ...], splits: dict[str, tuple[Example, ...]], *, needs_train: bool
+) -> None:
+    """`splits` by the names of their folders."""
+    empty = [split for split, examples in splits.items() if not examples]
+    if empty:
+        raise UserError(
+            f"A split with no example: {listed(empty)}; remove the folder to have photos held out "
+            "from train, or export from Roboflow again with photos in it."
+        )
+    if needs_train and "train" not in map(split_of, splits):
+        raise UserError(
+            f"The folder train is missing beside {listed(list(splits))}; export from Roboflow "
+            "again with photos in the training set."
+        )
+    if len(class_names) == 1:
+        raise UserError(
+            f"The {listed(list(splits))} folders list no class but background; add classes in "
+            "Roboflow, annotate the photos and export them again."
+        )
+
+
+def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) -> list[str]:
+    shared = shared_sources(splits)
+    if not shared:
+        return []
+    named = listed([f"{source} ({', '.join(names)})" for source, names in shared.items()])
+    found = f"Source photos in more than one split ({len(shared)}): {named}"
+    if not allow_leakage:
+        raise UserError(
+            f"{found}; scores on photos that were trained on are too high, so split the data set "
+            "in Roboflow before augmenting it, or go on with --allow_leakage if these are "
+            "different photos of one name."
+        )
+    return [f"{found}; allowed by --allow_leakage, so scores may be too high."]
+
+
+def _turned_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+    turned = [
+        shown(example.image_path)
+        for examples in splits.values()
+        for example in examples
+        if example.mask_orientation != 1
+    ]
+    if not turned:
+        return []
+    return [
+        f"Photos that viewers turn by their EXIF orientation, with masks that fit them as stored "
+        f"({len(turned)}): {listed(turned)}; the masks are turned with them."
+    ]

@@ -1,0 +1,294 @@
+"""The folder of a run: its name, its files, what is recorded of the machine."""
+
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tf_muscle.atomic import only_process, replacing
+from tf_muscle.config import PACKAGE, SAMPLE, Config, RunConfig
+from tf_muscle.errors import UserError
+
+RECORDED_PACKAGES = (
+    "tf_muscle",
+    "tensorflow",
+    "keras",
+    "segmentation-models",
+    "tensorflow-datasets",
+    "albumentations",
+    "numpy",
+)
+
+# Runs from before the option stretched every photo.
+STRETCHED_BEFORE = {"resize": "stretch"}
+PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load takes for a pattern
+NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in runs/NAME/."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved options, which --config reads."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, data fingerprint, encoder weights really used."""
+        return self.path / "environment.json"
+
+    @property
+    def history(self) -> Path:
+        """Scores of every epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Scores of the best model on every split."""
+        return self.path / "metrics.json"
+
+    @property
+    def manifest(self) -> Path:
+        """What a rerun is compared with, see manifest.py; marks the run as complete."""
+        return self.path / "run.json"
+
+    @property
+    def model(self) -> Path:
+        """The best model, of Keras' own layers in float32."""
+        return self.path / "best.keras"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.md"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the pictures."""
+        return self.path / "figures"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder for `tensorboard --logdir`."""
+        return self.path / "tensorboard"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch so far."""
+        return self.checkpoints / "best.weights.h5"
+
+    @property
+    def backup(self) -> Path:
+        """Folder of the newest states of weights and optimizer."""
+        return self.checkpoints / "backup"
+
+    @property
+    def untrained_masks(self) -> Path:
+        """Masks of a few test photos before the first epoch."""
+        return self.checkpoints / "untrained_masks.npy"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of what a resumed training needs; gone when the run is complete."""
+        return self.path / "checkpoints"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps a second process out, which gets a UserError; see `only_process`."""
+        return only_process(
+            self.path,
+            f"{self.path} is being trained by another process: wait for it, or end that one first",
+        )
+
+
+def refuse_existing(options: RunConfig, run_name: str) -> None:
+    """Refuses a name that is taken, before any work is done for it.
+
+    Raises:
+        UserError: a run or a SavedModel of that name exists, or nobody could load one of that name.
+    """
+    refuse_pattern(run_name, "--run_name")
+    run = Path(options.runs_dir) / run_name
+    if run.exists():
+        raise UserError(
+            f"{run} exists and is never overwritten: choose another --run_name, or go on with it "
+            f"by --resume {run}"
+        )
+    saved_model = Path(options.saved_models_dir) / run_name
+    if saved_model.exists():
+        raise UserError(f"{saved_model} exists and is never overwritten: choose another --run_name")
+
+
+def refuse_pattern(name: str, option: str) -> None:
+    """Refuses a name for a SavedModel that TensorFlow does not find.
+
+    Raises:
+        UserError: TensorFlow takes the name for a pattern.
+    """
+    if PATTERN_CHARACTERS.search(name):
+        raise UserError(
+            f"a SavedModel called {name} could not be loaded, since TensorFlow takes "
+            f"* ? [ ] and \\ for a pattern: choose another {option}"
+        )
+
+
+def new_run(config: Config, run_name: str) -> RunFolder:
+    """Makes the folder of a new run with its options in it, so that it can be resumed.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    run = RunFolder(Path(config.run.runs_dir) / run_name)
+    try:
+        with replacing(run.path) as unfinished:
+            unfinished.mkdir()
+            config.save(RunFolder(unfinished).config)
+    except OSError as error:
+        raise UserError(
+            f"{run.path} cannot be made ({error}): choose another --runs_dir"
+        ) from error
+    return run
+
+
+def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
+    """The folder of a run, given as its path or its name in runs_dir.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    for path in (Path(name), Path(runs_dir) / name):
+        if (path / "config.yaml").is_file():
+            return RunFolder(path)
+    raise UserError(f"{name} is no run: give a folder such as runs/NAME with a config.yaml in it")
+
+
+def find_data(data: str, command: str) -> str:
+    """The export of an earlier run, which may have been moved since.
+
+    Args:
+        data: option of the run.
+        command: that can be given the new place.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if data != SAMPLE and not Path(data).expanduser().exists():
+        raise UserError(
+            f"{data}, the run's export, is gone: say where it was moved to by {command} --data NEW"
+        )
+    return data
+
+
+def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
+    """Refuses to go on with a run on other data than it was started on.
+
+    Args:
+        run: an interrupted run.
+        data: where its export lies now.
+        fingerprint: of what lies there.
+
+    Raises:
+        UserError: these are other photos or masks.
+    """
+    if not run.environment.is_file():  # killed before it was written
+        return
+    then = json.loads(run.environment.read_text(encoding="utf-8"))["data"]["fingerprint"]
+    if then != fingerprint:
+        raise UserError(
+            f"--data {data} is not the export that {run.path} was started on, or has changed since "
+            f"then (fingerprint {fingerprint}, not {then}): give it as it was, or start a new run"
+        )
+
+
+def record_resume(run: RunFolder, data: str, machine: Mapping[str, str]) -> None:
+    """Adds to the environment that the run was resumed, and what has changed since its start.
+
+    Args:
+        run: an interrupted run.
+        data: where its export lies now.
+        machine: versions, device and precision of this process.
+    """
+    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    changed = [
+        f"{name} {environment[name]} -> {now}"
+        for name, now in machine.items()
+        if environment.get(name, now) != now
+    ]
+    environment["data"]["name"] = data
+    environment.setdefault("resumed", []).append(", ".join(changed) or NOTHING_CHANGED)
+    write_json(run.environment, environment)
+
+
+def default_name(preset: str) -> str:
+    """The preset's name and the time; characters of `refuse_pattern` become underscores."""
+    return f"{PATTERN_CHARACTERS.sub('_', preset)}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def read_options(run: RunFolder) -> dict[str, Any]:
+    """The options of an earlier run.
+
+    Raises:
+        UserError: config.yaml cannot be read.
+    """
+    try:
+        options = dict(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{run.config} cannot be read ({error}): start a new run") from error
+    return STRETCHED_BEFORE | options
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record in one move, so that a kill never leaves half a file.
+
+    Numbers that JSON lacks, NaN and infinity, become null.
+    """
+    text = json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def versions() -> dict[str, str]:
+    """Python, the platform, the packages that decide results, and the checkout's commit.
+
+    `tf_muscle source` tells code apart that has the same version or commit: 16 hex digits.
+    """
+    record = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in RECORDED_PACKAGES:
+        record[package] = importlib.metadata.version(package)
+    source = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        source.update(path.read_bytes())
+    record["tf_muscle source"] = source.hexdigest()[:16]
+    if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
+        commit = subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if commit.returncode == 0:
+            record["git_commit"] = commit.stdout.strip()
+    return record

@@ -1,0 +1,120 @@
+"""The manifest of a run, run.json: what went in, where it ran, what came out.
+
+Needs no TensorFlow.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tf_muscle.config import Config
+from tf_muscle.errors import UserError
+from tf_muscle.runs.folder import RECORDED_PACKAGES, STRETCHED_BEFORE, RunFolder
+
+
+def make_manifest(
+    run: RunFolder,
+    config: Config,
+    environment: Mapping[str, Any],
+    metrics: Mapping[str, Mapping[str, Any]],
+    saved_model: Path,
+) -> dict[str, Any]:
+    """Gathers what a rerun needs and is compared with.
+
+    Args:
+        run: with all its files written.
+        config: the resolved options.
+        environment: of environment.json.
+        metrics: of metrics.json; the manifest repeats its single numbers.
+        saved_model: folder of the SavedModel.
+    """
+    data = environment["data"]
+    # Not the event files for TensorBoard, which hold the time of day.
+    outputs = (run.config, run.environment, run.history, run.metrics, run.model, run.report)
+    versions = ("python", "platform", *RECORDED_PACKAGES, "tf_muscle source", "git_commit")
+    return {
+        "data": {key: data[key] for key in ("name", "fingerprint", "num_examples", "synthetic")},
+        "seeds": {"seed": config.run.seed, "split_seed": config.data.split_seed},
+        "deterministic": config.run.deterministic,
+        "config": config.flat(),
+        "versions": {name: environment[name] for name in versions if name in environment},
+        "machine": {
+            "processor": environment.get("processor", "unknown"),
+            "device": environment["device"],
+            "precision": environment["precision"].split()[0],  # without the reason
+        },
+        "encoder_weights": environment["encoder_weights"],
+        "resumed": environment.get("resumed", []),
+        "metrics": {
+            split: {name: value for name, value in record.items() if isinstance(value, float)}
+            for split, record in metrics.items()
+        },
+        "outputs": digests(run.path, [*outputs, *run.figures.iterdir()]),
+        "saved_model": {
+            "folder": str(saved_model),
+            "outputs": digests(saved_model, saved_model.rglob("*")),
+        },
+    }
+
+
+def digests(folder: Path, paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of the files among `paths`, by their names relative to `folder`."""
+    return {
+        path.relative_to(folder).as_posix(): _sha256(path)
+        for path in sorted(paths)
+        if path.is_file()
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(run: RunFolder) -> dict[str, Any]:
+    """Reads run.json.
+
+    Raises:
+        UserError: the run is not complete, or the file is damaged.
+    """
+    if not run.manifest.is_file():
+        raise UserError(
+            f"{run.manifest} is missing, so the run is not complete: finish it by "
+            f"--resume {run.path}"
+        )
+    try:
+        record = dict(json.loads(run.manifest.read_text(encoding="utf-8")))
+        record["config"] = STRETCHED_BEFORE | record["config"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{run.manifest} is damaged ({error}): train again by --config {run.config}"
+        ) from error
+    return record
+
+
+def changed_outputs(run: RunFolder, manifest: Mapping[str, Any]) -> list[str]:
+    """The files that are missing or differ from what the run wrote; files added since are no fault.
+
+    A SavedModel that is no longer in its place was taken along, as it is meant to be.
+    """
+    saved_model = Path(manifest["saved_model"]["folder"])
+    expected = [(run.path, manifest["outputs"])]
+    if saved_model.is_dir():
+        expected.append((saved_model, manifest["saved_model"]["outputs"]))
+    return [
+        f"{path} ({'changed' if path.is_file() else 'missing'})"
+        for folder, outputs in expected
+        for path, digest in ((folder / name, digest) for name, digest in outputs.items())
+        if not path.is_file() or _sha256(path) != digest
+    ]
+
+
+def differences(recorded: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What is no longer as it was, each as "name: then -> now"."""
+    return [
+        f"{name}: {recorded.get(name, 'none')} -> {now.get(name, 'none')}"
+        for name in dict.fromkeys([*recorded, *now])
+        if recorded.get(name) != now.get(name)
+    ]

@@ -1,0 +1,166 @@
+"""Scores of a model on one split, at the network's size and at the photos' own."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from tf_muscle.config import SAMPLE, bundled, from_options
+from tf_muscle.data.geometry import Geometry, likeliest
+from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
+from tf_muscle.data.prepare import load_builder, refuse_other_classes
+from tf_muscle.errors import UserError, listed
+from tf_muscle.model.losses import SegmentationLoss
+from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
+from tf_muscle.report.tables import results_table
+from tf_muscle.roboflow.archive import fingerprint, is_bundled_sample, split_names
+from tf_muscle.runs.folder import RunFolder, default_name, find_data, read_options, write_json
+
+# What a record keeps of the scores at the photos' own sizes.
+OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's results on one split."""
+
+    record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
+    predictions: np.ndarray  # uint8 [N, S, S], class ids
+
+
+def evaluate(
+    model: keras.Model,
+    examples: tf.data.Dataset,
+    class_names: Sequence[str],
+    loss: keras.losses.Loss,
+    batch_size: int = 16,
+    *,
+    geometry: Geometry | None = None,
+    masks: tf.data.Dataset | None = None,
+) -> Evaluation:
+    """Scores a model on one split.
+
+    Args:
+        model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
+        examples: of `pipeline.load_split`.
+        class_names: K names.
+        loss: of the training, taken of each image by itself.
+        batch_size: images at a time; it does not change the scores.
+        geometry: of the examples.
+        masks: of `pipeline.load_masks`: score the predictions at the photos' own sizes, too, as
+            whoever calls `predict` gets them.
+    """
+    forward = tf.function(
+        functools.partial(model, training=False),
+        autograph=False,
+        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
+    )
+    predictions, confusions, own_confusions, losses = [], [], [], []
+    own_masks = iter(() if masks is None else masks.as_numpy_iterator())
+    for images, truths in evaluation_batches(examples, batch_size):
+        logits = forward(images)
+        predicted = np.argmax(logits, axis=-1).astype(np.uint8)
+        predictions.append(predicted)
+        for i, truth in enumerate(truths.numpy()):
+            confusions.append(confusion_matrix(truth, predicted[i], len(class_names)))
+            losses.append(float(loss(truths[i : i + 1], logits[i : i + 1])))
+        if geometry is None or masks is None:
+            continue
+        for square, own in zip(tf.nn.softmax(logits).numpy(), own_masks, strict=False):
+            marked = likeliest(geometry.restore(square, *own.shape))
+            own_confusions.append(confusion_matrix(own, marked, len(class_names)))
+    record = summarize(np.stack(confusions), np.array(losses), class_names)
+    if own_confusions:
+        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names)
+        record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
+    return Evaluation(record, np.concatenate(predictions))
+
+
+def evaluate_run(
+    run: RunFolder,
+    data: str | None = None,
+    split: str | None = None,
+    *,
+    allow_leakage: bool = False,
+    batch_size: int = 16,
+) -> Path:
+    """Scores a run's model, prints the table and keeps it in the run's folder.
+
+    Args:
+        run: a finished run.
+        data: another export; None: the run's own.
+        split: "train", "valid" or "test"; None: test, or the only split of another export.
+        allow_leakage: as in the training.
+        batch_size: photos at a time.
+
+    Returns:
+        The JSON file with the scores, runs/NAME/evaluations/...
+
+    Raises:
+        UserError: the run is not finished, or the export is gone, cannot be used, or has other
+            classes.
+    """
+    if not run.model.is_file():
+        raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
+    trained = read_options(run)
+    place = data or find_data(trained["data"], f"python -m tf_muscle.evaluate {run.path}")
+
+    asked = from_options(trained).data
+    asked = dataclasses.replace(
+        asked, data=place, allow_leakage=allow_leakage or asked.allow_leakage
+    )
+    geometry = Geometry(trained["resize"], asked.image_size)
+    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    export = bundled("sample_gym") if place == SAMPLE else place
+    scored = split or "test"
+    if not data or fingerprint(export) == environment["data"]["fingerprint"]:
+        builder = load_builder(asked)  # split as it was trained on
+    else:
+        folders = split_names(export)
+        scored = _split_to_score(split, folders, place)
+        builder = load_builder(asked, scored)
+        count = builder.info.metadata["num_examples"][scored]
+        alone = ", its only folder, so none were held out" if len(folders) == 1 else ""
+        print(f"All {count} photos in {folders[scored]} of {place} are scored{alone}.")
+    for note in builder.info.metadata["notes"]:
+        print(note)
+    class_names = builder.info.metadata["class_names"]
+    refuse_other_classes(builder, place, environment["data"]["class_names"])
+    model = keras.saving.load_model(run.model)
+    examples = load_split(builder, scored, geometry)
+    masks = load_masks(builder, scored)
+    loss = SegmentationLoss.from_config(environment["loss"])
+    evaluation = evaluate(
+        model, examples, class_names, loss, batch_size, geometry=geometry, masks=masks
+    )
+    record = {"data": place, "split": scored, **evaluation.record}
+    synthetic = is_bundled_sample(builder.info.metadata["fingerprint"])
+    Console().print(results_table({scored: record}, synthetic=synthetic))
+    if record["background_only"]:
+        print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))
+    folder = run.path / "evaluations"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{default_name(Path(place).stem + '-' + scored)}.json"
+    write_json(path, record)
+    return path
+
+
+def _split_to_score(asked: str | None, folders: Mapping[str, str], data: str) -> str:
+    """The split of another export: the one asked for, else its only one, else test."""
+    if asked is None and len(folders) == 1:
+        return next(iter(folders))
+    split = asked or "test"
+    if split not in folders:
+        raise UserError(
+            f"--split {split} is no folder of {data}, which has {listed(list(folders.values()))}: "
+            f"give --split {' or '.join(folders)}"
+        )
+    return split
