@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.prepare import quiet_tfds
 from tf_muscle.roboflow.image_files import decode_photo
 
 WORKERS = os.cpu_count() or 1
@@ -89,12 +90,13 @@ def _records(
     split: str,
     decoders: dict[str, tfds.decode.Decoder] | tfds.decode.PartialDecoding,
 ) -> tf.data.Dataset:
-    return builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=decoders,
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
-    )
+    with quiet_tfds():
+        return builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=decoders,
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
+        )
 
 
 def _fit(geometry: Geometry, encoded: bytes, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

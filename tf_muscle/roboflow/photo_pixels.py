@@ -18,7 +18,7 @@ TWO_BYTES = {f"{mode};16{end}" for mode in ("RGB", "RGBX", "RGBA") for end in SW
 
 # Tags of TIFF 6.0 and of DNG 1.7.
 NEW_SUBFILE_TYPE, BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 254, 258, 259, 262
-PLANAR, SUBSAMPLING, DNG_VERSION = 284, 530, 50706
+PLANAR, DNG_VERSION = 284, 50706
 WHITE_IS_ZERO, YCBCR, CFA, LINEAR_RAW = 0, 6, 32803, 34892
 
 
@@ -37,9 +37,8 @@ def check_tiff(image: Image.Image) -> None:
         raise OSError("a camera's raw file: export it as JPEG")
     if tags.get(PLANAR) == 2 and max(tags.get(BITS_PER_SAMPLE, (1,))) > 8:
         raise OSError("16 bits in separate planes")
-    plain = tags.get(COMPRESSION, 1) == 1
-    if plain and tags.get(PHOTOMETRIC) == YCBCR and tags.get(SUBSAMPLING, (2, 2)) != (1, 1):
-        raise OSError("uncompressed colours of lower resolution")
+    if tags.get(COMPRESSION, 1) == 1 and tags.get(PHOTOMETRIC) == YCBCR:
+        raise OSError("uncompressed YCbCr")
 
 
 def white_is_zero(image: Image.Image) -> bool:
