@@ -102,10 +102,9 @@ def test_an_export_inside_an_export_is_passed_over_by_name(mask_export: Path) ->
     export = read_export(mask_export)
     assert export.splits == before.splits
     assert export.notes == (
-        "Photos outside the folders train, valid, test are passed over: beside the split folders "
-        "(1 photos), old/test (1 photos), old/train (4 photos), old/valid (1 photos), train/nested "
-        "(1 photos); move them into one of these, with their annotations, if they belong to the "
-        "data set.",
+        "Photos that do not belong to a split are passed over: beside the split folders (1), "
+        "old/test (1), old/train (4), old/valid (1), train/nested (1); move them into one of the "
+        "folders train, valid, test, with their annotations, if they belong to the data set.",
     )
 
 
