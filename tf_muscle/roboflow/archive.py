@@ -194,8 +194,9 @@ def _decoded_name(member: zipfile.ZipInfo) -> str:
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     members: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        text = _decoded_name(member).replace("\\", "/")  # some Windows tools write "\"
-        told = shortened(text)
+        written = _decoded_name(member)
+        told = shortened(written)
+        text = written.replace("\\", "/")  # some Windows tools write "\"
         name = PurePosixPath(text)
         windows = PureWindowsPath(name)
         if name.is_absolute() or windows.drive or ".." in name.parts:

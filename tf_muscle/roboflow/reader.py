@@ -82,8 +82,8 @@ def read_export(
             )
         folders = {split: folders[split]}
     _check_links(root, list(folders.values()))
-    check_photos(list(folders.values()))
     export_format = _recognise(list(folders.values()))
+    check_photos(list(folders.values()))
     reader = mask_export if export_format == "masks" else coco_export
     if ignore is not None:
         between("ignore", ignore, 1, VOID)
