@@ -69,7 +69,7 @@ def load_split(
             "file_name": example["file_name"],
         }
 
-    encoded = _records(builder, split, {"image": tfds.decode.SkipDecoding()})
+    encoded = _records(builder, split)
     dataset = encoded.map(fit, num_parallel_calls=WORKERS)
     byte_count = 4 * size**2 * builder.info.splits[split].num_examples
     return _without_autotune(_cache(dataset, byte_count))
@@ -80,21 +80,17 @@ def load_masks(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset
 
     Read anew each time, since those of large photos would fill the memory.
     """
-    decoders = tfds.decode.PartialDecoding({"segmentation_mask": True})
-    masks = _records(builder, split, decoders)
-    return _without_autotune(masks.map(lambda example: example["segmentation_mask"][..., 0]))
+    encoded = _records(builder, split)
+    return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
-def _records(
-    builder: tfds.core.DatasetBuilder,
-    split: str,
-    decoders: dict[str, tfds.decode.Decoder] | tfds.decode.PartialDecoding,
-) -> tf.data.Dataset:
+def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+    """Examples with photos still encoded."""
     with quiet_tfds():
         return builder.as_dataset(
             split=split,
             shuffle_files=False,
-            decoders=decoders,
+            decoders={"image": tfds.decode.SkipDecoding()},
             read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
         )
 
