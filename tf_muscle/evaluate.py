@@ -22,6 +22,9 @@ def main(argv: Sequence[str]) -> None:
         help="train, valid or test; by default test, or the one split that --data has.",
     )
     parser.add_argument("--allow_leakage", type=bool, default=False, help="As in training.")
+    parser.add_argument(
+        "--ignore", type=int | None, help="As in training; by default what the run was given."
+    )
     parser.add_argument("--batch_size", type=int, default=16, help="Photos at a time.")
     options = parse(parser, with_values(argv))
     if options["split"] not in (None, *SPLITS):

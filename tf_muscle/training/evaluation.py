@@ -90,6 +90,7 @@ def evaluate_run(
     split: str | None = None,
     *,
     allow_leakage: bool = False,
+    ignore: int | None = None,
     batch_size: int = 16,
 ) -> Path:
     """Scores a run's model, prints the table and keeps it in the run's folder.
@@ -99,6 +100,7 @@ def evaluate_run(
         data: another export; None: the run's own.
         split: "train", "valid" or "test"; None: test, or the only split of another export.
         allow_leakage: as in the training.
+        ignore: value of mask pixels that nobody labelled; None: as in the training.
         batch_size: photos at a time.
 
     Returns:
@@ -115,7 +117,10 @@ def evaluate_run(
 
     asked = from_options(trained).data
     asked = dataclasses.replace(
-        asked, data=place, allow_leakage=allow_leakage or asked.allow_leakage
+        asked,
+        data=place,
+        allow_leakage=allow_leakage or asked.allow_leakage,
+        ignore=asked.ignore if ignore is None else ignore,
     )
     geometry = Geometry(trained["resize"], asked.image_size)
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
