@@ -36,6 +36,11 @@ def main(argv: Sequence[str]) -> int:
         "than the model is.",
     )
     parser.add_argument(
+        "--ignore",
+        type=int,
+        help="Mask value of pixels that nobody labelled, such as 255. Without it, the run's own.",
+    )
+    parser.add_argument(
         "--batch_size",
         type=int,
         default=16,

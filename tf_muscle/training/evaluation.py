@@ -91,6 +91,7 @@ def evaluate_run(
     split: str | None = None,
     *,
     allow_leakage: bool = False,
+    ignore: int | None = None,
     batch_size: int = 16,
 ) -> Path:
     """Scores a run's model, prints the table and keeps it in the run's folder.
@@ -100,6 +101,7 @@ def evaluate_run(
         data: another export; None: the run's own.
         split: "train", "valid" or "test"; None: test, or the only split of another export.
         allow_leakage: accept an export that has one photo in two splits.
+        ignore: value of mask pixels that nobody labelled; None: the one of the training.
         batch_size: photos at a time.
 
     Returns:
@@ -116,7 +118,10 @@ def evaluate_run(
 
     asked = from_options(trained).data
     asked = dataclasses.replace(
-        asked, data=place, allow_leakage=allow_leakage or asked.allow_leakage
+        asked,
+        data=place,
+        allow_leakage=allow_leakage or asked.allow_leakage,
+        ignore=asked.ignore if ignore is None else ignore,
     )
     geometry = Geometry(trained["resize"], asked.image_size)
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
