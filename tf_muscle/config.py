@@ -218,9 +218,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
         if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
-            raise UserError(
-                f"--run_name must be a plain name, got {self.run_name}; --runs_dir takes a path"
-            )
+            raise UserError(f"--run_name must be a plain name, not a path, got {self.run_name}")
         if self.run_name and self.run_name.startswith(UNFINISHED):
             raise UserError(
                 f"--run_name must not begin with {UNFINISHED}, which is cleared away, "
