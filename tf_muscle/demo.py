@@ -1,7 +1,6 @@
 """The page in the browser for photos and videos: `python -m tf_muscle.demo MODEL`."""
 
 import importlib.util
-import json
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import between
 from tf_muscle.errors import UserError
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run
 
 HOST = "127.0.0.1"  # other machines cannot reach the page
@@ -104,10 +104,7 @@ def trained_on_synthetic(model: str) -> bool:
         return False
     else:
         run = find_run(model)
-    if not run.environment.is_file():
-        return False
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
-    return bool(environment["data"].get("synthetic"))
+    return run.environment.is_file() and read_environment(run).synthetic
 
 
 if __name__ == "__main__":

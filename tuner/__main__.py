@@ -40,10 +40,10 @@ def main(argv: Sequence[str]) -> None:
     say_notes(search.base, data)
     if search.options.dry_run:
         if SearchFolder(path).options.is_file():
-            open_folder(path, search, data.facts["fingerprint"])  # refuses another search
+            open_folder(path, search, data.info.fingerprint)  # refuses another search
         dry_run(SearchFolder(path), search, data)
         return
-    folder, found = open_folder(path, search, data.facts["fingerprint"])
+    folder, found = open_folder(path, search, data.info.fingerprint)
     with folder.lock():
         if found:
             print(f"{path} holds this search: going on with it")

@@ -91,7 +91,7 @@ def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> 
         valid_step = mean(timer.valid_seconds)
         epochs[size] = step * hypermodel.steps_per_epoch(configs[size])
         epochs[size] += valid_step * batches_per_epoch(data.splits["valid"], size)
-    return Timing(device, hypermodel.encoder_weights, model.count_params(), startup, epochs)
+    return Timing(device, str(hypermodel.encoder_weights), model.count_params(), startup, epochs)
 
 
 def measured_once(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
 from tf_muscle.roboflow.archive import is_bundled_sample
-from tf_muscle.runs.folder import versions, write_json
+from tf_muscle.runs.environment import versions
+from tf_muscle.runs.folder import write_json
 from tf_muscle.training.device import choose_precision, description, refuse_uneven_batches
 from tuner import figures, forecast
 from tuner.folder import SearchFolder
@@ -93,11 +95,11 @@ def prepare(
     """
     if process.chief:
         return SegmentationHyperModel(search, data, "float32"), {}
-    precision, reason = choose_precision(search.base.run.precision)
-    hypermodel = SegmentationHyperModel(search, data, precision)
+    precision = choose_precision(search.base.run.precision)
+    hypermodel = SegmentationHyperModel(search, data, precision.name)
     for batch_size in search.space()["batch_size"]:
         refuse_uneven_batches(batch_size, hypermodel.devices.num_replicas_in_sync)
-    return hypermodel, {"device": description(), "precision": f"{precision} ({reason})"}
+    return hypermodel, {"device": description(), "precision": str(precision)}
 
 
 def print_forecast(
@@ -149,13 +151,13 @@ def environment_of(
     """Versions, device and what is known of the data, as they were when the search began."""
     if folder.environment.is_file():
         return dict(json.loads(folder.environment.read_text(encoding="utf-8")))
-    counts = np.array(data.facts["pixel_counts"]["valid"])
+    counts = np.array(data.info.pixel_counts["valid"])
     known = {
         "name": search.base.data.data,
-        "synthetic": is_bundled_sample(data.facts["fingerprint"]),
+        "synthetic": is_bundled_sample(data.info.fingerprint),
         "floor_mean_iou": floor_mean_iou(counts),
     }
-    environment = {**versions(), **machine, "data": known | data.facts}
+    environment = {**versions(), **machine, "data": known | asdict(data.info)}
     write_json(folder.environment, environment)
     return environment
 

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from tf_muscle.data.dataset import Data
+from tf_muscle.roboflow.records import DataInfo
 from tuner.forecast import Forecast, Timing, duration, forecast, plan, sentences
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
@@ -12,7 +13,7 @@ GRID = {"learning_rate": [0.1], "batch_size": [4, 8], "optimizer": ["adam", "sgd
 
 
 def planned(search: Search) -> list[tuple[int | None, int]]:
-    return plan(SegmentationHyperModel(search, Data({}, {"fingerprint": "f"}), "float32"), search)
+    return plan(SegmentationHyperModel(search, Data({}, DataInfo("f")), "float32"), search)
 
 
 def test_grid_by_hand(make_search: Callable[..., Search]) -> None:

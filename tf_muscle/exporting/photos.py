@@ -10,6 +10,7 @@ from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
 from tf_muscle.data.prepare import load_builder
 from tf_muscle.errors import UserError, listed
+from tf_muscle.roboflow.records import DataInfo
 
 TESTED = 200  # photos, one at a time; more would not change what an export is told to have lost
 
@@ -35,13 +36,13 @@ def load_photos(data: DataConfig, class_names: Sequence[str], calibration_count:
         UserError: the data cannot be read, or have other classes.
     """
     builder = load_builder(data)
-    names = builder.info.metadata["class_names"]
-    if list(names) != list(class_names):
+    info = DataInfo.from_json(builder.info.metadata)
+    if info.class_names != tuple(class_names):
         raise UserError(
-            f"--data {data.data} has the classes {listed(names)}, the model was trained on "
-            f"{listed(class_names)}: give an export with these, in this order"
+            f"--data {data.data} has the classes {listed(info.class_names)}, the model was "
+            f"trained on {listed(class_names)}: give an export with these, in this order"
         )
-    geometry = data_geometry(data, builder.info.metadata)
+    geometry = data_geometry(data, info)
     train = load_split(builder, "train", geometry)
     every = max(1, int(train.cardinality()) // calibration_count)
     calibration, _, _ = as_arrays(train.shard(every, 0), calibration_count)
