@@ -17,7 +17,7 @@ from tf_muscle.reproduce import main
 from tf_muscle.roboflow.archive import fingerprint
 from tf_muscle.runs.environment import Environment, versions
 from tf_muscle.runs.folder import RunFolder, write_json
-from tf_muscle.runs.manifest import make_certificate
+from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training import reproduction
 from tf_muscle.training.reproduction import (
     EVALUATION_TOLERANCE,
@@ -52,10 +52,10 @@ def finished_run(
     write_json(run.environment, full)
     metrics = {"test": {"loss": losses[-1], "mean_iou": mean_iou, "foreground_mean_iou": 0.3}}
     write_json(run.metrics, metrics)
-    record = make_certificate(
+    record = make_manifest(
         run, config, Environment.from_json(full), metrics, Path("saved_models") / name
     )
-    write_json(run.certificate, record)
+    write_json(run.manifest, record)
     return run
 
 
@@ -238,7 +238,7 @@ def test_incomplete_run(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = finished_run(config, "mine")
-    run.certificate.unlink()
+    run.manifest.unlink()
     assert reproduce(run, monkeypatch)[0] == 2
     assert f"finish it by --resume {run.path}" in capsys.readouterr().err
 
@@ -291,5 +291,5 @@ def test_killed_and_resumed_run_is_reproduced_to_the_last_digit(
 
 
 def test_record_is_plain_json(config: Config) -> None:
-    record = json.loads(finished_run(config, "mine").certificate.read_text())
+    record = json.loads(finished_run(config, "mine").manifest.read_text())
     assert list(record)[:3] == ["data", "seeds", "deterministic"]

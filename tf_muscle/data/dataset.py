@@ -55,7 +55,7 @@ def data_geometry(config: DataConfig, info: DataInfo) -> Geometry:
     return Geometry(resolve(config.resize, stretched=info.stretched), config.image_size)
 
 
-def say_notes(config: Config, data: Data) -> list[str]:
+def print_notes(config: Config, data: Data) -> list[str]:
     """Prints what the user should know of the export.
 
     Returns:

@@ -8,8 +8,7 @@ import numpy as np
 from tf_muscle.config import DataConfig
 from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
-from tf_muscle.data.prepare import load_builder
-from tf_muscle.errors import UserError, listed
+from tf_muscle.data.prepare import load_builder, refuse_other_classes
 from tf_muscle.roboflow.records import DataInfo
 
 TESTED = 200  # photos, one at a time; more would not change what an export is told to have lost
@@ -37,11 +36,7 @@ def load_photos(data: DataConfig, class_names: Sequence[str], calibration_count:
     """
     builder = load_builder(data)
     info = DataInfo.from_json(builder.info.metadata)
-    if info.class_names != tuple(class_names):
-        raise UserError(
-            f"--data {data.data} has the classes {listed(info.class_names)}, the model was "
-            f"trained on {listed(class_names)}: give an export with these, in this order"
-        )
+    refuse_other_classes(info.class_names, data.data, class_names)
     geometry = data_geometry(data, info)
     train = load_split(builder, "train", geometry)
     every = max(1, int(train.cardinality()) // calibration_count)

@@ -11,10 +11,9 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import only_process, replacing
 from tf_muscle.config import SAMPLE, Config, RunConfig
 from tf_muscle.errors import UserError
-from tf_muscle.folder_lock import only_process
 
 # Runs from before the option stretched every photo.
 STRETCHED_BEFORE = {"resize": "stretch"}
@@ -48,8 +47,8 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
-    def certificate(self) -> Path:
-        """What a rerun is compared with, see certificate.py; marks the run as complete."""
+    def manifest(self) -> Path:
+        """What a rerun is compared with, see manifest.py; marks the run as complete."""
         return self.path / "run.json"
 
     @property
