@@ -19,7 +19,6 @@ from tf_muscle.runs.environment import (
     record_resume,
     refuse_changed_data,
     versions,
-    write_environment,
 )
 from tf_muscle.runs.folder import RunFolder
 
@@ -90,7 +89,7 @@ def test_encoder_start_in_words_and_back(start: EncoderStart, text: str) -> None
 
 
 def test_what_is_written_is_read(run: RunFolder) -> None:
-    write_environment(run, RECORD)
+    write_json(run.environment, RECORD.to_json())
     assert read_environment(run) == RECORD
     assert json.loads(run.environment.read_text()) == {
         "keras": "3.12",
@@ -150,7 +149,7 @@ def test_missing_file(run: RunFolder) -> None:
 
 
 def test_resuming_is_recorded_with_what_has_changed(run: RunFolder) -> None:
-    write_environment(run, RECORD)
+    write_json(run.environment, RECORD.to_json())
     record_resume(run, "old.zip", MACHINE)
     record_resume(
         run, "new.zip", dataclasses.replace(MACHINE, versions={"keras": "3.15"}, device="T4")
@@ -163,7 +162,7 @@ def test_resuming_is_recorded_with_what_has_changed(run: RunFolder) -> None:
 
 def test_other_photos_are_refused(run: RunFolder) -> None:
     refuse_changed_data(run, "muscles.zip", "f" * 16)  # killed before anything was written
-    write_environment(run, RECORD)
+    write_json(run.environment, RECORD.to_json())
     refuse_changed_data(run, "muscles.zip", INFO.fingerprint)
     with pytest.raises(UserError, match=f"fingerprint {'f' * 16}, not {INFO.fingerprint}"):
         refuse_changed_data(run, "muscles.zip", "f" * 16)

@@ -383,7 +383,7 @@ def test_scores_are_those_of_the_epoch_whose_weights_are_kept(tmp_path: Path) ->
 def test_loss_that_is_no_number_is_a_failure(tmp_path: Path, column: str) -> None:
     run = RunFolder(tmp_path)
     write_history(run, [0.2, 0.5], **{column: [0.5, np.inf]})
-    with pytest.raises(Exception, match=f"{column} became inf in epoch 2"):
+    with pytest.raises(Exception, match=f"{column} became nan in epoch 2"):
         scores(run)
 
 

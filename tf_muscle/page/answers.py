@@ -36,7 +36,7 @@ class MarkedPhoto:
         image: RGB, uint8 [H, W, 3], the longer side at most `SHOWN_SIZE`.
         class_ids: uint8 [H, W].
         class_names: K names.
-        rows: of `muscle_rows`.
+        rows: `MuscleRow` of each class but the background.
         note: what the user should know of the photo; else None.
     """
 
@@ -50,7 +50,7 @@ class MarkedPhoto:
         """The photo with tinted muscles and its legend: RGB, uint8 [H + legend, W, 3].
 
         Args:
-            opacity: of the tint, 0 (outlines only) to 1.
+            opacity: 0 (outlines only) to 1 (opaque tint).
         """
         return draw_overlay(self.image, self.class_ids, self.class_names, alpha=opacity)
 
@@ -77,8 +77,8 @@ def mark_video(
     """Predicts a video and writes `VIDEO_NAME` and `TIMELINE_NAME` into a folder.
 
     Args:
-        predictor: that predicts.
-        path: of the video.
+        predictor: gives the probabilities.
+        path: the video file.
         folder: exists and is empty.
         advance: called after every frame; what it raises ends the work.
 

@@ -35,7 +35,7 @@ class ResultsFolder:
     """Writes what is predicted as it comes; a context manager.
 
     Args:
-        path: of the folder; absent or empty.
+        path: the folder; absent or empty.
         predictor: that predicts.
         output_format: what is written of photos: overlays, masks, both, or outlines. Frames of
             videos become photos with "mask" and "coco" only, for there are many.
@@ -79,7 +79,7 @@ class ResultsFolder:
         """Writes what was predicted of a photo.
 
         Args:
-            path: of the photo.
+            path: the photo's file.
             image: RGB, uint8 [H, W, 3], of `read_photo`.
             probabilities: float32 [H, W, K].
         """
@@ -100,7 +100,7 @@ class ResultsFolder:
 
         Args:
             source: video file or animated picture, or number of a camera.
-            smooth: see `predict_video`.
+            smooth: seconds of the moving average; 0 for none.
             advance: called after every frame.
 
         Raises:

@@ -45,7 +45,7 @@ class PredictedVideo:
     """What is known of a video after its last frame.
 
     Attributes:
-        timeline: of the frames that were predicted.
+        timeline: the numbers of the frames that were predicted.
         note: what the user should know of them, as that the file is cut off; else None.
         interrupted: by ctrl-C, before its end.
     """
@@ -64,7 +64,7 @@ def smoothed(
     whatever the frame rate: a frame dt seconds after the one before weighs 1 - exp(-dt / smooth).
 
     Args:
-        predictor: of the probabilities.
+        predictor: gives the probabilities.
         frames: with increasing seconds.
         smooth: time constant in seconds, 0 for none.
         batch_size: frames at a time.

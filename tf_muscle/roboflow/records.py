@@ -63,10 +63,8 @@ class Note:
     """Something that the user should know before trusting a score.
 
     Attributes:
-        kind: what it is about: "leakage" (a photo in two splits, allowed), "blank_masks", "turned"
-            (masks turned with their photos), "ignored" (pixels nobody labelled), "passed_over"
-            (photos outside the splits), "held_out" (splits taken from train), "readme" (what
-            Roboflow did to the photos), "frames" (of one video, in two splits).
+        kind: what it is about; "leakage" of photos that was allowed, "frames" of one video in two
+            splits, "readme" for what Roboflow says that it did to the photos.
         text: a sentence.
     """
 

@@ -28,10 +28,10 @@ RECORDED_PACKAGES = (
 )
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 # Keys of environment.json beside those of `versions`.
-NO_VERSIONS = (
+NO_VERSIONS = {
     "processor", "device", "precision", "encoder_weights", "augmentation_left_out", "loss", "data",
     "resumed",
-)  # fmt: skip
+}  # fmt: skip
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
 ENCODER_START = re.compile(
@@ -174,11 +174,8 @@ class Environment:
             "encoder_weights": str(self.encoder_weights),
             "augmentation_left_out": list(self.augmentation_left_out),
             "loss": dict(self.loss),
-            "data": {
-                "name": self.data,
-                "synthetic": self.synthetic,
-                **dataclasses.asdict(self.info),
-            },
+            "data": {"name": self.data, "synthetic": self.synthetic}
+            | dataclasses.asdict(self.info),
             **({"resumed": list(self.resumed)} if self.resumed else {}),
         }
 
@@ -196,11 +193,6 @@ def read_environment(run: RunFolder) -> Environment:
             f"{run.environment} cannot be read ({error}): put it back as the run wrote it, or, to "
             "predict, move the model into a folder of its own"
         ) from error
-
-
-def write_environment(run: RunFolder, environment: Environment) -> None:
-    """Writes environment.json in one move."""
-    write_json(run.environment, environment.to_json())
 
 
 def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
@@ -240,7 +232,8 @@ def record_resume(run: RunFolder, data: str, machine: Machine) -> None:
         if then.get(name, UNKNOWN) not in (now, UNKNOWN)
     ]
     resumed = (*environment.resumed, ", ".join(changed) or NOTHING_CHANGED)
-    write_environment(run, dataclasses.replace(environment, data=data, resumed=resumed))
+    environment = dataclasses.replace(environment, data=data, resumed=resumed)
+    write_json(run.environment, environment.to_json())
 
 
 def versions() -> dict[str, str]:

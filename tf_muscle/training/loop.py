@@ -30,9 +30,15 @@ from tf_muscle.runs.environment import (
     record_resume,
     refuse_changed_data,
     versions,
-    write_environment,
 )
-from tf_muscle.runs.folder import RunFolder, find_data, new_run, read_options, refuse_existing
+from tf_muscle.runs.folder import (
+    RunFolder,
+    find_data,
+    new_run,
+    read_options,
+    refuse_existing,
+    write_json,
+)
 from tf_muscle.training import callbacks as ours
 from tf_muscle.training.checkpoints import Backup
 from tf_muscle.training.device import (
@@ -111,7 +117,7 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
                 synthetic=is_bundled_sample(data.info.fingerprint),
                 info=data.info,
             )
-            write_environment(run, environment)
+            write_json(run.environment, environment.to_json())
         if not run.untrained_masks.is_file():
             predict_untrained(model, data.splits["test"], run)
         if not run.model.is_file():
@@ -206,11 +212,11 @@ def fit(
     """Trains the model, with validation after every epoch.
 
     Args:
-        model: of `compiled_model`.
+        model: compiled; from uint8 images [B, S, S, 3] to logits [B, S, S, K].
         config: augmentation, seed, epochs and batch size.
-        data: of `load_data`.
+        data: the loaded export; its train and valid splits are used.
         callbacks: Keras callbacks, run in this order.
-        epochs_done: of an interrupted run that is resumed.
+        epochs_done: epochs that an interrupted run has behind it; 0 for a new one.
     """
     batch_size = config.optimization.batch_size
     # A smaller last batch would leave some of several devices with nothing to normalise.
