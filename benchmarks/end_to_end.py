@@ -39,7 +39,7 @@ def main() -> None:
     data = load_data(config.data)
     batch_size = config.optimization.batch_size
     steps = options.steps or batches_per_epoch(data.splits["train"], batch_size)
-    precision, _ = choose_precision(config.run.precision)
+    precision = choose_precision(config.run.precision).name
     model, _ = compiled_model(config, data, precision, steps)
     augmenter = None if isinstance(model, AugmentingModel) else Augmenter(config.augment, 0)
     fed = training_batches(data.splits["train"], batch_size, 0, augmenter, drop_remainder=True)

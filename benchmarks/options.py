@@ -48,7 +48,7 @@ def contenders(options: argparse.Namespace, ours: Sequence[str], **work: object)
     if precision == "auto":
         from tf_muscle.training.device import choose_precision
 
-        precision, _ = choose_precision("auto")
+        precision = choose_precision("auto").name
     names = [(name, "float32" if name == "litert" else precision) for name in ours]
     if not importlib.util.find_spec("ai_edge_litert"):
         names = [one for one in names if one[0] != "litert"]

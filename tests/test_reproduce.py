@@ -15,7 +15,8 @@ from tf_muscle.command import run_command
 from tf_muscle.config import Config, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from tf_muscle.reproduce import main
 from tf_muscle.roboflow.archive import fingerprint
-from tf_muscle.runs.folder import RunFolder, versions, write_json
+from tf_muscle.runs.environment import Environment, versions
+from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training import reproduction
 from tf_muscle.training.reproduction import (
@@ -45,13 +46,15 @@ def finished_run(
         writer.writerow(["epoch", "loss", "val_loss"])
         writer.writerows([epoch, loss, loss + 0.1] for epoch, loss in enumerate(losses))
     data = {"name": config.data.data, "fingerprint": fingerprint(config.data.data)}
-    facts = {"num_examples": {}, "synthetic": False}
-    full = {**versions(), **MACHINE, "encoder_weights": "random", "data": data | facts}
+    info = {"num_examples": {}, "synthetic": False}
+    full = {**versions(), **MACHINE, "encoder_weights": "random", "data": data | info}
     full |= environment or {}
     write_json(run.environment, full)
     metrics = {"test": {"loss": losses[-1], "mean_iou": mean_iou, "foreground_mean_iou": 0.3}}
     write_json(run.metrics, metrics)
-    record = make_manifest(run, config, full, metrics, Path("saved_models") / name)
+    record = make_manifest(
+        run, config, Environment.from_json(full), metrics, Path("saved_models") / name
+    )
     write_json(run.manifest, record)
     return run
 

@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     from tuner.search import SearchProcess
 
     print_notes(search.base, data)
-    found = open_folder(folder, search, data.facts["fingerprint"])
+    found = open_folder(folder, search, data.info.fingerprint)
     if search.options.dry_run:
         SearchProcess(folder, search, data, process).print_forecast()
         return 0

@@ -32,7 +32,7 @@ class SearchFolder:
 
     def __post_init__(self) -> None:
         self.options = self.path / "search.yaml"  # resolved, for --config
-        self.environment = self.path / "environment.json"  # versions, device, facts of the data
+        self.environment = self.path / "environment.json"  # versions, device, info of the data
         self.oracle = self.path / "oracle.json"  # what KerasTuner knows beside trial_*/trial.json
         self.results_csv = self.path / "results.csv"  # one line a trial
         self.results_page = self.path / "results.md"

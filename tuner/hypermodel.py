@@ -1,7 +1,6 @@
 """The trainings that KerasTuner chooses among: those of tf_muscle.train, by the same code."""
 
 import math
-import sys
 import time
 from typing import Any
 
@@ -17,6 +16,7 @@ from tf_muscle.errors import UserError
 from tf_muscle.model.compiled import compiled_model
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report.history import best_epoch, read_history
+from tf_muscle.runs.environment import EncoderStart
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.device import seed_everything, strategy
 from tf_muscle.training.loop import fit_with_records
@@ -67,7 +67,7 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
     Args:
         search: the options.
         data: of `tf_muscle.data.dataset.load_data`.
-        precision: of `tf_muscle.training.device.choose_precision`.
+        precision: name of `tf_muscle.training.device.choose_precision`.
     """
 
     def __init__(self, search: Search, data: Data, precision: str):
@@ -77,14 +77,14 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         self.precision = precision
         self.devices = strategy()
         self.execution = 0  # number of the training that is to come, from 0
-        self.encoder_weights = ""  # that the last model really started from, in words
+        self.encoder_weights = EncoderStart("random")  # of the last model
 
     def hyperparameters(self) -> keras_tuner.HyperParameters:
         """The space of the search, for its oracle."""
         hp = keras_tuner.HyperParameters()
         for name, values in self.search.space().items():
             hp.Choice(name, values)
-        hp.Fixed(IDENTITY, digest(self.search.identity(self.data.facts["fingerprint"])))
+        hp.Fixed(IDENTITY, digest(self.search.identity(self.data.info.fingerprint)))
         return hp
 
     def config(self, hp: keras_tuner.HyperParameters) -> Config:
@@ -106,8 +106,6 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         steps = self.steps_per_epoch(config)
         with self.devices.scope():
             model, self.encoder_weights = compiled_model(config, self.data, self.precision, steps)
-        if self.encoder_weights.startswith("random, because"):
-            print(f"WARNING: the encoder starts from {self.encoder_weights}", file=sys.stderr)
         return model
 
     def fit(

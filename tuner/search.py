@@ -1,6 +1,7 @@
 """A search from its forecast to its results."""
 
 import shutil
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,8 @@ from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
 from tf_muscle.roboflow.archive import is_bundled_sample
-from tf_muscle.runs.folder import versions, write_json
+from tf_muscle.runs.environment import Precision, versions
+from tf_muscle.runs.folder import write_json
 from tf_muscle.training.device import choose_precision, description, refuse_uneven_batches
 from tuner import figures, forecast
 from tuner.folder import SearchFolder, read_record
@@ -46,12 +48,12 @@ class SearchProcess:
         self.folder = folder
         self.search = search
         self.role = role
-        precision = "float32"
+        precision = Precision("float32", "a chief trains nothing")
         self.machine: dict[str, str] = {}
-        if role.kind != "chief":  # which trains nothing
-            precision, reason = choose_precision(search.base.run.precision)
-            self.machine = {"device": description(), "precision": f"{precision} ({reason})"}
-        self.hypermodel = SegmentationHyperModel(search, data, precision)
+        if role.kind != "chief":
+            precision = choose_precision(search.base.run.precision)
+            self.machine = {"device": description(), "precision": str(precision)}
+        self.hypermodel = SegmentationHyperModel(search, data, precision.name)
         for batch_size in search.space()["batch_size"]:
             refuse_uneven_batches(batch_size, self.hypermodel.devices.num_replicas_in_sync)
         self.oracle = make_oracle(search, self.hypermodel.hyperparameters(), folder)
@@ -103,7 +105,7 @@ class SearchProcess:
             return
         print("Timing a few steps ...", flush=True)
         timing = forecast.measure(self.hypermodel, self.search, self.machine["device"])
-        self.machine["encoder_weights"] = self.hypermodel.encoder_weights
+        self.machine["encoder_weights"] = str(self.hypermodel.encoder_weights)
         cost = forecast.forecast(timing, trials, ended, self.search)
         lines = forecast.sentences(cost, timing, self.search, len(trials))
         print("\n".join(lines), flush=True)
@@ -126,13 +128,13 @@ class SearchProcess:
         """Versions, device and what is known of the data, as they were when the search began."""
         if self.folder.environment.is_file():
             return read_record(self.folder.environment)
-        facts = self.hypermodel.data.facts
+        info = self.hypermodel.data.info
         known = {
             "name": self.search.base.data.data,
-            "synthetic": is_bundled_sample(facts["fingerprint"]),
-            "floor_mean_iou": floor_mean_iou(np.array(facts["pixel_counts"]["valid"])),
+            "synthetic": is_bundled_sample(info.fingerprint),
+            "floor_mean_iou": floor_mean_iou(np.array(info.pixel_counts["valid"])),
         }
-        environment = {**versions(), **self.machine, "data": known | facts}
+        environment = {**versions(), **self.machine, "data": known | asdict(info)}
         write_json(self.folder.environment, environment)
         return environment
 

@@ -128,7 +128,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             pixel_counts=self._pixel_counts,
             baked_augmentation=list(export.baked_augmentation),
             stretched=export.stretched,
-            notes=list(export.notes),
+            notes=[note.text for note in export.notes],
         )
         return {
             split: self._generate_examples(examples) for split, examples in export.splits.items()

@@ -101,7 +101,7 @@ def check_export(path: Path) -> None:
             assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name), name
             assert name.strip()
         for note in export.notes:
-            assert_one_sentence(note)
+            assert_one_sentence(note.text)
         for split, examples in export.splits.items():
             assert examples
             total = np.zeros(len(export.class_names), np.int64)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tf_muscle.model.metrics import summarize
 from tf_muscle.report import photo_sheets, plots, published, tables
+from tf_muscle.runs.environment import Environment
 
 NAMES = ["background", "biceps", "triceps", "calf"]
 # Rows true, columns predicted. By hand: IoU 900/950, 20/60, 0/10 and absent, so mIoU is .427 and
@@ -70,7 +71,9 @@ def write(
     run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
 ) -> tuple[str, list[dict[str, list[str]]]]:
     """The report, and its tables as {first cell: the other cells}."""
-    path = tables.write_report(run_dir / "report.md", OPTIONS, environment, metrics, HISTORY)
+    path = tables.write_report(
+        run_dir / "report.md", OPTIONS, Environment.from_json(environment), metrics, HISTORY
+    )
     assert path == run_dir / "report.md"
     text = path.read_text("utf-8")
     found = []
@@ -221,13 +224,14 @@ def test_class_name_with_a_bar(
 
 def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, Any]]) -> None:
     environment["data"]["synthetic"] = True
-    card = tables.model_card("calves", OPTIONS, environment, metrics)
+    record = Environment.from_json(environment)
+    card = tables.model_card("calves", OPTIONS, record, metrics)
     assert card.startswith("# calves\n")
     assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
     assert "with a ResNet18 encoder" in card
     assert 'tf.saved_model.load("calves")' in card
     assert "longer side was resized to 128 pixels" in card
-    stretched = tables.model_card("c", OPTIONS | {"resize": "stretch"}, environment, metrics)
+    stretched = tables.model_card("c", OPTIONS | {"resize": "stretch"}, record, metrics)
     assert "photos stretched to 128x128" in stretched
     assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
     assert "`my_export.zip`" in card

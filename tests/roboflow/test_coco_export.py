@@ -237,7 +237,7 @@ def test_names_that_fit_several_files(coco_export: Path, refusal: Refusal) -> No
         (photo.parent / folder).mkdir()
         shutil.copy(photo, photo.parent / folder)
     assert len(read_export(coco_export).splits["test"]) == 1  # the same path goes first
-    assert "test/a (1), test/b (1)" in read_export(coco_export).notes[0]
+    assert "test/a (1), test/b (1)" in read_export(coco_export).notes[0].text
     photo.unlink()
     assert (
         "fit several files (1): test/chest_jpg.rf.05.jpg (a/chest_jpg.rf.05.jpg or "

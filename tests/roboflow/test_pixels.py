@@ -80,9 +80,8 @@ def test_mask_of_another_size(mask_export: Path, refusal: Refusal) -> None:
 def test_empty_mask_of_another_size_is_background(mask_export: Path) -> None:
     Image.new("L", (30, 20)).save(mask_export / MASK)
     export = read_export(mask_export)
-    assert (
-        f"(1), as Roboflow writes them for photos that nobody annotated: {MASK}" in export.notes[0]
-    )
+    (note,) = export.notes
+    assert f"(1), as Roboflow writes them for photos that nobody annotated: {MASK}" in note.text
     mask = read_mask(export.splits["train"][0])
     assert mask.shape == (8, 12)
     assert not mask.any()

@@ -19,7 +19,7 @@ from tf_muscle.roboflow.reader import (
     read_export,
     read_mask,
 )
-from tf_muscle.roboflow.records import SPLITS
+from tf_muscle.roboflow.records import SPLITS, Note
 from tf_muscle.roboflow.splitting import shared_videos
 
 Refusal = Callable[..., str]
@@ -143,7 +143,9 @@ def test_an_export_inside_an_export_is_passed_over_by_name(mask_export: Path) ->
     shutil.copy(mask_export / "train/über.PNG", mask_export / "cover.png")
     export = read_export(mask_export)
     assert export.splits == before.splits
-    assert export.notes == (
+    (note,) = export.notes
+    assert note == Note(
+        "passed_over",
         "Photos that do not belong to a split are passed over: beside the split folders (1), "
         "old/test (1), old/train (4), old/valid (1), train/nested (1); move them into one of the "
         "folders train, valid, test, with their annotations, if they belong to the data set.",
@@ -244,8 +246,8 @@ def test_frames_of_one_video_are_held_out_by_time(mask_export: Path) -> None:
     left_out = 48 - sum(map(len, places.values()))
     (note,) = export.notes
     assert 4 <= left_out <= 8
-    assert f"the frames of curl_ were cut by time, {left_out} images beside the cuts left" in note
-    assert "scores tell of other moments of these videos" in note
+    assert f"curl_ were cut by time, {left_out} images beside the cuts left" in note.text
+    assert "scores tell of other moments of these videos" in note.text
 
 
 def test_whole_videos_are_held_out(mask_export: Path) -> None:
@@ -258,7 +260,7 @@ def test_whole_videos_are_held_out(mask_export: Path) -> None:
         "valid": 7,
         "test": 7,
     }
-    assert "whole photos with all their copies and whole videos" in export.notes[0]
+    assert "whole photos with all their copies and whole videos" in export.notes[0].text
 
 
 def test_frames_in_two_splits_are_told(mask_export: Path) -> None:
@@ -267,7 +269,8 @@ def test_frames_in_two_splits_are_told(mask_export: Path) -> None:
         photo.rename(photo.with_name(f"frame_{number:04}_jpg.rf.1.jpg"))
         mask.rename(mask.with_name(f"frame_{number:04}_jpg.rf.1_mask.png"))
     (note,) = read_export(mask_export).notes
-    assert "neighbouring frame of the same video in another split (1): frame_0002_jpg; s" in note
+    assert note.kind == "frames"
+    assert "frame of the same video in another split (1): frame_0002_jpg; s" in note.text
 
 
 def test_split_folders_without_class_list_or_annotations(
@@ -331,7 +334,7 @@ def test_photo_in_two_splits(mask_export: Path, refusal: Refusal) -> None:
     )
     export = read_export(mask_export, allow_leakage=True)
     assert len(export.splits["test"]) == 2
-    assert "(1): arm_jpg (train, test); allowed by --allow_leakage" in export.notes[0]
+    assert "(1): arm_jpg (train, test); allowed by --allow_leakage" in export.notes[0].text
 
 
 def test_missing_splits_are_held_out(mask_export: Path) -> None:
@@ -345,7 +348,9 @@ def test_missing_splits_are_held_out(mask_export: Path) -> None:
     assert {e.source_name for e in export.splits["train"]} == {ranked[2]}
     assert sum(map(len, export.splits.values())) == 4
     sizes = ", ".join(f"{len(examples)} {split}" for split, examples in export.splits.items())
-    assert export.notes == (
+    (note,) = export.notes
+    assert note == Note(
+        "held_out",
         "The export has no valid and no test folder: whole photos with all their copies were held "
         f"out from train by a hash with seed 7 ({sizes} images).",
     )
@@ -370,7 +375,9 @@ def test_train_without_class_list_or_annotations(mask_export: Path, refusal: Ref
 def test_mask_of_the_upload_size_without_annotation_is_background(mask_export: Path) -> None:
     Image.new("L", (24, 16)).save(mask_export / "train" / "über_mask.png")
     export = read_export(mask_export)
-    assert export.notes == (
+    (note,) = export.notes
+    assert note == Note(
+        "blank_masks",
         "Masks without annotation and of another size than their image (1), as Roboflow writes "
         "them for photos that nobody annotated: train/über_mask.png; they are read as background.",
     )
@@ -432,7 +439,7 @@ def test_baked_augmentation_is_read_and_told(mask_export: Path) -> None:
     )
     export = read_export(mask_export)
     assert export.baked_augmentation == ("horizontal_flip",)
-    assert "50% probability of horizontal flip" in export.notes[0]
+    assert "50% probability of horizontal flip" in export.notes[0].text
 
 
 def test_real_mask_export(real_export: Callable[[str], Path]) -> None:
@@ -447,10 +454,10 @@ def test_real_mask_export(real_export: Callable[[str], Path]) -> None:
     assert export.class_names[:2] == ("background", "Road")
     assert export.baked_augmentation == ("noise", "crop")
     assert export.stretched
-    assert "neighbouring frame of the same video in another split (46): " in export.notes[-1]
-    assert "Randomly crop between 0 and 54 percent of the image" in export.notes[1]
+    assert "neighbouring frame of the same video in another split (46): " in export.notes[-1].text
+    assert "Randomly crop between 0 and 54 percent of the image" in export.notes[1].text
     # 13 photos without annotation have a 1920x1080 mask beside their 640x640 image.
-    assert "(13)" in export.notes[0]
+    assert "(13)" in export.notes[0].text
     by_name = {e.file_name: e for e in export.splits["valid"]}
     blank = by_name["frame_0113_jpg.rf.75675d7fb11dc1d746a9f89e9738282c.jpg"]
     assert read_mask(blank).shape == (640, 640)

@@ -66,7 +66,7 @@ def test_mask_fits_by_its_size(orientation: int, as_stored: bool, mask_export: P
     mask = STORED[orientation](muscle()) if as_stored else muscle()
     Image.fromarray(np.ascontiguousarray(mask)).save(mask_export / MASK)
     assert_mask_lies_on_the_photo(mask_export)
-    notes = [note for note in read_export(mask_export).notes if "EXIF" in note]
+    notes = [note.text for note in read_export(mask_export).notes if note.kind == "turned"]
     assert len(notes) == (as_stored and orientation != 1)
     assert all("(1): train/über.PNG; the masks are turned with them." in note for note in notes)
 

@@ -34,7 +34,7 @@ def test_value_of_a_mask(ignore: int, mask_export: Path) -> None:
     counts = check_pixels(export)
     assert counts["train"].tolist() == [96 - 4 + 3 * 94, 1 + 3 * 2, 1]
     assert counts["valid"].tolist() == [94, 2, 0]
-    assert any(f"--ignore {ignore}" in note for note in export.notes)
+    assert any(f"--ignore {ignore}" in note.text for note in export.notes)
 
 
 def test_other_values_are_refused_still(mask_export: Path) -> None:

@@ -1,5 +1,4 @@
 import json
-import subprocess
 from datetime import datetime
 from pathlib import Path
 
@@ -8,18 +7,14 @@ import pytest
 
 from tf_muscle.config import Config, DataConfig, RunConfig
 from tf_muscle.errors import UserError
-from tf_muscle.runs import folder as run_folder
 from tf_muscle.runs.folder import (
-    NOTHING_CHANGED,
     RunFolder,
     default_name,
     find_data,
     find_run,
     new_run,
     read_options,
-    record_resume,
     refuse_existing,
-    versions,
     write_json,
 )
 
@@ -134,35 +129,3 @@ def test_moved_data(tmp_path: Path) -> None:
     assert find_data(str(tmp_path), "") == str(tmp_path)
     with pytest.raises(UserError, match=r"nowhere.*is gone.*--resume runs/x --data NEW"):
         find_data(str(tmp_path / "nowhere"), "--resume runs/x")
-
-
-def test_resuming_is_recorded_with_what_has_changed(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    write_json(run.environment, {"keras": "3.12", "device": "CPU", "data": {}})
-    record_resume(run, "old", {"keras": "3.12", "device": "CPU"})
-    record_resume(run, "new", {"keras": "3.15", "device": "T4"})
-    environment = json.loads(run.environment.read_text())
-    assert environment["resumed"] == [NOTHING_CHANGED, "keras 3.12 -> 3.15, device CPU -> T4"]
-    assert environment["keras"] == "3.12"
-    assert environment["data"]["name"] == "new"
-
-
-def test_versions_name_packages_and_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = versions()
-    assert record["numpy"] == numpy.__version__
-    checkout = Path(__file__).parents[1]
-    if (checkout / ".git").exists():
-        git = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-        assert record["git_commit"] == commit
-    monkeypatch.setattr(run_folder.shutil, "which", lambda name: None)
-    assert versions() == {key: value for key, value in record.items() if key != "git_commit"}
-
-
-def test_installed_package_in_a_strangers_checkout_names_no_commit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A virtual environment often lies inside some other project's repository."""
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    monkeypatch.setattr(run_folder, "PACKAGE", tmp_path / "lib" / "tf_muscle")
-    assert "git_commit" not in versions()

@@ -6,6 +6,7 @@ import pytest
 
 from tf_muscle.config import Config, RunConfig
 from tf_muscle.errors import UserError
+from tf_muscle.runs.environment import Environment
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import (
     changed_outputs,
@@ -46,7 +47,8 @@ def run(tmp_path: Path) -> RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
     config = Config(run=RunConfig(seed=7))
-    write_json(run.manifest, make_manifest(run, config, ENVIRONMENT, METRICS, saved_model))
+    environment = Environment.from_json(ENVIRONMENT)
+    write_json(run.manifest, make_manifest(run, config, environment, METRICS, saved_model))
     return run
 
 
@@ -56,7 +58,9 @@ def test_manifest_holds_what_a_rerun_needs(run: RunFolder) -> None:
     assert record["seeds"] == {"seed": 7, "split_seed": 0}
     assert record["config"] == Config(run=RunConfig(seed=7)).flat()
     assert record["versions"] == {"python": "3.11.9", "keras": "3.15.1", "git_commit": "0123abc"}
-    assert record["machine"]["processor"] == "Z80, 1 threads"
+    assert record["machine"] == {
+        "processor": "Z80, 1 threads", "device": "CPU", "precision": "float32",
+    }  # fmt: skip
     assert record["metrics"] == {"test": {"loss": 0.5, "mean_iou": 0.25}}
     assert record["resumed"] == ["nothing changed"]
     assert set(record["outputs"]) == {

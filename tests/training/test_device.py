@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_muscle.errors import UserError
+from tf_muscle.runs.environment import Precision
 from tf_muscle.training import device
 
 
@@ -30,23 +31,23 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 def test_precision_on_a_gpu(machine: Any, capability: tuple[int, int], expected: str) -> None:
     machine({"compute_capability": capability})
-    assert device.choose_precision("auto")[0] == expected
-    assert device.choose_precision("float16")[0] == "float16"
-    assert device.choose_precision("float32") == ("float32", "as asked")
+    assert device.choose_precision("auto").name == expected
+    assert device.choose_precision("float16").name == "float16"
+    assert device.choose_precision("float32") == Precision("float32", "as asked")
 
 
 def test_gpu_that_does_not_tell_its_capability_takes_float32(machine: Any) -> None:
     machine({})
-    assert device.choose_precision("auto")[0] == "float32"
+    assert device.choose_precision("auto").name == "float32"
     assert device.description() == "GPU"
 
 
 def test_precision_on_a_processor(machine: Any) -> None:
     machine(amx=True)
-    assert device.choose_precision("auto") == ("bfloat16", "the processor has AMX")
+    assert device.choose_precision("auto") == Precision("bfloat16", "the processor has AMX")
     machine(amx=False)
-    assert device.choose_precision("auto") == ("float32", "the processor has no AMX")
-    assert device.choose_precision("bfloat16") == ("bfloat16", "as asked")
+    assert device.choose_precision("auto") == Precision("float32", "the processor has no AMX")
+    assert device.choose_precision("bfloat16") == Precision("bfloat16", "as asked")
     with pytest.raises(UserError, match="--precision float16 needs a GPU"):
         device.choose_precision("float16")
 

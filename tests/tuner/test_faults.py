@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
+from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
 from tuner import hypermodel
 from tuner.options import Search
@@ -36,7 +37,7 @@ def refused_training(
 
     monkeypatch.setattr(hypermodel, "fit_with_records", fit_with_records)
     monkeypatch.setattr(hypermodel.SegmentationHyperModel, "steps_per_epoch", lambda *_: 1)
-    data = Data({}, {"fingerprint": "0123456789abcdef"})
+    data = Data({}, DataInfo("0123456789abcdef"))
     trainings = hypermodel.SegmentationHyperModel(make_search(), data, "float32")
     return lambda run: trainings.fit(trainings.hyperparameters(), None, run=run)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tf_muscle.data.dataset import Data
+from tf_muscle.roboflow.records import DataInfo
 from tuner.folder import SearchFolder
 from tuner.forecast import Forecast, Timing, duration, forecast, plan, sentences
 from tuner.hypermodel import SegmentationHyperModel
@@ -15,7 +16,7 @@ GRID = {"learning_rate": [0.1], "batch_size": [4, 8], "optimizer": ["adam", "sgd
 
 
 def planned(search: Search) -> list[tuple[int | None, int]]:
-    space = SegmentationHyperModel(search, Data({}, {"fingerprint": "f"}), "float32")
+    space = SegmentationHyperModel(search, Data({}, DataInfo("f")), "float32")
     return plan(make_oracle(search, space.hyperparameters(), SearchFolder(Path("none"))), search)
 
 

@@ -16,6 +16,7 @@ import yaml
 
 from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
+from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
 from tuner.folder import SearchFolder, open_folder
 from tuner.hypermodel import SegmentationHyperModel, scores
@@ -48,7 +49,7 @@ class QuickHyperModel(SegmentationHyperModel):
     """Writes what a training writes, but trains nothing."""
 
     def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
-        super().__init__(search, Data({}, {"fingerprint": FINGERPRINT}), "float32")
+        super().__init__(search, Data({}, DataInfo(FINGERPRINT)), "float32")
         self.act = act
         self.calls: list[tuple[Combination, int]] = []
         self.disk: list[int] = []

@@ -81,18 +81,17 @@ def prepare(
     return builder
 
 
-def refuse_other_classes(builder: Builder, data: str, known: Sequence[str]) -> None:
+def refuse_other_classes(names: Sequence[str], data: str, known: Sequence[str]) -> None:
     """Refuses an export for a model that was trained on other classes.
 
     Args:
-        builder: a prepared builder.
+        names: those of the export.
         data: what the user calls the export.
         known: the K names of the model's classes.
 
     Raises:
         UserError: the names or their order differ.
     """
-    names = builder.info.metadata["class_names"]
     if list(names) != list(known):
         raise UserError(
             f"--data {data} has the classes {listed(names)}, the model was trained on "

@@ -9,6 +9,7 @@ from tf_muscle.config import DataConfig
 from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
 from tf_muscle.data.prepare import load_builder, refuse_other_classes
+from tf_muscle.roboflow.records import DataInfo
 
 TESTED = 200  # photos, one at a time; more would not change what an export is told to have lost
 
@@ -34,8 +35,9 @@ def load_photos(data: DataConfig, class_names: Sequence[str], calibration_count:
         UserError: the data cannot be read, or have other classes.
     """
     builder = load_builder(data)
-    refuse_other_classes(builder, data.data, class_names)
-    geometry = data_geometry(data, builder.info.metadata)
+    info = DataInfo.from_json(builder.info.metadata)
+    refuse_other_classes(info.class_names, data.data, class_names)
+    geometry = data_geometry(data, info)
     train = load_split(builder, "train", geometry)
     every = max(1, int(train.cardinality()) // calibration_count)
     calibration, _, _ = as_arrays(train.shard(every, 0), calibration_count)

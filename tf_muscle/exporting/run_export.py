@@ -21,6 +21,7 @@ from tf_muscle.exporting.card import megabytes, tested_record, tested_section, u
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.photos import Photos, load_photos
 from tf_muscle.report.tables import model_card
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_data, read_options, refuse_pattern, write_json
 from tf_muscle.training.device import processor
 
@@ -63,9 +64,9 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
     _refuse_missing_packages(config.formats)
 
     options = read_options(run)
-    environment: dict[str, Any] = json.loads(run.environment.read_text(encoding="utf-8"))
+    environment = read_environment(run)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
-    class_names = environment["data"]["class_names"]
+    class_names = environment.info.class_names
     data = dataclasses.replace(
         from_options(options).data,
         data=config.data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),

@@ -12,7 +12,7 @@ from tf_muscle.inspection.project_name import normalised, project_names
 from tf_muscle.roboflow.pixels import read_mask
 from tf_muscle.roboflow.readme import README
 from tf_muscle.roboflow.records import SPLITS, VOID
-from tf_muscle.roboflow.splitting import FRAMES_NOTE, shared_sources
+from tf_muscle.roboflow.splitting import shared_sources
 
 SAME_PHOTO = 8  # of 256 bits: saved again as JPEG of quality 30, and nothing moved in between
 MASKS_AGREE = 0.8  # two people who outline one muscle agree on nine pixels in ten, not on seven
@@ -213,7 +213,7 @@ def baked_augmentation(evidence: Evidence) -> Iterator[Finding]:
     export = evidence.survey.export
     train = export.splits["train"]
     copies = len(train) / len({example.source_name for example in train})
-    quoted = " ".join(note for note in export.notes if note.startswith(README))
+    quoted = " ".join(note.text for note in export.notes if note.kind == "readme")
     if export.baked_augmentation:
         yield Finding(
             "baked_augmentation",
@@ -235,9 +235,8 @@ def baked_augmentation(evidence: Evidence) -> Iterator[Finding]:
 def reader_notes(evidence: Evidence) -> Iterator[Finding]:
     """What training's own reader wants its user to know."""
     for note in evidence.survey.export.notes:
-        # Leakage that was allowed for the inspection's sake is a finding of its own.
-        if not note.startswith((README, FRAMES_NOTE)) and "allowed by --allow_leakage" not in note:
-            yield Finding("reader_note", "note", note)
+        if note.kind not in ("readme", "frames", "leakage"):  # which are findings of their own
+            yield Finding("reader_note", "note", note.text)
 
 
 def _count(number: int, noun: str) -> str:

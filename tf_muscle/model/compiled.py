@@ -1,5 +1,6 @@
 """The network with its loss, optimizer and scores, ready for `fit`."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,12 @@ from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
+from tf_muscle.runs.environment import EncoderStart
 
 
 def compiled_model(
     config: Config, data: Data, precision: str, steps_per_epoch: int
-) -> tuple[keras.Model, str]:
+) -> tuple[keras.Model, EncoderStart]:
     """Builds the model with its loss, optimizer and scores.
 
     Args:
@@ -30,7 +32,7 @@ def compiled_model(
         steps_per_epoch: for the learning rate's schedule.
 
     Returns:
-        The model, and the encoder weights really used, in words.
+        The model, and what its encoder really starts from.
 
     Raises:
         UserError: the encoder weights cannot be had.
@@ -44,12 +46,14 @@ def compiled_model(
         precision=precision,
     )
     if config.augment.augment_backend == "tensorflow":
-        recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+        recipe, _ = without_baked(config.augment, data.info.baked_augmentation)
         model = AugmentingModel(model.input, model.output)
         model.augment = TensorFlowAugmenter(recipe, config.run.seed)
     core = model.get_layer(CORE)
-    encoder_weights = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
-    counts = np.array(data.facts["pixel_counts"]["train"])
+    encoder_start = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
+    if encoder_start.reason:
+        print(f"WARNING: the encoder starts from {encoder_start}", file=sys.stderr)
+    counts = np.array(data.info.pixel_counts["train"])
     if config.model.prior_bias:
         set_prior_bias(core, counts)
     weights = None
@@ -60,7 +64,7 @@ def compiled_model(
         loss=SegmentationLoss(choice.loss, weights, choice.ignore_background),
         metrics=[SegmentationScores(data.class_names)],
     )
-    return model, encoder_weights
+    return model, encoder_start
 
 
 class AugmentingModel(keras.Model):

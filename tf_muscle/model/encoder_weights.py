@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_muscle.errors import UserError, one_line, shortened
 from tf_muscle.model.unet import ENCODER_OUTPUT, IMAGENET_MEAN, IMAGENET_STD
+from tf_muscle.runs.environment import EncoderStart
 
 ALTERNATIVES = (
     "--encoder_weights FILE for a file of yours, --encoder_weights none for random weights, or "
@@ -16,7 +17,7 @@ ALTERNATIVES = (
 )
 
 
-def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> str:
+def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> EncoderStart:
     """Loads the encoder's weights into the U-Net and folds the data statistics.
 
     Args:
@@ -27,28 +28,24 @@ def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> s
             segmentation-models ResNet34 encoder without top, which expects RGB in 0-255.
 
     Returns:
-        What was really loaded, in words for the run's records.
+        What was really loaded.
 
     Raises:
         UserError: the weights cannot be downloaded, found or read.
     """
     if source == "none":
-        return "random"
+        return EncoderStart("random")
     encoder = keras.Model(core.input, core.get_layer(ENCODER_OUTPUT).output)
     if source in ("imagenet", "auto"):
-        try:
-            loaded = _download_into(encoder, encoder_name)
-        except UserError as error:
-            if source == "imagenet":
-                raise
-            return f"random, because {str(error).partition(': ')[0]}"
+        start = _download_into(encoder, encoder_name, required=source == "imagenet")
     else:
-        loaded = _read_into(encoder, encoder_name, Path(source))
-    fold_data_statistics(core.get_layer("bn_data"))
-    return loaded
+        start = _read_into(encoder, encoder_name, Path(source))
+    if start.kind != "random":
+        fold_data_statistics(core.get_layer("bn_data"))
+    return start
 
 
-def _download_into(encoder: keras.Model, encoder_name: str) -> str:
+def _download_into(encoder: keras.Model, encoder_name: str, *, required: bool) -> EncoderStart:
     """Downloads the ImageNet weights into Keras' cache, unless they are there, and loads them."""
     from classification_models.weights import WEIGHTS_COLLECTION
 
@@ -59,17 +56,20 @@ def _download_into(encoder: keras.Model, encoder_name: str) -> str:
         file = keras.utils.get_file(name, url, cache_subdir="models", md5_hash=md5)
         encoder.load_weights(file)
     except Exception as error:  # a bare one when a download fails
+        failure = f"the ImageNet weights {name} could not be downloaded"
+        if not required:
+            return EncoderStart("random", reason=failure)
         # Where get_file keeps its downloads.
         home = os.environ.get("KERAS_HOME", "~/.keras")
         cache = Path(home).expanduser() / "models" / name
         raise UserError(
-            f"the ImageNet weights {name} could not be downloaded: {one_line(error)}; put the file "
-            f"at {cache} yourself (from {url}, md5 {md5}), or use {ALTERNATIVES}"
+            f"{failure}: {one_line(error)}; put the file at {cache} yourself (from {url}, md5 "
+            f"{md5}), or use {ALTERNATIVES}"
         ) from error
-    return f"imagenet ({name}, md5 {md5})"
+    return EncoderStart("imagenet", name, f"md5 {md5}")
 
 
-def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> str:
+def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> EncoderStart:
     """Loads a user's weights file."""
     if not path.is_file():
         raise UserError(f"--encoder_weights {path}: there is no such file; use {ALTERNATIVES}")
@@ -82,7 +82,7 @@ def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> str:
             f"without top ({reason}); use {ALTERNATIVES}"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"file {path.name} (sha256 {digest[:16]})"
+    return EncoderStart("file", path.name, f"sha256 {digest[:16]}")
 
 
 def fold_data_statistics(bn_data: keras.layers.BatchNormalization) -> None:

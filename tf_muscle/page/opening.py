@@ -1,7 +1,6 @@
 """What has to be in order before the page opens: the port, the model, Gradio's settings."""
 
 import importlib.util
-import json
 import os
 import signal
 import socket
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.predictor import load_predictor
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run
 
 HOST = "127.0.0.1"  # other machines cannot reach the page
@@ -88,7 +88,4 @@ def trained_on_synthetic(model: str) -> bool:
         return False
     else:
         run = find_run(model)
-    if not run.environment.is_file():
-        return False
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
-    return bool(environment["data"].get("synthetic"))
+    return run.environment.is_file() and read_environment(run).synthetic

@@ -1,6 +1,5 @@
 """The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
 
 DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
@@ -92,19 +92,13 @@ def _class_names(run: RunFolder, class_count: int) -> tuple[str, ...]:
     """Reads the names from the environment.json beside a model, or numbers the classes."""
     if not run.environment.is_file():
         return ("background", *(f"class {number}" for number in range(1, class_count)))
-    try:
-        names = json.loads(run.environment.read_text(encoding="utf-8"))["data"]["class_names"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{run.environment} cannot be read ({error}): put it back as the run wrote it, or move "
-            "the model into a folder of its own"
-        ) from error
+    names = read_environment(run).info.class_names
     if len(names) != class_count:
         raise UserError(
             f"{run.environment} names {len(names)} classes ({listed(names)}), but the model beside "
             f"it has {class_count}: put the files of one run together"
         )
-    return tuple(names)
+    return names
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:

@@ -19,6 +19,7 @@ from tf_muscle.report.score_rows import (
     score_rows,
     split_headers,
 )
+from tf_muscle.runs.environment import EncoderStart, Environment
 
 # The figures that a report shows if they are in the run's folder, and what to look for in each.
 FIGURES = {
@@ -67,7 +68,7 @@ def results_table(
 def write_report(
     path: Path,
     options: Mapping[str, Any],
-    environment: Mapping[str, Any],
+    environment: Environment,
     metrics: Metrics,
     history: Mapping[str, Sequence[float]],
 ) -> Path:
@@ -76,10 +77,7 @@ def write_report(
     Args:
         path: report.md in the run's folder, beside figures/ with the names in `FIGURES`.
         options: the resolved options by their names.
-        environment: versions, device and the like; `encoder_weights`: what the encoder really
-            started from; `data`: what is known of the export, with `name`, `fingerprint`,
-            `synthetic` (bool), `num_examples` (split -> images), `pixel_counts` (split -> pixels of
-            each class), `class_names`, `baked_augmentation` and `notes`.
+        environment: of the run.
         metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`, for train,
             valid and test. A test score is shown with the interval that its record has for it.
         history: the columns of history.csv, see `tf_muscle.report.history`.
@@ -88,11 +86,11 @@ def write_report(
         `path`.
     """
     run_dir = path.parent
-    data = environment["data"]
-    synthetic = data["synthetic"]
-    published_beside = not synthetic and published.has_published_classes(data["class_names"])
+    synthetic = environment.synthetic
+    class_names = environment.info.class_names
+    published_beside = not synthetic and published.has_published_classes(class_names)
     scores = score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
-    machine = {name: value for name, value in environment.items() if name != "data"}
+    machine = {name: value for name, value in environment.to_json().items() if name != "data"}
     parts = [
         f"# Report of {run_dir.resolve().name}",
         markdown_table(scores),
@@ -101,7 +99,7 @@ def write_report(
         _reading(
             metrics,
             history,
-            environment["encoder_weights"],
+            environment.encoder_weights,
             tie=options.get("tie", 0.0),
             size=options["image_size"],
             synthetic=synthetic,
@@ -113,7 +111,7 @@ def write_report(
         "Dice is 2 IoU / (1 + IoU). *Absent*: neither true nor marked in any image of the split.",
         *_figure_parts(run_dir),
         "## Data",
-        *_data_parts(data),
+        *_data_parts(environment),
         "## Settings",
         markdown_table(named_values(options), align="---"),
         "## Environment",
@@ -129,7 +127,7 @@ def write_report(
 def model_card(
     name: str,
     options: Mapping[str, Any],
-    environment: Mapping[str, Any],
+    environment: Environment,
     metrics: Metrics,
     usage: str | None = None,
 ) -> str:
@@ -145,9 +143,8 @@ def model_card(
     Returns:
         Markdown.
     """
-    data = environment["data"]
-    synthetic = data["synthetic"]
-    class_names = ", ".join(f"{i} {name}" for i, name in enumerate(data["class_names"]))
+    synthetic = environment.synthetic
+    class_names = ", ".join(f"{i} {name}" for i, name in enumerate(environment.info.class_names))
     parts = [
         f"# {name}",
         f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
@@ -159,8 +156,8 @@ def model_card(
         *_warnings(metrics, synthetic),
         markdown_table(class_rows(metrics, synthetic=synthetic)),
         "## What it was trained on",
-        *_data_parts(data),
-        f"Encoder weights at the start: {environment['encoder_weights']}.",
+        *_data_parts(environment),
+        f"Encoder weights at the start: {environment.encoder_weights}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -236,7 +233,7 @@ def _warnings(metrics: Metrics, synthetic: bool) -> list[str]:
 def _reading(
     metrics: Metrics,
     history: Mapping[str, Sequence[float]],
-    encoder_weights: str,
+    encoder_weights: EncoderStart,
     *,
     tie: float,
     size: int,
@@ -304,22 +301,23 @@ def _figure_parts(run_dir: Path) -> Iterator[str]:
         yield FIGURES[name]
 
 
-def _data_parts(data: Mapping[str, Any]) -> Iterator[str]:
+def _data_parts(environment: Environment) -> Iterator[str]:
     """How many images and pixels there are, and what the user should know of them."""
-    if data["synthetic"]:
+    info = environment.info
+    if environment.synthetic:
         yield SYNTHETIC
-    yield f"`{data['name']}`, content fingerprint `{data['fingerprint']}`."
-    counts = data["pixel_counts"]
+    yield f"`{environment.data}`, content fingerprint `{info.fingerprint}`."
+    counts = info.pixel_counts
     rows = [("", *(SPLIT_LABELS[split] for split in counts))]
-    rows.append(("images", *(f"{data['num_examples'][split]:,}" for split in counts)))
-    for class_id, name in enumerate(data["class_names"]):
+    rows.append(("images", *(f"{info.num_examples[split]:,}" for split in counts)))
+    for class_id, name in enumerate(info.class_names):
         shares = (f"{n[class_id]:,} ({n[class_id] / sum(n):.2%})" for n in counts.values())
         rows.append((f"{name}, pixels", *shares))
     yield markdown_table(rows)
     yield "Pixels are counted in the masks as exported, before they are resized."
-    baked = ", ".join(data["baked_augmentation"])
+    baked = ", ".join(info.baked_augmentation)
     notes = [f"Augmentation that the exported photos already carry: {baked}."] if baked else []
-    notes += data["notes"]
+    notes += info.notes
     if notes:
         yield "\n".join(f"- {note}" for note in notes)
 

@@ -27,10 +27,9 @@ from tf_muscle.roboflow.export_layout import (
 )
 from tf_muscle.roboflow.pixels import check_headers, check_pixels, read_mask
 from tf_muscle.roboflow.readme import README, read_baked_augmentation, read_stretched
-from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export
+from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export, Note
 from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
 from tf_muscle.roboflow.splitting import (
-    FRAMES_NOTE,
     hold_out,
     hold_out_note,
     leaking_frames,
@@ -93,21 +92,24 @@ def read_export(
     splits, blank = check_headers(splits)
     notes = _leakage_notes(splits, allow_leakage)
     if blank:
-        notes.append(
+        text = (
             f"Masks without annotation and of another size than their image ({len(blank)}), as "
             f"Roboflow writes them for photos that nobody annotated: {listed(blank)}; they are "
             "read as background."
         )
+        notes.append(Note("blank_masks", text))
     notes += _turned_notes(splits)
     if ignore is not None:
         ignored = "mask pixels of that value" if export_format == "masks" else "regions of that id"
-        notes.append(f"Left out of the loss and of every score by --ignore {ignore}: {ignored}.")
+        text = f"Left out of the loss and of every score by --ignore {ignore}: {ignored}."
+        notes.append(Note("ignored", text))
     video_notes = _video_notes(splits)
     if split is None:
         notes += _passed_over_notes(root, folders, splits)
         splits, told = _with_missing_splits(splits, split_seed)
         notes += told
-    baked_augmentation, readme_notes = read_baked_augmentation(root)
+    baked_augmentation, quoted = read_baked_augmentation(root)
+    notes += [Note("readme", text) for text in quoted] + video_notes
     return Export(
         root=root,
         format=export_format,
@@ -115,13 +117,13 @@ def read_export(
         splits=splits,
         baked_augmentation=baked_augmentation,
         stretched=read_stretched(root),
-        notes=tuple(map(printable, (*notes, *readme_notes, *video_notes))),
+        notes=tuple(Note(note.kind, printable(note.text)) for note in notes),
     )
 
 
 def _with_missing_splits(
     splits: dict[str, tuple[Example, ...]], seed: int
-) -> tuple[dict[str, tuple[Example, ...]], list[str]]:
+) -> tuple[dict[str, tuple[Example, ...]], list[Note]]:
     missing = [split for split in SPLITS if split not in splits]
     if not missing:
         return splits, []
@@ -129,33 +131,36 @@ def _with_missing_splits(
     filled = {split: filled[split] for split in SPLITS}
     sizes = ", ".join(f"{len(filled[split])} {split}" for split in SPLITS)
     told = hold_out_note(splits["train"], filled, missing)
-    note = (
+    text = (
         f"The export has no {' and no '.join(missing)} folder: {told} by a hash with seed {seed} "
         f"({sizes} images)."
     )
-    return filled, [note]
+    return filled, [Note("held_out", text)]
 
 
-def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[Note]:
     leaking = leaking_frames(splits)
     if not leaking:
         return []
-    return [
-        f"{FRAMES_NOTE} ({len(leaking)}): {listed(leaking)}; scores of them are too good, and "
+    text = (
+        "Photos of valid and test with a neighbouring frame of the same video in another split "
+        f"({len(leaking)}): {listed(leaking)}; scores of them are too good, and "
         "`python -m tf_muscle.inspect` with --resplit writes a copy in which frames stay together."
-    ]
+    )
+    return [Note("frames", text)]
 
 
 def _passed_over_notes(
     root: Path, folders: dict[str, Path], splits: dict[str, tuple[Example, ...]]
-) -> list[str]:
+) -> list[Note]:
     used = {example.image_path for examples in splits.values() for example in examples}
     notes = []
     if others := other_files(list(folders.values()), used):
-        notes.append(
+        text = (
             f"Files in the folders {listed(list(folders))} that are no photos are passed over: "
             f"{listed(others)}."
         )
+        notes.append(Note("passed_over", text))
     counts = passed_over(root, used)
     if not counts:
         return notes
@@ -163,12 +168,12 @@ def _passed_over_notes(
         f"{'beside the split folders' if folder == '.' else folder} ({count})"
         for folder, count in counts.items()
     ]
-    notes.append(
+    text = (
         f"Photos that do not belong to a split are passed over: {listed(named)}; move them into "
         f"one of the folders {listed(SPLITS)}, with their annotations, if they belong to the data "
         "set."
     )
-    return notes
+    return [*notes, Note("passed_over", text)]
 
 
 def _check_links(root: Path, folders: list[Path]) -> None:
@@ -226,7 +231,7 @@ def _check_contents(
         )
 
 
-def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) -> list[str]:
+def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) -> list[Note]:
     shared = shared_sources(splits)
     if not shared:
         return []
@@ -238,10 +243,10 @@ def _leakage_notes(splits: dict[str, tuple[Example, ...]], allow_leakage: bool) 
             "in Roboflow before augmenting it, or go on with --allow_leakage if these are "
             "different photos of one name."
         )
-    return [f"{found}; allowed by --allow_leakage, so scores may be too high."]
+    return [Note("leakage", f"{found}; allowed by --allow_leakage, so scores may be too high.")]
 
 
-def _turned_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
+def _turned_notes(splits: dict[str, tuple[Example, ...]]) -> list[Note]:
     turned = [
         shown(example.image_path)
         for examples in splits.values()
@@ -250,7 +255,8 @@ def _turned_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
     ]
     if not turned:
         return []
-    return [
+    text = (
         f"Photos that viewers turn by their EXIF orientation, with masks that fit them as stored "
         f"({len(turned)}): {listed(turned)}; the masks are turned with them."
-    ]
+    )
+    return [Note("turned", text)]

@@ -1,7 +1,7 @@
 """What an export is read into: the records that the rest of tf_muscle.data passes around."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +59,22 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something that the user should know before trusting a score.
+
+    Attributes:
+        kind: what it is about; "leakage" of photos that was allowed, "frames" of one video in two
+            splits, "readme" for what Roboflow says that it did to the photos.
+        text: a sentence.
+    """
+
+    kind: Literal[
+        "leakage", "blank_masks", "turned", "ignored", "passed_over", "held_out", "readme", "frames"
+    ]
+    text: str
+
+
+@dataclass(frozen=True)
 class Export:
     """A Roboflow export that has passed every check which needs no pixels.
 
@@ -71,7 +87,7 @@ class Export:
         baked_augmentation: augmentation that Roboflow has already applied to the training images,
             by the names in `tf_muscle.roboflow.readme`.
         stretched: Roboflow has stretched its photos to a square, whatever their proportions were.
-        notes: sentences that the user should read before trusting a score.
+        notes: what the user should read before trusting a score.
     """
 
     root: Path
@@ -80,4 +96,42 @@ class Export:
     splits: Mapping[str, tuple[Example, ...]]
     baked_augmentation: tuple[str, ...]
     stretched: bool
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What is known of an export: TFDS's metadata, and `data` in environment.json.
+
+    Attributes:
+        fingerprint: of the export's content, 16 hex digits.
+        format: "masks" or "coco".
+        class_names: K names, [0] the background.
+        num_examples: images by split.
+        pixel_counts: pixels of each of the K classes by split, as exported.
+        baked_augmentation: as of `Export`.
+        stretched: as of `Export`.
+        notes: sentences that the user should read before trusting a score.
+    """
+
+    fingerprint: str
+    format: str = "masks"
+    class_names: tuple[str, ...] = ()
+    num_examples: Mapping[str, int] = field(default_factory=dict)
+    pixel_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    baked_augmentation: tuple[str, ...] = ()
+    stretched: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "DataInfo":
+        """Reads JSON's object; keys may be missing, as in older records, and others are left.
+
+        Raises:
+            TypeError: a list is something else.
+        """
+        lists = ("class_names", "baked_augmentation", "notes")
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in record.items() if name in known}
+        values |= {name: tuple(values[name]) for name in lists if name in values}
+        return cls(**{"fingerprint": ""} | values)

@@ -10,9 +10,6 @@ from tf_muscle.roboflow.video_frames import NEIGHBOUR_STEPS, find_frames, neighb
 
 HELD_OUT = 0.1  # of the sources, for each of valid and test: 80/10/10
 PIECES = 10  # that a video is cut into
-FRAMES_NOTE = (
-    "Photos of valid and test with a neighbouring frame of the same video in another split"
-)
 
 
 def shared_sources(splits: Mapping[str, Sequence[Example]]) -> dict[str, list[str]]:

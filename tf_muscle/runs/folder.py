@@ -1,14 +1,8 @@
-"""The folder of a run: its name, its files, what is recorded of the machine."""
+"""The folder of a run: its name, its files, its options."""
 
-import hashlib
-import importlib.metadata
 import json
 import math
-import platform
 import re
-import shutil
-import subprocess
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,23 +12,12 @@ from typing import Any
 import yaml
 
 from tf_muscle.atomic import only_process, replacing
-from tf_muscle.config import PACKAGE, SAMPLE, Config, RunConfig
+from tf_muscle.config import SAMPLE, Config, RunConfig
 from tf_muscle.errors import UserError
-
-RECORDED_PACKAGES = (
-    "tf_muscle",
-    "tensorflow",
-    "keras",
-    "segmentation-models",
-    "tensorflow-datasets",
-    "albumentations",
-    "numpy",
-)
 
 # Runs from before the option stretched every photo.
 STRETCHED_BEFORE = {"resize": "stretch"}
 PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load takes for a pattern
-NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 
 
 @dataclass(frozen=True)
@@ -194,46 +177,6 @@ def find_data(data: str, command: str) -> str:
     return data
 
 
-def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
-    """Refuses to go on with a run on other data than it was started on.
-
-    Args:
-        run: an interrupted run.
-        data: where its export lies now.
-        fingerprint: 16 hex digits, of what lies there.
-
-    Raises:
-        UserError: these are other photos or masks.
-    """
-    if not run.environment.is_file():  # killed before it was written
-        return
-    then = json.loads(run.environment.read_text(encoding="utf-8"))["data"]["fingerprint"]
-    if then != fingerprint:
-        raise UserError(
-            f"--data {data} is not the export that {run.path} was started on, or has changed since "
-            f"then (fingerprint {fingerprint}, not {then}): give it as it was, or start a new run"
-        )
-
-
-def record_resume(run: RunFolder, data: str, machine: Mapping[str, str]) -> None:
-    """Adds to the environment that the run was resumed, and what has changed since its start.
-
-    Args:
-        run: an interrupted run.
-        data: where its export lies now.
-        machine: versions, device and precision of this process.
-    """
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
-    changed = [
-        f"{name} {environment[name]} -> {now}"
-        for name, now in machine.items()
-        if environment.get(name, now) != now
-    ]
-    environment["data"]["name"] = data
-    environment.setdefault("resumed", []).append(", ".join(changed) or NOTHING_CHANGED)
-    write_json(run.environment, environment)
-
-
 def default_name(preset: str) -> str:
     """The preset's name and the time; characters of `refuse_pattern` become underscores."""
     return f"{PATTERN_CHARACTERS.sub('_', preset)}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -268,27 +211,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def versions() -> dict[str, str]:
-    """Python, the platform, the packages that decide results, and the checkout's commit.
-
-    `tf_muscle source` tells code apart that has the same version or commit: 16 hex digits.
-    """
-    record = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in RECORDED_PACKAGES:
-        record[package] = importlib.metadata.version(package)
-    source = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        source.update(path.read_bytes())
-    record["tf_muscle source"] = source.hexdigest()[:16]
-    if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
-        commit = subprocess.run(
-            ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if commit.returncode == 0:
-            record["git_commit"] = commit.stdout.strip()
-    return record

@@ -11,13 +11,14 @@ from typing import Any
 
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RECORDED_PACKAGES, STRETCHED_BEFORE, RunFolder
+from tf_muscle.runs.environment import Environment
+from tf_muscle.runs.folder import STRETCHED_BEFORE, RunFolder
 
 
 def make_manifest(
     run: RunFolder,
     config: Config,
-    environment: Mapping[str, Any],
+    environment: Environment,
     metrics: Mapping[str, Mapping[str, Any]],
     saved_model: Path,
 ) -> dict[str, Any]:
@@ -30,23 +31,27 @@ def make_manifest(
         metrics: the content of metrics.json; the manifest repeats its single numbers.
         saved_model: folder of the SavedModel.
     """
-    data = environment["data"]
+    info, machine = environment.info, environment.machine
     # Not the event files for TensorBoard, which hold the time of day.
     outputs = (run.config, run.environment, run.history, run.metrics, run.model, run.report)
-    versions = ("python", "platform", *RECORDED_PACKAGES, "tf_muscle source", "git_commit")
     return {
-        "data": {key: data[key] for key in ("name", "fingerprint", "num_examples", "synthetic")},
+        "data": {
+            "name": environment.data,
+            "fingerprint": info.fingerprint,
+            "num_examples": info.num_examples,
+            "synthetic": environment.synthetic,
+        },
         "seeds": {"seed": config.run.seed, "split_seed": config.data.split_seed},
         "deterministic": config.run.deterministic,
         "config": config.flat(),
-        "versions": {name: environment[name] for name in versions if name in environment},
+        "versions": machine.versions,
         "machine": {
-            "processor": environment.get("processor", "unknown"),
-            "device": environment["device"],
-            "precision": environment["precision"].split()[0],  # without the reason
+            "processor": machine.processor,
+            "device": machine.device,
+            "precision": machine.precision.name,
         },
-        "encoder_weights": environment["encoder_weights"],
-        "resumed": environment.get("resumed", []),
+        "encoder_weights": str(environment.encoder_weights),
+        "resumed": list(environment.resumed),
         "metrics": {
             split: {name: value for name, value in record.items() if isinstance(value, float)}
             for split, record in metrics.items()

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_muscle.errors import UserError
+from tf_muscle.runs.environment import Precision
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -58,13 +59,13 @@ def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def choose_precision(option: str) -> tuple[str, str]:
+def choose_precision(option: str) -> Precision:
     """Resolves `--precision`.
 
     Returns:
-        The precision, "float32", "bfloat16" or "float16", and the reason in words. On a processor
-        only AMX makes bfloat16 pay: measured here, a training step was 1.8 times as fast with it,
-        but with the older AVX-512 bfloat16 instructions 1.6 times slower than float32.
+        The precision. On a processor only AMX makes bfloat16 pay: measured here, a training step
+        was 1.8 times as fast with it, but with the older AVX-512 bfloat16 instructions 1.6 times
+        slower than float32.
 
     Raises:
         UserError: float16 on a processor, where TensorFlow has no fast kernels for it.
@@ -76,18 +77,18 @@ def choose_precision(option: str) -> tuple[str, str]:
             "use --precision auto"
         )
     if option != "auto":
-        return option, "as asked"
+        return Precision(option, "as asked")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         major, minor = details.get("compute_capability", (0, 0))
         if major >= 8:
-            return "bfloat16", f"the GPU has compute capability {major}.{minor}"
+            return Precision("bfloat16", f"the GPU has compute capability {major}.{minor}")
         if major >= 7:
-            return "float16", f"the GPU has compute capability {major}.{minor}"
-        return "float32", "the GPU has no tensor cores"
+            return Precision("float16", f"the GPU has compute capability {major}.{minor}")
+        return Precision("float32", "the GPU has no tensor cores")
     if _has_amx_bfloat16():
-        return "bfloat16", "the processor has AMX"
-    return "float32", "the processor has no AMX"
+        return Precision("bfloat16", "the processor has AMX")
+    return Precision("float32", "the processor has no AMX")
 
 
 def _has_amx_bfloat16(cpuinfo: Path = CPUINFO) -> bool:

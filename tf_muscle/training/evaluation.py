@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import fingerprint, is_bundled_sample, split_names
+from tf_muscle.roboflow.records import DataInfo
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, default_name, find_data, read_options, write_json
 
 # What a record keeps of the scores at the photos' own sizes.
@@ -124,31 +125,31 @@ def evaluate_run(
         ignore=asked.ignore if ignore is None else ignore,
     )
     geometry = Geometry(trained["resize"], asked.image_size)
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
+    environment = read_environment(run)
     export = bundled("sample_gym") if place == SAMPLE else place
     scored = split or "test"
-    if not data or fingerprint(export) == environment["data"]["fingerprint"]:
+    if not data or fingerprint(export) == environment.info.fingerprint:
         builder = load_builder(asked)  # split as it was trained on
     else:
         folders = split_names(export)
         scored = _split_to_score(split, folders, place)
         builder = load_builder(asked, scored)
-        count = builder.info.metadata["num_examples"][scored]
+        count = builder.info.splits[scored].num_examples
         alone = ", its only folder, so none were held out" if len(folders) == 1 else ""
         print(f"All {count} photos in {folders[scored]} of {place} are scored{alone}.")
-    for note in builder.info.metadata["notes"]:
+    info = DataInfo.from_json(builder.info.metadata)
+    for note in info.notes:
         print(note)
-    class_names = builder.info.metadata["class_names"]
-    refuse_other_classes(builder, place, environment["data"]["class_names"])
+    refuse_other_classes(info.class_names, place, environment.info.class_names)
     model = keras.saving.load_model(run.model)
     examples = load_split(builder, scored, geometry)
     masks = load_masks(builder, scored)
-    loss = SegmentationLoss.from_config(environment["loss"])
+    loss = SegmentationLoss.from_config(environment.loss)
     evaluation = evaluate(
-        model, examples, class_names, loss, batch_size, geometry=geometry, masks=masks
+        model, examples, info.class_names, loss, batch_size, geometry=geometry, masks=masks
     )
     record = {"data": place, "split": scored, **evaluation.record}
-    synthetic = is_bundled_sample(builder.info.metadata["fingerprint"])
+    synthetic = is_bundled_sample(info.fingerprint)
     Console().print(results_table({scored: record}, synthetic=synthetic))
     if record["background_only"]:
         print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))

@@ -1,6 +1,5 @@
 """What follows the training: the best model evaluated, pictured, reported and exported."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tf_muscle.report import photo_sheets, plots
 from tf_muscle.report.history import read_history
 from tf_muscle.report.tables import model_card, results_table, write_report
 from tf_muscle.roboflow.records import VOID
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training.checkpoints import corruption_reason
@@ -87,8 +87,8 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     The manifest is written last: it marks the run as complete.
     """
     model = best_model(run, config, len(data.class_names))
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
-    loss = SegmentationLoss.from_config(environment["loss"])
+    environment = read_environment(run)
+    loss = SegmentationLoss.from_config(environment.loss)
     evaluated = {
         split: evaluate(
             model,
@@ -103,7 +103,7 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     }
     metrics = {split: one.record for split, one in evaluated.items()}
     history = read_history(run.history)
-    synthetic = environment["data"]["synthetic"]
+    synthetic = environment.synthetic
     tie = config.optimization.tie
     predictions = evaluated["test"].predictions
     untrained = np.load(run.untrained_masks)

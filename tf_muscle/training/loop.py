@@ -24,15 +24,19 @@ from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.roboflow.archive import is_bundled_sample
+from tf_muscle.runs.environment import (
+    Environment,
+    Machine,
+    record_resume,
+    refuse_changed_data,
+    versions,
+)
 from tf_muscle.runs.folder import (
     RunFolder,
     find_data,
     new_run,
     read_options,
-    record_resume,
-    refuse_changed_data,
     refuse_existing,
-    versions,
     write_json,
 )
 from tf_muscle.training import callbacks as ours
@@ -72,14 +76,14 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
     config = dataclasses.replace(config, data=resolved)
 
     if resumed:
-        refuse_changed_data(resumed, config.data.data, data.facts["fingerprint"])
+        refuse_changed_data(resumed, config.data.data, data.info.fingerprint)
         if config.data.data != read_options(resumed)["data"]:
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
     left_out = print_notes(config, data)
     seed_everything(config.run.seed, config.run.deterministic)
-    precision, reason = choose_precision(config.run.precision)
-    print(f"Computing in {precision} on {description()} ({reason})")
+    precision = choose_precision(config.run.precision)
+    print(f"Computing in {precision.name} on {description()} ({precision.reason})")
     devices = strategy()
     replicas = devices.num_replicas_in_sync
     refuse_uneven_batches(config.optimization.batch_size, replicas)
@@ -94,32 +98,26 @@ def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) ->
         start = dataclasses.replace(start, encoder_weights="none")
     with devices.scope():
         model, encoder_weights = compiled_model(
-            dataclasses.replace(config, model=start), data, precision, steps_per_epoch
+            dataclasses.replace(config, model=start), data, precision.name, steps_per_epoch
         )
-    if encoder_weights.startswith("random, because"):
-        print(f"WARNING: the encoder starts from {encoder_weights}", file=sys.stderr)
 
     run = resumed or new_run(config, run_name)
-    machine = {
-        **versions(),
-        "processor": processor(),
-        "device": description(),
-        "precision": f"{precision} ({reason})",
-    }
+    machine = Machine(versions(), processor(), description(), precision)
     lock = nullcontext() if resumed else run.lock()
     with system_errors(run.path, f"go on by --resume {run.path}"), lock:
         if goes_on:
             record_resume(run, config.data.data, machine)
         else:
-            synthetic = is_bundled_sample(data.facts["fingerprint"])
-            environment = {
-                **machine,
-                "encoder_weights": encoder_weights,
-                "augmentation_left_out": left_out,
-                "loss": model.loss.get_config(),
-                "data": {"name": config.data.data, "synthetic": synthetic} | data.facts,
-            }
-            write_json(run.environment, environment)
+            environment = Environment(
+                machine,
+                encoder_weights,
+                augmentation_left_out=tuple(left_out),
+                loss=model.loss.get_config(),
+                data=config.data.data,
+                synthetic=is_bundled_sample(data.info.fingerprint),
+                info=data.info,
+            )
+            write_json(run.environment, environment.to_json())
         if not run.untrained_masks.is_file():
             predict_untrained(model, data.splits["test"], run)
         if not run.model.is_file():
@@ -172,7 +170,7 @@ def fit_with_records(
         stop_on_nan,
         ours.LearningRate(),
         *more_callbacks,
-        ours.WarnOnCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
+        ours.WarnOnCollapse(floor_mean_iou(np.array(data.info.pixel_counts["valid"])), print),
         interrupt,
         ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
@@ -224,7 +222,7 @@ def fit(
     # A smaller last batch would leave some of several devices with nothing to normalise.
     even = model.distribute_strategy.num_replicas_in_sync > 1
     steps = batches_per_epoch(data.splits["train"], batch_size, drop_remainder=even)
-    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    recipe, _ = without_baked(config.augment, data.info.baked_augmentation)
     seed = config.run.seed
     batches = training_batches(
         data.splits["train"],

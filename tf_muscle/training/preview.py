@@ -29,7 +29,7 @@ def preview(config: Config, run_name: str) -> None:
     print_notes(config, data)
 
     seed_everything(config.run.seed, config.run.deterministic)
-    recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])
+    recipe, _ = without_baked(config.augment, data.info.baked_augmentation)
     seed = config.run.seed
     on_device = config.augment.augment_backend == "tensorflow"
     batches = training_batches(

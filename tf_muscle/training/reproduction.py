@@ -20,14 +20,8 @@ from tf_muscle.config import SAMPLE, Config, bundled, from_options
 from tf_muscle.errors import UserError, listed
 from tf_muscle.report.history import read_history
 from tf_muscle.roboflow.archive import fingerprint
-from tf_muscle.runs.folder import (
-    NOTHING_CHANGED,
-    RunFolder,
-    default_name,
-    find_data,
-    find_run,
-    versions,
-)
+from tf_muscle.runs.environment import NOTHING_CHANGED, EncoderStart, versions
+from tf_muscle.runs.folder import RunFolder, default_name, find_data, find_run
 from tf_muscle.runs.manifest import changed_outputs, differences, read_manifest
 from tf_muscle.training.loop import train
 
@@ -159,7 +153,8 @@ def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Conf
     config = from_options(manifest["config"])
     weights = config.model.encoder_weights
     if weights == "auto":
-        weights = "none" if manifest["encoder_weights"].startswith("random") else "imagenet"
+        start = EncoderStart.parse(manifest["encoder_weights"])
+        weights = "none" if start.kind == "random" else "imagenet"
     return dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, data=data),

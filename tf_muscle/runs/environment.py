@@ -1,0 +1,260 @@
+"""Where a run was trained, on what and from what: environment.json, read and written here alone."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tf_muscle.config import PACKAGE
+from tf_muscle.errors import UserError
+from tf_muscle.roboflow.records import DataInfo
+from tf_muscle.runs.folder import RunFolder, write_json
+
+RECORDED_PACKAGES = (
+    "tf_muscle",
+    "tensorflow",
+    "keras",
+    "segmentation-models",
+    "tensorflow-datasets",
+    "albumentations",
+    "numpy",
+)
+NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
+# Keys of environment.json beside those of `versions`.
+NO_VERSIONS = {
+    "processor", "device", "precision", "encoder_weights", "augmentation_left_out", "loss", "data",
+    "resumed",
+}  # fmt: skip
+UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
+# As `EncoderStart.__str__` writes it.
+ENCODER_START = re.compile(
+    r"(?P<kind>random|imagenet|file)"
+    r"(, because (?P<reason>.+)"
+    r"|((?<=imagenet) \(|(?<=file) )(?P<file>.+)(, | \()(?P<checksum>(md5|sha256) \w+)\))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What a training computes in: "float32", "bfloat16" or "float16", and the reason in words."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        """As files and tables have it; the inverse of `parse`."""
+        return f"{self.name} ({self.reason})"
+
+    @classmethod
+    def parse(cls, text: str) -> "Precision":
+        """Reads what `str` gave."""
+        name, _, reason = text.removesuffix(")").partition(" (")
+        return cls(name, reason)
+
+
+@dataclass(frozen=True)
+class EncoderStart:
+    """What the encoder's weights were before the training.
+
+    Attributes:
+        kind: ImageNet's weights, those of a user's file, or random ones.
+        file: name of the file that they were read from.
+        checksum: of that file, "md5 ..." or the start of "sha256 ...".
+        reason: why they are random although ImageNet's were preferred.
+    """
+
+    kind: Literal["imagenet", "file", "random"]
+    file: str | None = None
+    checksum: str | None = None
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        """As files and tables have it; the inverse of `parse`."""
+        if self.kind == "imagenet":
+            return f"imagenet ({self.file}, {self.checksum})"
+        if self.kind == "file":
+            return f"file {self.file} ({self.checksum})"
+        return f"random, because {self.reason}" if self.reason else "random"
+
+    @classmethod
+    def parse(cls, text: str) -> "EncoderStart":
+        """Reads what `str` gave.
+
+        Raises:
+            ValueError: the text is another.
+        """
+        if not (match := ENCODER_START.fullmatch(text)):
+            raise ValueError(f"encoder_weights: {text}")
+        fields: dict[str, Any] = match.groupdict()
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What decides the last digits of a training.
+
+    Attributes:
+        versions: of `versions`.
+        processor: its name and threads.
+        device: "CPU", or the names of the GPUs.
+        precision: what the training computes in.
+    """
+
+    versions: Mapping[str, str]
+    processor: str
+    device: str
+    precision: Precision
+
+    def to_json(self) -> dict[str, str]:
+        """As environment.json has it."""
+        fields = {name: str(getattr(self, name)) for name in ("processor", "device", "precision")}
+        return {**self.versions, **fields}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The content of environment.json.
+
+    Attributes:
+        machine: that the run was started on.
+        encoder_weights: what the encoder really started from.
+        augmentation_left_out: options that are off, since the exported photos carry them already.
+        loss: the configuration of `SegmentationLoss`.
+        data: `--data`.
+        synthetic: the photos are rendered.
+        info: of the data set.
+        resumed: what had changed, in words, each time that the run went on.
+    """
+
+    machine: Machine
+    encoder_weights: EncoderStart
+    augmentation_left_out: tuple[str, ...]
+    loss: Mapping[str, Any]
+    data: str
+    synthetic: bool
+    info: DataInfo
+    resumed: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Environment":
+        """Reads the object in environment.json; keys that older runs lack may be missing.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not what `to_json` gave.
+        """
+        data = record["data"]
+        return cls(
+            machine=Machine(
+                {name: value for name, value in record.items() if name not in NO_VERSIONS},
+                record.get("processor", UNKNOWN),
+                record.get("device", UNKNOWN),
+                Precision.parse(record.get("precision", UNKNOWN)),
+            ),
+            encoder_weights=EncoderStart.parse(record.get("encoder_weights", "random")),
+            augmentation_left_out=tuple(record.get("augmentation_left_out", ())),
+            loss=dict(record.get("loss", {})),
+            data=data.get("name", UNKNOWN),
+            synthetic=data.get("synthetic", False),
+            info=DataInfo.from_json(data),
+            resumed=tuple(record.get("resumed", ())),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The object in environment.json."""
+        return {
+            **self.machine.to_json(),
+            "encoder_weights": str(self.encoder_weights),
+            "augmentation_left_out": list(self.augmentation_left_out),
+            "loss": dict(self.loss),
+            "data": {"name": self.data, "synthetic": self.synthetic}
+            | dataclasses.asdict(self.info),
+            **({"resumed": list(self.resumed)} if self.resumed else {}),
+        }
+
+
+def read_environment(run: RunFolder) -> Environment:
+    """Reads environment.json.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return Environment.from_json(json.loads(run.environment.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{run.environment} cannot be read ({error}): put it back as the run wrote it, or, to "
+            "predict, move the model into a folder of its own"
+        ) from error
+
+
+def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
+    """Refuses to go on with a run on other data than it was started on.
+
+    Args:
+        run: an interrupted run.
+        data: where its export lies now.
+        fingerprint: of what lies there.
+
+    Raises:
+        UserError: these are other photos or masks.
+    """
+    if not run.environment.is_file():  # killed before it was written
+        return
+    then = read_environment(run).info.fingerprint
+    if then != fingerprint:
+        raise UserError(
+            f"--data {data} is not the export that {run.path} was started on, or has changed since "
+            f"then (fingerprint {fingerprint}, not {then}): give it as it was, or start a new run"
+        )
+
+
+def record_resume(run: RunFolder, data: str, machine: Machine) -> None:
+    """Adds to the environment that the run was resumed, and what has changed since its start.
+
+    Args:
+        run: an interrupted run.
+        data: where its export lies now.
+        machine: that it goes on on.
+    """
+    environment = read_environment(run)
+    then = environment.machine.to_json()
+    changed = [
+        f"{name} {then[name]} -> {now}"
+        for name, now in machine.to_json().items()
+        if then.get(name, UNKNOWN) not in (now, UNKNOWN)
+    ]
+    resumed = (*environment.resumed, ", ".join(changed) or NOTHING_CHANGED)
+    environment = dataclasses.replace(environment, data=data, resumed=resumed)
+    write_json(run.environment, environment.to_json())
+
+
+def versions() -> dict[str, str]:
+    """Python, the platform, the packages that decide results, and the checkout's commit.
+
+    `tf_muscle source` tells code apart that has the same version or commit: 16 hex digits.
+    """
+    record = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in RECORDED_PACKAGES:
+        record[package] = importlib.metadata.version(package)
+    source = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        source.update(path.read_bytes())
+    record["tf_muscle source"] = source.hexdigest()[:16]
+    if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
+        commit = subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if commit.returncode == 0:
+            record["git_commit"] = commit.stdout.strip()
+    return record
