@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import find_objects
 
-from tf_muscle.report.lettering import class_labels, draw_text, fitted, text_width
+from tf_muscle.report.lettering import class_labels, draw_text, fitted, percent, text_width
 from tf_muscle.report.overlays import class_colors, overlay
 
 COLUMNS = (
@@ -124,7 +124,7 @@ def draw_overlay(
         draw.rectangle((x, y, x + swatch, y + swatch), fill=fill, outline=INK)
         ink = INK if active else FAINT
         draw_text(draw, (x + round(1.5 * swatch), y + swatch), label, size, ink)
-        draw_text(draw, (x + share_x, y + swatch), _percent(shares[i + 1]), size, ink)
+        draw_text(draw, (x + share_x, y + swatch), percent(shares[i + 1]), size, ink)
     return np.asarray(canvas)
 
 
@@ -177,7 +177,3 @@ def _legend(width: int, height: int, class_names: tuple[str, ...]) -> _Legend:
         width=size // 2 + columns * cell_width,
         height=rows * row_height + size // 2,
     )
-
-
-def _percent(share: float) -> str:
-    return "<0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
