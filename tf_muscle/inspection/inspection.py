@@ -25,9 +25,9 @@ def read_as_training_does(
     """Reads and checks an export with the very functions that training calls.
 
     Args:
-        root: from `open_export`.
-        split_seed: as in training.
-        ignore: as in training.
+        root: folder of the unpacked export.
+        split_seed: int, for the 80/10/10 split of an export that has a train folder only.
+        ignore: value of mask pixels that nobody labelled.
 
     Returns:
         The export, and why training refuses it unless leakage is allowed, None if it does not.
@@ -59,8 +59,8 @@ def inspect_export(
         data: folder or .zip of the export, or "sample".
         out: folder to write, in one move; must not exist.
         resplit: folder for the copy; must not exist.
-        split_seed: of the splits that are missing, as in training, and of the new one.
-        ignore: value of mask pixels that nobody labelled, as in training.
+        split_seed: int, for the splits that are missing, as in training, and for the new split.
+        ignore: value of mask pixels that nobody labelled.
 
     Returns:
         (severity, sentence) of each finding, the gravest first.

@@ -32,7 +32,7 @@ def predict_sources(
     """Predicts photos, videos and cameras.
 
     Args:
-        model: see `load_predictor`, as for the options that are not named here.
+        model: see `load_predictor`, also for the options that are not named here.
         words: see `find_sources`.
         out: folder to write, absent or empty.
         output_format: see `ResultsFolder`.

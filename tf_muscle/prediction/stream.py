@@ -41,8 +41,8 @@ class Prediction:
 
     Attributes:
         image: RGB, uint8 [H, W, 3].
-        class_ids: uint8 [H, W], of a frame after smoothing.
-        rows: of each muscle, by `muscle_rows`.
+        class_ids: uint8 [H, W]; a frame's are taken after smoothing.
+        rows: `MuscleRow` of each class but the background.
     """
 
     image: np.ndarray
@@ -52,14 +52,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PredictedPhoto(Prediction):
-    """Of a photo."""
+    """The prediction of a photo."""
 
     photo: Photo
 
 
 @dataclass(frozen=True)
 class PredictedFrame(Prediction):
-    """Of a frame.
+    """The prediction of a frame.
 
     Attributes:
         number: 0, 1, 2, ...
@@ -145,7 +145,7 @@ def smoothed(
     whatever the frame rate: a frame dt seconds after the one before weighs 1 - exp(-dt / smooth).
 
     Args:
-        predictor: of the probabilities.
+        predictor: gives the probabilities.
         frames: with increasing seconds.
         smooth: time constant in seconds, 0 for none.
         batch_size: frames at a time.
