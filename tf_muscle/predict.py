@@ -72,22 +72,11 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
-    model = options["model"]
-    out = Path(options["out"] or Path("predictions") / default_name(Path(model).resolve().stem))
+    model, words, out = options.pop("model"), options.pop("source"), options.pop("out")
+    out = Path(out or Path("predictions") / default_name(Path(model).resolve().stem))
     from tf_muscle.prediction.run_predict import predict_sources
 
-    all_read = predict_sources(
-        model,
-        options["source"],
-        out,
-        options["format"],
-        image_size=options["image_size"],
-        batch_size=options["batch_size"],
-        tta=options["tta"],
-        threshold=options["threshold"],
-        smooth=options["smooth"],
-    )
-    return 0 if all_read else 1
+    return predict_sources(model, words, out, options.pop("format"), **options)
 
 
 if __name__ == "__main__":
