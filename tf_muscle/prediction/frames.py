@@ -212,7 +212,8 @@ def _upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     if matrix is None:
         return image
     # A pixel at (x, y) is shown at (a x + c y, b x + d y).
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    content = bytes(matrix)  # type: ignore[call-overload]  # an object to PyAV's stubs
+    a, b, _, c, d, *_ = np.frombuffer(content, np.int32).tolist()
     across, down = a, d
     if abs(b) > abs(a):
         image = image.swapaxes(0, 1)
