@@ -27,10 +27,10 @@ def main(argv: Sequence[str]) -> None:
     if options["split"] not in (None, *SPLITS):
         raise UserError(f"--split must be train, valid or test, got {options['split']}")
     run = find_run(options.pop("run"))
-    from tf_muscle.training.evaluation import evaluate_run
+    from tf_muscle.training.evaluation import evaluate
 
-    path = evaluate_run(run, **options)
-    print(f"written to {path}")
+    scores = evaluate(run, **options)
+    print(f"written to {scores.path}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Masks on a video or a camera's picture, frame by frame: memory does not grow with its length."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_muscle.atomic import replacing
+from tf_muscle.config import at_least
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.animations import AnimationFrames
 from tf_muscle.prediction.file_kinds import is_animation
@@ -88,8 +90,8 @@ def smoothed(
 
 def predict_video(
     predictor: Predictor,
-    source: Path | int,
-    out: Path,
+    source: str | os.PathLike[str] | int,
+    out: str | os.PathLike[str],
     *,
     smooth: float = SMOOTH,
     each: Callable[[PredictedFrame], None] | None = None,
@@ -98,18 +100,37 @@ def predict_video(
     """Predicts a video, or what a camera sees until ctrl-C, and writes it with its overlay.
 
     Args:
-        predictor: takes its batch size of frames at a time, of a camera one.
-        source: video file or animated picture, or number of a camera.
-        out: MP4 to write, H.264 without sound; must not exist. It is finished and playable after
+        predictor: of `load_predictor`; takes its batch size of frames at a time, of a camera one.
+        source: path of a video or an animated picture, or the number of a camera, int from 0.
+        out: path of the MP4 to write, H.264 without sound. It is finished and playable after
             ctrl-C, too.
-        smooth: time constant of the moving average in seconds, see `smoothed`.
+        smooth: float from 0, time constant of the moving average in seconds, see `smoothed`.
         each: called after every frame.
-        max_pixels: height times width of a video's frame that is still decoded.
+        max_pixels: int, height times width of a video's frame that is still decoded.
+
+    Returns:
+        `PredictedVideo`: its `timeline` has the area of each muscle over time, and its repetitions.
 
     Raises:
-        UserError: the video has no frame that can be decoded, its frames are too large, or there
-            is no such camera.
+        UserError: the video has no frame that can be decoded, its frames are too large, there is
+            no such camera, or `out` exists.
+
+    Example:
+        >>> import tf_muscle
+        >>> predictor = tf_muscle.load_predictor("runs/mine")
+        >>> video = tf_muscle.predict_video(predictor, "curl.mp4", "overlay.mp4")
+        >>> video.timeline.seconds
+        array([0. , 0.1, 0.2, 0.3])
+        >>> video.timeline.area.shape  # frames, muscles
+        (4, 3)
+        >>> list(video.timeline.repetitions)
+        ['biceps', 'triceps', 'calf']
     """
+    at_least("smooth", smooth, 0)
+    source = source if isinstance(source, int) else Path(source)
+    out = Path(out)
+    if out.exists():
+        raise UserError(f"{out} exists and is never overwritten: choose another name")
     seconds: list[float] = []
     signals: list[np.ndarray] = []
     interrupted = False
