@@ -33,8 +33,7 @@ def main() -> None:
     from tf_muscle.data.augment import Augmenter
     from tf_muscle.data.dataset import load_data
     from tf_muscle.data.pipeline import batches_per_epoch, training_batches
-    from tf_muscle.model.augmenting import AugmentingModel
-    from tf_muscle.model.compiled import compiled_model
+    from tf_muscle.model.compiled import AugmentingModel, compiled_model
     from tf_muscle.training.device import choose_precision
 
     data = load_data(config.data)

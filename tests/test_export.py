@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tf_muscle.command import run_command
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.export import main
 from tf_muscle.exporting.saved_model import write_saved_model
 from tf_muscle.model.unet import build_unet
@@ -41,7 +42,7 @@ def model() -> keras.Model:
 
 def test_saved_model_gives_the_masks_of_the_keras_model(model: keras.Model, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    write_saved_model(model, NAMES, 64, folder, "card")
+    write_saved_model(model, NAMES, Geometry("pad", 64), folder, "card")
     random = np.random.default_rng(0)
     photos = {
         "even": random.integers(0, 256, (2, 64, 64, 3), np.uint8),

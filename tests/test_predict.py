@@ -9,6 +9,7 @@ from PIL import Image
 
 from tf_muscle import predict
 from tf_muscle.command import run_command
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction import predictor as predictor_module
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
@@ -31,7 +32,8 @@ def command(
     """Runs the command with a model that needs no TensorFlow; gives exit code and output."""
 
     def load(model: str, **options: object) -> Predictor:
-        return Predictor(light, NAMES, **{**options, "image_size": 32})
+        options.pop("image_size", None)
+        return Predictor(light, NAMES, Geometry("pad", 32), **options)
 
     monkeypatch.setattr(predictor_module, "load_predictor", load)
     monkeypatch.chdir(tmp_path)
@@ -141,7 +143,9 @@ def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_
     masks = sorted((tmp_path / "out/train").glob("curl_2_mp4-*_mask.png"))
     assert len(masks) == 12
     assert [int(np.asarray(Image.open(path)).max()) for path in masks[:7]] == [0] * 6 + [1]
-    assert len(read_export(tmp_path / "out", allow_leakage=True).splits["train"]) > 8
+    # Twelve neighbouring frames are cut by time, with gaps beside the cuts.
+    splits = read_export(tmp_path / "out", allow_leakage=True).splits
+    assert [len(splits[split]) for split in ("train", "valid", "test")] == [6, 2, 2]
     biceps = [row for row in table(tmp_path / "out") if row["muscle"] == "biceps"]
     assert [(row["file"], row["active"]) for row in biceps] == [
         ("curl.png", "yes"), ("curl.mp4", "yes"),
@@ -205,7 +209,7 @@ def test_ctrl_c_in_a_video_keeps_what_is_done(
     monkeypatch.setattr(
         predictor_module,
         "load_predictor",
-        lambda model, **options: Predictor(interrupted, NAMES, 32, batch_size=4),
+        lambda model, **options: Predictor(interrupted, NAMES, Geometry("pad", 32), batch_size=4),
     )
     write_video(tmp_path / "curl.mp4")
     write_video(tmp_path / "later.mp4")

@@ -16,7 +16,7 @@ from tf_muscle.config import Config, DataConfig, ModelConfig, OptimizationConfig
 from tf_muscle.reproduce import main
 from tf_muscle.roboflow.archive import fingerprint
 from tf_muscle.runs.folder import RunFolder, versions, write_json
-from tf_muscle.runs.manifest import make_certificate
+from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training import reproduction
 from tf_muscle.training.reproduction import (
     EVALUATION_TOLERANCE,
@@ -51,8 +51,8 @@ def finished_run(
     write_json(run.environment, full)
     metrics = {"test": {"loss": losses[-1], "mean_iou": mean_iou, "foreground_mean_iou": 0.3}}
     write_json(run.metrics, metrics)
-    record = make_certificate(run, config, full, metrics, Path("saved_models") / name)
-    write_json(run.certificate, record)
+    record = make_manifest(run, config, full, metrics, Path("saved_models") / name)
+    write_json(run.manifest, record)
     return run
 
 
@@ -235,7 +235,7 @@ def test_incomplete_run(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = finished_run(config, "mine")
-    run.certificate.unlink()
+    run.manifest.unlink()
     assert reproduce(run, monkeypatch)[0] == 2
     assert f"finish it by --resume {run.path}" in capsys.readouterr().err
 
@@ -288,5 +288,5 @@ def test_killed_and_resumed_run_is_reproduced_to_the_last_digit(
 
 
 def test_record_is_plain_json(config: Config) -> None:
-    record = json.loads(finished_run(config, "mine").certificate.read_text())
+    record = json.loads(finished_run(config, "mine").manifest.read_text())
     assert list(record)[:3] == ["data", "seeds", "deterministic"]

@@ -139,8 +139,8 @@ def test_a_killed_run_goes_on_where_it_stood(
         ours = [float(row[column]) for row in resumed]
         assert ours == pytest.approx([float(row[column]) for row in expected], rel=1e-3), column
     assert not {".lock", "checkpoints"} & {path.name for path in run.iterdir()}
-    certificate = json.loads((run / "run.json").read_text())
-    assert certificate["resumed"] == ["nothing changed"]
+    manifest = json.loads((run / "run.json").read_text())
+    assert manifest["resumed"] == ["nothing changed"]
 
 
 def test_an_existing_run_is_refused_before_any_work(

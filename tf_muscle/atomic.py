@@ -1,10 +1,14 @@
-"""Files and folders that are complete or absent, whenever the process is killed."""
+"""Files and folders that are complete or absent, whenever the process is killed; their locks."""
 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+import filelock
+
+from tf_muscle.errors import UserError
 
 UNFINISHED = "unfinished_"  # before the name of what is being written
 
@@ -55,3 +59,47 @@ def _sync(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+@contextmanager
+def only_process(folder: Path, refusal: str) -> Iterator[None]:
+    """Keeps other processes out of a folder for the length of the block.
+
+    Args:
+        folder: which exists.
+        refusal: what the others are told, in one sentence.
+
+    Raises:
+        UserError: another process is in the folder.
+        OSError: the folder cannot be written to.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / ".lock", timeout=0))
+        except filelock.Timeout:
+            raise UserError(refusal) from None
+        yield
+
+
+@contextmanager
+def locked(file: Path, timeout: float = -1) -> Iterator[None]:
+    """Holds a lock for the length of the block.
+
+    The operating system opens the lock of a killed process: the file that it left is no hindrance.
+
+    Args:
+        file: the lock; it is there only while the lock is held.
+        timeout: seconds to wait for another process; -1: until it has ended.
+
+    Raises:
+        filelock.Timeout: another process has it still.
+        OSError: the file cannot be written.
+    """
+    with filelock.FileLock(file, timeout=timeout):
+        try:
+            yield
+        finally:
+            # While the lock is held, else the next process' file might be the one that goes. Who
+            # waits for this one starts over with a new file; Windows deletes no open file.
+            with suppress(OSError):
+                file.unlink()

@@ -10,7 +10,7 @@ from typing import Any
 import jsonargparse
 
 from tf_muscle.config import Config, bundled, from_options
-from tf_muscle.errors import UserError, system_errors
+from tf_muscle.errors import UserError, one_line, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
 DEFAULT_PRESET = "sample.yaml"
@@ -96,8 +96,7 @@ def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> dict[str,
     try:
         return vars(parser.parse_args(list(argv)))
     except (argparse.ArgumentError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{reason}; {parser.prog} --help lists the options") from error
+        raise UserError(f"{one_line(error)}; {parser.prog} --help lists the options") from error
 
 
 def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Config:

@@ -61,6 +61,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(error: BaseException) -> str:
+    """The text of an error whose lines a library has broken."""
+    return " ".join(str(error).split())
+
+
 def shortened(value: object) -> str:
     """A value as text, cut off after `LONGEST` characters."""
     text = str(value)

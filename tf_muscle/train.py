@@ -38,7 +38,7 @@ def parse_resume(argv: Sequence[str]) -> tuple[RunFolder, str | None]:
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
-    parser = config_parser("train", "Train, judge and export a muscle segmentation model.")
+    parser = config_parser("train", "Train, evaluate and export a muscle segmentation model.")
     parser.add_argument(
         "--resume",
         type=str | None,

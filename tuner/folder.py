@@ -3,9 +3,10 @@
 Needs no TensorFlow.
 """
 
+import csv
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,109 +14,113 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.atomic import UNFINISHED, replacing
+from tf_muscle.atomic import UNFINISHED, only_process, replacing
 from tf_muscle.errors import UserError
-from tf_muscle.folder_lock import only_process
 from tf_muscle.runs.folder import RunFolder
 from tuner.options import Search
 
-EXECUTION = "execution_"
 RESULT = "result.json"  # scores of one training; marks it as complete
+ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials
+RUNNING = "running"  # state in results.csv of a trial that has not ended
 
 
-@dataclass(frozen=True)
+@dataclass
 class SearchFolder:
-    """Names of the files in runs/tuner/NAME/."""
+    """Names of the files in runs/tuner/NAME/, or in a worker's own folder."""
 
     path: Path
 
-    @property
-    def options(self) -> Path:
-        """The resolved options, which --config reads."""
-        return self.path / "search.yaml"
+    def __post_init__(self) -> None:
+        self.options = self.path / "search.yaml"  # resolved, for --config
+        self.environment = self.path / "environment.json"  # versions, device, facts of the data
+        self.oracle = self.path / "oracle.json"  # what KerasTuner knows beside trial_*/trial.json
+        self.results_csv = self.path / "results.csv"  # one line a trial
+        self.results_page = self.path / "results.md"
+        self.best = self.path / "best.yaml"  # preset for `python -m tf_muscle.train --config`
+        self.figures = self.path / "figures"
+        self.workers = self.path / "workers"  # a folder each
 
-    @property
-    def environment(self) -> Path:
-        """Versions, device and what is known of the data."""
-        return self.path / "environment.json"
-
-    @property
-    def forecast(self) -> Path:
-        """Times measured before the first trial."""
-        return self.path / "forecast.json"
-
-    @property
-    def results_csv(self) -> Path:
-        """One line a trial."""
-        return self.path / "results.csv"
-
-    @property
-    def results_page(self) -> Path:
-        """The page for people."""
-        return self.path / "results.md"
-
-    @property
-    def best(self) -> Path:
-        """The best combination as a preset for `python -m tf_muscle.train --config`."""
-        return self.path / "best.yaml"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the pictures."""
-        return self.path / "figures"
-
-    @property
-    def workers(self) -> Path:
-        """Folder of the workers' own folders; see workers.py."""
-        return self.path / "workers"
+    def trial(self, trial_id: str) -> Path:
+        """The folder of a trial."""
+        return self.path / f"trial_{trial_id}"
 
     def execution(self, trial_id: str, number: int) -> RunFolder:
         """The records of one training of a trial."""
-        return RunFolder(self.path / f"trial_{trial_id}" / f"{EXECUTION}{number}")
+        return RunFolder(self.trial(trial_id) / f"execution_{number}")
 
     def executions(self, trial_id: str) -> list[RunFolder]:
         """The trainings of a trial that have begun, also those of a worker on this disk."""
-        pattern = f"trial_{trial_id}/{EXECUTION}*"
-        found = [*self.path.glob(pattern), *self.workers.glob(f"*/{pattern}")]
-        return [RunFolder(path) for path in sorted(found)]
+        owners = [self, *map(SearchFolder, sorted(self.workers.glob("*")))]
+        trials = [owner.trial(trial_id) for owner in owners]
+        return [RunFolder(one) for trial in trials for one in sorted(trial.glob("execution_*"))]
 
     def best_execution(self, trial_id: str, objective: str) -> RunFolder | None:
         """The training of a trial with the best score; None if it lies on another machine."""
         sign = -1 if objective.endswith("loss") else 1
-        scores = {
-            run: sign * json.loads((run.path / RESULT).read_text(encoding="utf-8"))[objective]
-            for run in self.executions(trial_id)
-            if (run.path / RESULT).is_file()
-        }
-        return max(scores, key=lambda run: scores[run]) if scores else None
+        complete = [run for run in self.executions(trial_id) if (run.path / RESULT).is_file()]
+        return max(
+            complete,
+            key=lambda run: sign * read_record(run.path / RESULT)[objective],
+            default=None,
+        )
+
+    def trial_records(self) -> list[dict[str, Any]]:
+        """The contents of trial_*/trial.json, by the number of the trial.
+
+        Raises:
+            UserError: one cannot be read.
+        """
+        return [read_record(path) for path in sorted(self.path.glob("trial_*/trial.json"))]
 
     def ended_trials(self) -> list[str]:
         """Ids of the trials that need no more work."""
-        ended = []
-        for path in sorted(self.path.glob("trial_*/trial.json")):
-            trial = json.loads(path.read_text(encoding="utf-8"))
-            if trial["status"] in ("COMPLETED", "FAILED"):
-                ended.append(trial["trial_id"])
-        return ended
+        return [one["trial_id"] for one in self.trial_records() if one["status"] in ENDED]
 
-    def prune(self, kept_trials: Collection[str], executions: int) -> None:
-        """Deletes the weights of every trial that has ended and is not to be kept.
-
-        And those of trainings without a result, of a trial that another worker has ended.
+    def refuse_lost_trials(self, started: Collection[str], ended: Collection[str]) -> None:
+        """Compares what is recorded here with what was read back, before anything is changed.
 
         Args:
-            kept_trials: ids.
-            executions: trainings that make a trial.
+            started: ids of the trials that the oracle has handed out.
+            ended: ids of those that it knows to have ended.
+
+        Raises:
+            UserError: a started trial has no record, or more have ended than the oracle knows of.
         """
-        ended = self.ended_trials()  # none in a worker's folder: the chief has the records
-        for trial in [*self.path.glob("trial_*"), *self.workers.glob("*/trial_*")]:
-            trial_id = trial.name.removeprefix("trial_")
-            trainings = list(trial.glob(f"{EXECUTION}*"))
-            complete = [one for one in trainings if (one / RESULT).is_file()]
-            if trial_id in ended or len(complete) == executions:
-                kept = complete if trial_id in kept_trials else []
-                for one in set(trainings) - set(kept):
-                    shutil.rmtree(RunFolder(one).checkpoints, ignore_errors=True)
+        recorded = {record["trial_id"] for record in self.trial_records()}
+        numbers = {int(trial_id) for trial_id in self.ended_trials()} | self._ended_by_the_table()
+        lost = {int(one) for one in started if one not in recorded}
+        lost |= numbers - {int(one) for one in ended}
+        if lost:
+            raise UserError(
+                f"{self.path} has results of trials that cannot be read back "
+                f"({', '.join(map(str, sorted(lost)))}), and nothing was changed: put "
+                f"{self.oracle.name} and the trial_*/trial.json back as they were, or choose "
+                "another --name"
+            )
+
+    def _ended_by_the_table(self) -> set[int]:
+        if not self.results_csv.is_file():
+            return set()
+        try:
+            with self.results_csv.open(newline="", encoding="utf-8") as file:
+                lines = list(csv.DictReader(file))
+            return {int(line["trial"]) for line in lines if line["state"] != RUNNING}
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise UserError(
+                f"{self.results_csv} is not as the search wrote it ({error!r}): move it elsewhere, "
+                "and the same command writes it again"
+            ) from error
+
+    def prune(self, ended: Collection[str], kept: Collection[str]) -> None:
+        """Deletes the weights of the trials that have ended and are not to be kept.
+
+        And those of trainings without a result, of a trial that another worker has ended. `ended`
+        is what the oracle knows; all other trials are left alone.
+        """
+        for trial_id in ended:
+            for run in self.executions(trial_id):
+                if trial_id not in kept or not (run.path / RESULT).is_file():
+                    shutil.rmtree(run.checkpoints, ignore_errors=True)
 
     def lock(self) -> AbstractContextManager[None]:
         """Keeps a second process out, which gets a UserError; see `only_process`."""
@@ -126,29 +131,42 @@ class SearchFolder:
         )
 
 
-def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[SearchFolder, bool]:
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads a JSON record of the search.
+
+    Raises:
+        UserError: it is missing or cannot be read.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}), and nothing was changed: put it back as it was, or "
+            "choose another --name"
+        ) from error
+
+
+def open_folder(folder: SearchFolder, search: Search, data_fingerprint: str) -> bool:
     """Makes the folder of a search, or finds it with this same search in it.
 
+    A dry run makes nothing.
+
     Returns:
-        The folder, and whether it is an earlier start's.
+        Whether it is an earlier start's.
 
     Raises:
         UserError: it holds something else, or cannot be made.
     """
-    folder = SearchFolder(path)
-    identity = search.identity(data_fingerprint)
+    path = folder.path
     if folder.options.is_file():
-        differences = list(_differences(folder, identity))
-        if differences:
-            raise UserError(
-                f"{path} holds another search, which is never overwritten ({'; '.join(differences)}"
-                "): choose another --name"
-            )
-        return folder, True
+        refuse_other_options(folder, search.identity(data_fingerprint))
+        return True
     # A worker on the same disk may have made its own folder in it before.
     ours = {"workers", f"{UNFINISHED}{folder.options.name}"}
     if path.exists() and {one.name for one in path.iterdir()} - ours:
         raise UserError(f"{path} is no search and is never overwritten: choose another --name")
+    if search.options.dry_run:
+        return False
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -156,17 +174,28 @@ def open_folder(path: Path, search: Search, data_fingerprint: str) -> tuple[Sear
     record = search.flat() | {"data_fingerprint": data_fingerprint}
     with replacing(folder.options) as unfinished:
         unfinished.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
-    return folder, False
+    return False
 
 
-def _differences(folder: SearchFolder, identity: dict[str, Any]) -> Iterator[str]:
-    """What the search in the folder has otherwise, in words."""
+def refuse_other_options(folder: SearchFolder, identity: dict[str, Any]) -> None:
+    """Compares the search in a folder with the one that is asked for.
+
+    Raises:
+        UserError: they differ, or the folder's options cannot be read.
+    """
     try:
         there = dict(yaml.safe_load(folder.options.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(
             f"{folder.options} cannot be read ({error}): choose another --name"
         ) from error
-    for name, here in identity.items():
-        if name not in there or there[name] != here:
-            yield f"{name}: {json.dumps(there.get(name))} there, {json.dumps(here)} here"
+    differences = [
+        f"{name}: {json.dumps(there.get(name))} there, {json.dumps(here)} here"
+        for name, here in identity.items()
+        if name not in there or there[name] != here
+    ]
+    if differences:
+        raise UserError(
+            f"{folder.path} holds another search, which is never overwritten "
+            f"({'; '.join(differences)}): choose another --name"
+        )

@@ -2,26 +2,25 @@
 
 import contextlib
 import io
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
 import keras
 
 from tf_muscle.data.pipeline import batches_per_epoch
-from tf_muscle.runs.folder import write_json
 from tf_muscle.training.loop import fit
-from tuner.folder import SearchFolder
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
-from tuner.oracle import HyperbandOracle, make_oracle
+from tuner.oracle import HyperbandOracle, ResumableOracle
 
 TIMED_STEPS = 3  # at each batch size, after one that waits for the pipeline to start
 WEIGHT_BYTES = 4  # float32, in every precision
 ADAM_COPIES = 3  # a checkpoint of Adam holds the weights and two moments of each
+
+Plan = list[tuple[int | None, int]]
 
 
 class StepTimer(keras.callbacks.Callback):
@@ -35,13 +34,12 @@ class StepTimer(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.started = time.monotonic()
 
+    on_test_batch_begin = on_train_batch_begin
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         float((logs or {})["loss"])  # a GPU may not have computed it yet
         self.train_seconds.append(time.monotonic() - self.started)
         self.model.stop_training = len(self.train_seconds) > TIMED_STEPS
-
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.started = time.monotonic()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         float((logs or {})["loss"])
@@ -51,35 +49,35 @@ class StepTimer(keras.callbacks.Callback):
 
 @dataclass(frozen=True)
 class Timing:
-    """Measured before the first trial.
+    """Measured before the first trial."""
 
-    Attributes:
-        device: in words.
-        encoder_weights: that the model really starts from, in words.
-        parameters: of the network.
-        startup_seconds: to build a model and its graph, once a training.
-        epoch_seconds: with validation, by batch size.
-    """
+    device: str  # in words
+    parameters: int  # of the network
+    startup_seconds: float  # to build a model and its graph, once a training
+    epoch_seconds: dict[int, float]  # with validation, by batch size
 
-    device: str
-    encoder_weights: str
-    parameters: int
-    startup_seconds: float
-    epoch_seconds: dict[int, float]
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left to do."""
+
+    trials: int
+    epochs: int  # of all trials and their executions
+    seconds: float
+    peak_bytes: int  # of disk while it runs
+    kept_bytes: int  # of disk when it is over
 
 
 def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> Timing:
     """Trains a few steps at each batch size."""
-    data = hypermodel.data
     configs = {one.batch_size: search.config(one) for one in search.combinations()}
-
     started = time.monotonic()
     model = hypermodel.build(hypermodel.hyperparameters())
 
     def timed_fit(batch_size: int) -> StepTimer:
         timer = StepTimer()
         with contextlib.redirect_stdout(io.StringIO()):  # Keras' "Epoch 1/30"
-            fit(model, configs[batch_size], data, [timer])
+            fit(model, configs[batch_size], hypermodel.data, [timer])
         return timer
 
     timed_fit(min(configs))  # builds the graph
@@ -87,78 +85,27 @@ def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> 
     epochs = {}
     for size in sorted(configs):
         timer = timed_fit(size)
-        step = mean(timer.train_seconds[1:] or timer.train_seconds)
-        valid_step = mean(timer.valid_seconds)
-        epochs[size] = step * hypermodel.steps_per_epoch(configs[size])
-        epochs[size] += valid_step * batches_per_epoch(data.splits["valid"], size)
-    return Timing(device, hypermodel.encoder_weights, model.count_params(), startup, epochs)
+        train_steps = hypermodel.steps_per_epoch(configs[size])
+        valid_steps = batches_per_epoch(hypermodel.data.splits["valid"], size)
+        epochs[size] = train_steps * mean(timer.train_seconds[1:] or timer.train_seconds)
+        epochs[size] += valid_steps * mean(timer.valid_seconds)
+    return Timing(device, model.count_params(), startup, epochs)
 
 
-def measured_once(
-    folder: SearchFolder, hypermodel: SegmentationHyperModel, search: Search, device: str
-) -> Timing:
-    """The timing of an earlier start on the same device, or a new one."""
-    if folder.forecast.is_file():
-        record = json.loads(folder.forecast.read_text(encoding="utf-8"))
-        if record["device"] == device:
-            seconds = {int(size): value for size, value in record["epoch_seconds"].items()}
-            return Timing(**record | {"epoch_seconds": seconds})
-    print("Timing a few steps ...", flush=True)
-    return measure(hypermodel, search, device)
-
-
-def save(timing: Timing, folder: SearchFolder) -> None:
-    """Keeps the timing for the next start."""
-    write_json(folder.forecast, asdict(timing))
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What is left to do.
-
-    Attributes:
-        trials: trainings of one combination, repeated as often as asked.
-        epochs: of all trials and executions.
-        seconds: about.
-        peak_bytes: of disk while it runs.
-        kept_bytes: of disk when it is over.
-    """
-
-    trials: int
-    epochs: int
-    seconds: float
-    peak_bytes: int
-    kept_bytes: int
-
-
-def plan(hypermodel: SegmentationHyperModel, search: Search) -> list[tuple[int | None, int]]:
+def plan(oracle: ResumableOracle, search: Search) -> Plan:
     """The batch size and the epochs of every trial in order; None where a method draws it."""
     combinations = search.combinations()
     if search.options.method in ("grid", "list"):
         return [(one.batch_size, one.epochs) for one in combinations]
-    oracle = make_oracle(search, hypermodel.hyperparameters())
     if isinstance(oracle, HyperbandOracle):
-        rounds = oracle.schedule()
-        trials = [(None, epochs) for count, epochs in rounds for _ in range(count)]
-        return list(trials[: oracle.max_trials])
+        trials: Plan = [(None, epochs) for count, epochs in oracle.schedule() for _ in range(count)]
+        return trials[: oracle.max_trials]
     average = round(mean(one.epochs for one in combinations))
     return [(None, average)] * (search.max_trials() or 0)
 
 
-def forecast(
-    timing: Timing,
-    trials: Sequence[tuple[int | None, int]],
-    ended: Sequence[str],
-    search: Search,
-) -> Forecast:
-    """Adds up the trials that have not ended.
-
-    Args:
-        timing: of one epoch.
-        trials: of `plan`.
-        ended: ids of trials; a trial's id is its place in the plan.
-        search: the options.
-    """
+def forecast(timing: Timing, trials: Plan, ended: Sequence[str], search: Search) -> Forecast:
+    """Adds up the trials of a plan that have not ended; a trial's id is its place in the plan."""
     done = {int(trial_id) for trial_id in ended}
     left = [trial for number, trial in enumerate(trials) if number not in done]
     average = mean(timing.epoch_seconds[one.batch_size] for one in search.combinations())

@@ -2,6 +2,8 @@
 
 import math
 import sys
+import time
+from typing import Any
 
 import keras
 import keras_tuner
@@ -13,13 +15,46 @@ from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import batches_per_epoch
 from tf_muscle.errors import UserError
 from tf_muscle.model.compiled import compiled_model
+from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report.history import best_epoch, read_history
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.device import seed_everything, strategy
 from tf_muscle.training.loop import fit_with_records
 from tuner.options import Search, combination_of, digest
 from tuner.oracle import IDENTITY
-from tuner.trial_callbacks import EpochSeconds, StopCollapsed
+
+# With the step schedule the learning rate is halved after 5 epochs: what has found nothing by then
+# goes on with smaller steps.
+COLLAPSED_EPOCHS = 5
+
+Logs = dict[str, Any]
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Adds the duration of an epoch, validation included, to the logs for the callbacks behind."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["seconds"] = time.monotonic() - self.started
+
+
+class StopCollapsed(keras.callbacks.Callback):
+    """Ends a training that has predicted background only for some epochs in a row."""
+
+    def __init__(self, epochs: int = COLLAPSED_EPOCHS):
+        super().__init__()
+        self.epochs = epochs
+        self.collapsed = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        found = (logs or {})["val_foreground_pixel_accuracy"]
+        self.collapsed = self.collapsed + 1 if found < BACKGROUND_ONLY_RECALL else 0
+        if self.collapsed == self.epochs:
+            print(f"no muscle found in {self.epochs} epochs: the trial ends here")
+            self.model.stop_training = True
 
 
 class DivergedError(Exception):
@@ -44,20 +79,16 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         self.execution = 0  # number of the training that is to come, from 0
         self.encoder_weights = ""  # that the last model really started from, in words
 
-    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        for name, values in self.search.space().items():
-            hp.Choice(name, values)
-
     def hyperparameters(self) -> keras_tuner.HyperParameters:
         """The space of the search, for its oracle."""
         hp = keras_tuner.HyperParameters()
-        self.declare_hyperparameters(hp)
+        for name, values in self.search.space().items():
+            hp.Choice(name, values)
         hp.Fixed(IDENTITY, digest(self.search.identity(self.data.facts["fingerprint"])))
         return hp
 
     def config(self, hp: keras_tuner.HyperParameters) -> Config:
         """The training run that the values stand for."""
-        self.declare_hyperparameters(hp)
         return self.search.config(combination_of(hp.values), self.execution)
 
     def steps_per_epoch(self, config: Config) -> int:
@@ -84,11 +115,6 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
     ) -> dict[str, float]:
         """Trains the model, from the run's last checkpoint if there is one.
 
-        Args:
-            hp: the values.
-            model: of `build`.
-            run: folder for the records.
-
         Returns:
             The scores of the best epoch; see `scores`.
 
@@ -105,10 +131,9 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         ]
         if self.search.options.stop_collapsed:
             callbacks.append(StopCollapsed())
+        steps = self.steps_per_epoch(config)
         try:
-            interrupted = fit_with_records(
-                model, config, self.data, run, self.steps_per_epoch(config), callbacks
-            )
+            interrupted = fit_with_records(model, config, self.data, run, steps, callbacks)
         except UserError:
             if run.history.is_file():
                 scores(run)  # raises DivergedError if it was NaN in the first epoch
@@ -120,10 +145,6 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
 
 def scores(run: RunFolder, tie: float = 0.0) -> dict[str, float]:
     """The validation scores of the epoch whose weights are kept, and what it took.
-
-    Args:
-        run: folder of the records.
-        tie: option of the run, see `best_epoch`.
 
     Returns:
         The columns `val_...` of history.csv at the epoch with the best validation mIoU, and

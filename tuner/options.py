@@ -56,10 +56,15 @@ SEARCHED = tuple(field.name for field in dataclasses.fields(Combination))
 HYPERBAND_EPOCHS = "tuner/epochs"  # where KerasTuner's Hyperband says how long a trial may train
 
 
+def drawn_combination(values: Mapping[str, Any]) -> Combination:
+    """The combination that was drawn for a KerasTuner trial with these values."""
+    return Combination(**{name: values[name] for name in SEARCHED})
+
+
 def combination_of(values: Mapping[str, Any]) -> Combination:
-    """The combination in the values of a KerasTuner trial."""
-    searched = {name: values[name] for name in SEARCHED}
-    return Combination(**searched | {"epochs": values.get(HYPERBAND_EPOCHS, values["epochs"])})
+    """The combination that a KerasTuner trial with these values trains."""
+    drawn = drawn_combination(values)
+    return dataclasses.replace(drawn, epochs=values.get(HYPERBAND_EPOCHS, drawn.epochs))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +105,7 @@ class SearchOptions:
     stop_collapsed: bool = False
     """End a trial after 5 epochs in a row that found no muscle, instead of training it out."""
     retrain: bool = False
-    """Train, judge and export the best combination when the search is over."""
+    """Train, evaluate and export the best combination when the search is over."""
     dry_run: bool = False
     """Say what the search would cost and stop."""
     name: str | None = None
@@ -137,17 +142,11 @@ class SearchOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """Everything that decides a search.
+    """Everything that decides a search."""
 
-    Attributes:
-        base: options of every trial's training; those in `SEARCHED` come from its combination.
-        options: the search.
-        name: of its folder.
-    """
-
-    base: Config
+    base: Config  # of every trial's training; what is in `SEARCHED` comes from its combination
     options: SearchOptions
-    name: str
+    name: str  # of its folder
 
     def __post_init__(self) -> None:
         for combination in self.combinations():
@@ -185,12 +184,7 @@ class Search:
         return min(options.max_trials or DRAWN_TRIALS, len(self.combinations()))
 
     def config(self, combination: Combination, execution: int = 0) -> Config:
-        """The training run of a combination.
-
-        Args:
-            combination: of this search.
-            execution: number of the training, from 0; each has its own seed.
-        """
+        """The training run of a combination; each execution, from 0, has its own seed."""
         base = self.base
         return dataclasses.replace(
             base,

@@ -1,24 +1,25 @@
 """Which combination comes next, and a record of it that survives a kill at any moment.
 
-KerasTuner 1.4.8 has four faults that matter here. Its grid loses its order when it is reloaded, so
-that a resumed search repeats a trial or stops early; `ListedOracle` goes through a list instead,
-in which the number of a trial is its place. It writes its records over the old ones, so that a kill
-leaves half a file. It gives up after three failed trials in a row, as every high learning rate of a
-grid may be. And it forgets why a worker's trial failed.
+KerasTuner 1.4.8 has faults that matter here. Its grid loses its order when it is reloaded, so that
+a resumed search repeats a trial or stops early. It writes its records over the old ones, so that a
+kill leaves half a file, and reads them by a pattern that contains the folder's name. It gives up
+after three failed trials in a row, as every high learning rate of a grid may be, and forgets why a
+worker's trial failed. docs/internals.md lists what is overridden.
 """
 
+import math
 import random
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.runs.folder import write_json
-from tuner.options import Search
+from tuner.folder import SearchFolder, read_record
+from tuner.options import Combination, Search, drawn_combination
+from tuner.results import ranked, rows_of
 
 # A trial whose process was killed so often is not tried again: the system kills what takes too much
 # memory, and would do so for ever.
@@ -26,30 +27,37 @@ MOST_KILLS = 3
 # A trial's values reach the chief, its message does not (KerasTuner's Trial.to_proto omits it).
 FAILURE = "tuner/failure"
 IDENTITY = "tuner/identity"  # value that all trials share, see Search.identity
-
-Values = dict[str, Any]
-
-
-def background_only(trial: Trial) -> bool:
-    """Whether a completed trial found next to no muscle."""
-    found = "val_foreground_pixel_accuracy"
-    return trial.metrics.exists(found) and (
-        trial.metrics.get_best_value(found) < BACKGROUND_ONLY_RECALL
-    )
+HYPERBAND_FACTOR = 3  # KerasTuner's default
 
 
-class Durable(keras_tuner.Oracle):
+class ResumableOracle(keras_tuner.Oracle):
     """What every method here does beyond KerasTuner's oracles.
 
     Args:
-        combinations: values of each combination that may be tried.
+        search: the options.
+        space: the hyperparameters, declared.
+        folder: for the records; nothing is written before the first trial.
         **kwargs: of the KerasTuner oracle.
     """
 
-    def __init__(self, combinations: list[Values], **kwargs: Any):
-        self.combinations = combinations
-        # None: no number of failures in a row ends the search.
-        super().__init__(max_consecutive_failed_trials=None, **kwargs)
+    def __init__(
+        self,
+        search: Search,
+        space: keras_tuner.HyperParameters,
+        folder: SearchFolder,
+        **kwargs: Any,
+    ):
+        self.search = search
+        self.combinations = search.combinations()
+        self.folder = folder
+        name = search.options.objective
+        super().__init__(
+            objective=keras_tuner.Objective(name, "min" if name.endswith("loss") else "max"),
+            hyperparameters=space,
+            seed=search.base.run.seed + 1,  # KerasTuner takes 0 for none given
+            max_consecutive_failed_trials=None,  # no number of failures in a row ends the search
+            **kwargs,
+        )
         self.kills: dict[str, int] = {}
         self.heard: dict[str, float] = {}  # tuner id -> time of its last sign of life
         self.on_change: Callable[[], object] = lambda: None
@@ -63,28 +71,42 @@ class Durable(keras_tuner.Oracle):
         self.kills = state["kills"]
 
     def save(self) -> None:
-        write_json(Path(self._get_oracle_fname()), self.get_state())
+        write_json(self.folder.oracle, self.get_state())
 
     def _save_trial(self, trial: Trial) -> None:
-        write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+        write_json(self.folder.trial(trial.trial_id) / "trial.json", trial.get_state())
 
     def reload(self) -> None:
-        super().reload()  # queues again what was running
+        """Reads the records; a trial that was running is handed out again.
+
+        Raises:
+            UserError: a record is missing or cannot be read.
+        """
+        found = {one["trial_id"]: Trial.from_state(one) for one in self.folder.trial_records()}
+        state = read_record(self.folder.oracle)
         # A trial is written before the oracle, so that a kill may come between the two.
-        known = set(self.start_order)
-        self.trials: dict[str, Trial] = {
-            one: trial for one, trial in self.trials.items() if one in known
-        }
-        for trial_id in list(self._retry_queue):
-            if self.trials[trial_id].status != TrialStatus.RUNNING:
-                self._retry_queue.remove(trial_id)
-                if trial_id not in self.end_order:
-                    self.end_order.append(trial_id)
+        self.trials = {one: found[one] for one in state["start_order"] if one in found}
+        # `create_trial` finds by their status which trials are to be handed out again.
+        self.set_state(state | {"ongoing_trials": {}, "retry_queue": []})
+        for trial_id, trial in self.trials.items():
+            if trial.status != TrialStatus.RUNNING and trial_id not in self.end_order:
+                self.end_order.append(trial_id)
+            if any(any(run.backup.glob("*")) for run in self.folder.executions(trial_id)):
+                self.kills.pop(trial_id, None)  # it got through an epoch once
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Trial:
         self.heard[tuner_id] = time.monotonic()
         while True:
+            ongoing = self.ongoing_trials.values()
+            waiting = [
+                trial
+                for trial in self.trials.values()
+                if trial.status == TrialStatus.RUNNING and trial not in ongoing
+            ]
+            if waiting and tuner_id not in self.ongoing_trials:
+                self.ongoing_trials[tuner_id] = waiting[0]  # which KerasTuner then returns
+                self.tuner_ids.add(tuner_id)
             trial = super().create_trial(tuner_id)
             if trial.status == TrialStatus.STOPPED and self.ongoing_trials:
                 # Stay at hand: a trial of another worker may yet be lost.
@@ -94,7 +116,7 @@ class Durable(keras_tuner.Oracle):
                 return trial
             kills = self.kills.get(trial.trial_id, 0)
             if kills < MOST_KILLS:
-                self.kills[trial.trial_id] = kills + 1  # until `absolve` or the trial's end
+                self.kills[trial.trial_id] = kills + 1  # until `absolve`
                 self.save()
                 return trial
             trial.status = TrialStatus.FAILED
@@ -125,90 +147,102 @@ class Durable(keras_tuner.Oracle):
     def end_trial(self, trial: Trial) -> None:
         if trial.trial_id in self.end_order:
             return  # of a worker that was thought dead, while another has done its trial
-        if trial.trial_id in self._retry_queue:
-            self._retry_queue.remove(trial.trial_id)
         trial.message = trial.hyperparameters.values.pop(FAILURE, trial.message)
         trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
-        self.save()  # now without the trial among those running
         self.on_change()
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The best completed trials; those that found no muscle come last, whatever their mIoU."""
-        sign = -1 if self.objective.direction == "max" else 1
-        completed = [one for one in self.trials.values() if one.status == TrialStatus.COMPLETED]
-        completed.sort(key=lambda one: (background_only(one), sign * one.score))
+        rows = ranked(rows_of(self.trials, self.search), self.search)
+        completed = [self.trials[row.trial] for row in rows if row.objective is not None]
         return completed[:num_trials]
 
-    def _drawn_before(self) -> list[str]:
-        """Trials whose combinations are not to be drawn again."""
-        return self.start_order
+    def untried(self, trials: Iterable[Trial]) -> list[Combination]:
+        """The combinations that none of these trials has."""
+        tried = {drawn_combination(trial.hyperparameters.values) for trial in trials}
+        return [one for one in self.combinations if one not in tried]
 
-    def _left(self) -> list[Values]:
-        """Combinations that may be drawn."""
-        drawn = [self.trials[trial_id].hyperparameters.values for trial_id in self._drawn_before()]
-        return [
-            one
-            for one in self.combinations
-            if not any(one == {name: values[name] for name in one} for values in drawn)
-        ]
-
-    def _random_values(self) -> Values | None:
-        # KerasTuner draws from the whole space and gives up after 20 repeats in a row, which a
-        # small space that is nearly used up gives easily.
-        left = self._left()
-        self._seed_state += 1
-        return dict(random.Random(self._seed_state).choice(left)) if left else None
+    def draw(self, combinations: list[Combination]) -> dict[str, Any]:
+        """The values of one of these at random."""
+        # By the number of the trial, so that a resumed search draws as one that was not killed.
+        generator = random.Random(self.seed + len(self.start_order))
+        return dict(vars(generator.choice(combinations)))
 
     @keras_tuner.synchronized
     def take_back_lost(self, silence: float) -> None:
-        """Queues the trials of workers again that have given no sign for `silence` seconds."""
+        """Takes the trials of workers back that have given no sign for `silence` seconds."""
         for tuner_id in sorted(self.tuner_ids):
             if time.monotonic() - self.heard[tuner_id] < silence:
                 continue
             self.tuner_ids.remove(tuner_id)
-            trial = self.ongoing_trials.pop(tuner_id, None)
-            if trial is None:
-                continue
-            self._retry_queue.append(trial.trial_id)
-            self.save()
-            print(f"{tuner_id} is silent: trial {trial.trial_id} goes to the next worker that asks")
+            if trial := self.ongoing_trials.pop(tuner_id, None):
+                self.save()
+                print(
+                    f"{tuner_id} is silent: trial {trial.trial_id} goes to the next worker that "
+                    "asks"
+                )
 
 
-class ListedOracle(Durable):
-    """Goes through the combinations in order; trial number n is the n-th of them."""
+class ListedOracle(ResumableOracle):
+    """Goes through the combinations in order, shuffled for a random search.
+
+    Trial number n is the n-th of them.
+    """
+
+    def __init__(self, search: Search, *args: Any):
+        super().__init__(search, *args)
+        if search.options.method == "random":
+            random.Random(self.seed).shuffle(self.combinations)
+            del self.combinations[search.max_trials() :]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         number = len(self.start_order)
         if number == len(self.combinations):
             return {"status": TrialStatus.STOPPED, "values": None}
-        return {"status": TrialStatus.RUNNING, "values": dict(self.combinations[number])}
+        return {"status": TrialStatus.RUNNING, "values": dict(vars(self.combinations[number]))}
 
 
-class RandomOracle(Durable, keras_tuner.oracles.RandomSearchOracle):
-    """Draws combinations without repeats."""
-
-
-class BayesianOracle(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
+class BayesianOracle(ResumableOracle, keras_tuner.oracles.BayesianOptimizationOracle):
     """KerasTuner's, which draws at random where it would repeat a combination."""
+
+    def __init__(self, search: Search, *args: Any):
+        count = search.max_trials() or 0
+        # A third at random to begin with; KerasTuner's 12 would leave a short search nothing else.
+        initial = max(2, count // 3)
+        super().__init__(search, *args, max_trials=count, num_initial_points=initial)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         response = super().populate_space(trial_id)
-        left = self._left()
-        if left and {name: response["values"][name] for name in left[0]} in left:
+        left = self.untried(self.trials.values())
+        if response["values"] and drawn_combination(response["values"]) in left:
             return response
-        return self._random_populate_space()
+        return {"status": TrialStatus.RUNNING, "values": self.draw(left)}
 
 
-class HyperbandOracle(Durable, keras_tuner.oracles.HyperbandOracle):
+class HyperbandOracle(ResumableOracle, keras_tuner.oracles.HyperbandOracle):
     """KerasTuner's, with brackets that begin with no more trials than there are combinations.
 
     A bracket draws without repeats; KerasTuner's draws without repeats over all brackets, and stops
     in the middle of one for want of combinations.
     """
 
-    def _drawn_before(self) -> list[str]:
-        return [one["id"] for one in self._brackets[-1]["rounds"][0]]
+    def __init__(self, search: Search, *args: Any):
+        epochs = max(search.space()["epochs"])
+        super().__init__(search, *args, max_epochs=epochs, factor=HYPERBAND_FACTOR)
+        self.max_trials = search.max_trials()
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        response = super().populate_space(trial_id)
+        values = response.get("values") or {}
+        if values.get("tuner/round") == 0:
+            place = (values["tuner/bracket"], 0)
+            drawn = [one for one in self.trials.values() if _place(one) == place]
+            values.update(self.draw(self.untried(drawn)))
+        return response
+
+    def _random_values(self) -> dict[str, Any]:
+        # KerasTuner's ends the search when a small space is used up; `populate_space` draws.
+        return dict(vars(self.combinations[0]))
 
     def _get_size(self, bracket_num: int, round_num: int) -> int:
         return min(super()._get_size(bracket_num, round_num), len(self.combinations))
@@ -216,37 +250,32 @@ class HyperbandOracle(Durable, keras_tuner.oracles.HyperbandOracle):
     def schedule(self) -> list[tuple[int, int]]:
         """Trials and their epochs, round by round, at most."""
         return [
-            (self._get_size(bracket, number), self._get_epochs(bracket, number))
+            (
+                self._get_size(bracket, number),
+                math.ceil(self.max_epochs / HYPERBAND_FACTOR ** (bracket - number)),
+            )
             for bracket in reversed(range(self._get_num_brackets()))
-            for number in range(self._get_num_rounds(bracket))
+            for number in range(bracket + 1)
         ]
 
 
-def make_oracle(search: Search, space: keras_tuner.HyperParameters) -> Durable:
-    """The oracle of `--method`.
+def _place(trial: Trial) -> tuple[int, int]:
+    """Bracket and round of a trial of Hyperband."""
+    values = trial.hyperparameters.values
+    return values["tuner/bracket"], values["tuner/round"]
 
-    Args:
-        search: the options.
-        space: the hyperparameters, declared.
-    """
-    options = search.options
-    direction = "min" if options.objective.endswith("loss") else "max"
-    shared: dict[str, Any] = {
-        "objective": keras_tuner.Objective(options.objective, direction),
-        "hyperparameters": space,
-        "seed": search.base.run.seed + 1,  # KerasTuner takes 0 for none given
-    }
-    combinations = [vars(one) for one in search.combinations()]
-    count = search.max_trials()
-    if options.method == "random":
-        return RandomOracle(combinations, max_trials=count, **shared)
-    if options.method == "bayesian":
-        assert count is not None
-        # A third at random to begin with; KerasTuner's 12 would leave a short search nothing else.
-        initial = max(2, count // 3)
-        return BayesianOracle(combinations, max_trials=count, num_initial_points=initial, **shared)
-    if options.method == "hyperband":
-        oracle = HyperbandOracle(combinations, max_epochs=combinations[0]["epochs"], **shared)
-        oracle.max_trials = count
-        return oracle
-    return ListedOracle(combinations, **shared)
+
+ORACLES: dict[str, type[ResumableOracle]] = {
+    "grid": ListedOracle,
+    "list": ListedOracle,
+    "random": ListedOracle,
+    "bayesian": BayesianOracle,
+    "hyperband": HyperbandOracle,
+}
+
+
+def make_oracle(
+    search: Search, space: keras_tuner.HyperParameters, folder: SearchFolder
+) -> ResumableOracle:
+    """The oracle of `--method`; see `ResumableOracle`."""
+    return ORACLES[search.options.method](search, space, folder)

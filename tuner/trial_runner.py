@@ -1,27 +1,29 @@
 """Runs the trials: KerasTuner's loop, with each training in a run folder of its own."""
 
 import errno
-import json
 import os
 import shutil
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from statistics import mean
 from typing import Any
 
+import grpc
+import keras
 import keras_tuner
 import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder, read_options, write_json
-from tuner.folder import RESULT, SearchFolder
+from tf_muscle.runs.folder import read_options, write_json
+from tuner.folder import RESULT, SearchFolder, read_record
 from tuner.hypermodel import DivergedError, SegmentationHyperModel
 from tuner.options import NOT_OF_THE_SEARCH, Search, combination_of
-from tuner.oracle import FAILURE, Durable
-from tuner.workers import Role, signs_of_life
+from tuner.oracle import FAILURE, ResumableOracle
+from tuner.workers import Role, repeating
 
 IDLE_SECONDS = 2.0  # a worker without work asks again after so long; KerasTuner's asks at once
+ALL = 10**9  # more trials than a search can have
 OUT_OF_MEMORY = ("out of memory", "failed to allocate", "resource_exhausted", "oom when")
 
 
@@ -34,40 +36,44 @@ class TrialRunner(keras_tuner.Tuner):
         search: the options.
         folder: of this process.
         process: what this process is in the search.
+
+    Raises:
+        UserError: the folder's records cannot be read back; nothing was changed.
     """
 
     def __init__(
         self,
         hypermodel: SegmentationHyperModel,
-        oracle: Durable,
+        oracle: ResumableOracle,
         search: Search,
         folder: SearchFolder,
         process: Role,
     ):
-        self.search_options = search.options
+        self.options = search.options
         self.folder = folder
-        self.process = process
+        self.is_worker = process.kind == "worker"
         self.waiting = False
-        super().__init__(
-            oracle,
-            hypermodel,
-            directory=str(folder.path.parent),
-            project_name=folder.path.name,
-            executions_per_trial=search.options.executions,
-        )
-        self.save()  # KerasTuner reloads only what was saved once
-        if not process.worker:
-            for trial_id in list(oracle.kills):
-                if any(any(run.backup.glob("*")) for run in folder.executions(trial_id)):
-                    oracle.absolve(trial_id)  # it got through an epoch once
-
-    def _populate_initial_space(self) -> None:
-        """Builds no model: the oracle was given the hyperparameters when it was made."""
+        super().__init__(oracle, directory=str(folder.path.parent), project_name=folder.path.name)
+        # Only now: KerasTuner would build models of it to find the hyperparameters, which the
+        # oracle has.
+        self.hypermodel = hypermodel
+        if not self.is_worker:
+            # KerasTuner reloads by a file of the process' name, which a chief and a process alone
+            # do not share.
+            if folder.oracle.is_file():
+                oracle.reload()
+            folder.refuse_lost_trials(oracle.start_order, oracle.end_order)
 
     def save(self) -> None:
-        if not self.process.worker:
-            self.oracle.save()
-        write_json(self.folder.path / f"{self.tuner_id}.json", self.get_state())
+        """Leaves out KerasTuner's record of the tuner, which holds nothing."""
+        self.oracle.save()
+
+    def search(self) -> None:
+        """Runs trials until the oracle has no more."""
+        try:
+            super().search()
+        except keras_tuner.errors.FatalError as error:
+            raise error.__cause__ or error from None
 
     def pre_create_trial(self) -> None:
         if self.waiting:
@@ -82,44 +88,48 @@ class TrialRunner(keras_tuner.Tuner):
         print(f"\nTrial {trial.trial_id}: {values}", flush=True)
 
     def on_trial_end(self, trial: Trial) -> None:
-        super().on_trial_end(trial)
+        if trial.status == TrialStatus.INVALID:  # the training was good, recording it failed
+            reason = " ".join((trial.message or "").splitlines()[-1:])
+            raise UserError(
+                f"the scores of trial {trial.trial_id} could not be recorded ({reason}): mend that "
+                "and give the same command again, which goes on from there"
+            )
+        self.oracle.end_trial(trial)
         self.prune()
 
     def prune(self) -> None:
         """Deletes the weights of all but the best trials."""
-        count = self.search_options.keep_weights
-        best = self.oracle.get_best_trials(count) if count else []
-        self.folder.prune([one.trial_id for one in best], self.executions_per_trial)
-
-    def _try_run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
-        """Runs a trial, and records what belongs to its combination as the trial's failure.
-
-        Any other error (a full disk, a fault of the program) would meet the next trials too: it
-        ends the search, which goes on with this trial when it is started again.
-        """
-        try:
-            worker = self.process.worker
-            with signs_of_life(self.oracle, trial.trial_id) if worker else nullcontext():
-                self._run_and_update_trial(trial)
-            trial.status = TrialStatus.COMPLETED
-        except BaseException as error:  # ctrl-C too
-            reason = failure(error)
-            if reason is None:
-                if not self.process.worker:
-                    self.oracle.absolve(trial.trial_id)
-                raise
-            print(f"Trial {trial.trial_id} failed: {reason}")
-            trial.status = TrialStatus.FAILED
-            trial.hyperparameters.values[FAILURE] = reason
-            for run in self.folder.executions(trial.trial_id):
-                shutil.rmtree(run.checkpoints, ignore_errors=True)
+        best = [one.trial_id for one in self.oracle.get_best_trials(ALL)]
+        # A worker hears of completed trials only; a failed one has left no weights.
+        ended = best if self.is_worker else self.oracle.end_order
+        self.folder.prune(ended, best[: self.options.keep_weights])
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> list[dict[str, float]]:
-        """Trains a combination as often as asked; keeps the weights of the best training."""
-        results = []
-        for number in range(self.executions_per_trial):
-            run = self.folder.execution(trial.trial_id, number)
-            results.append(self.execute(trial.hyperparameters, run, number))
+        """Trains a combination as often as asked; keeps the weights of the best training.
+
+        Raises:
+            FailedTrialError: it failed by what belongs to its combination.
+            FatalError: of any other error (a full disk, a fault of the program), which the next
+                trials would meet too: it ends the search, which goes on with this trial when it is
+                started again.
+        """
+
+        def sign_of_life() -> None:
+            with suppress(grpc.RpcError):  # the chief may be starting again
+                self.oracle.get_trial(trial.trial_id)
+
+        try:
+            with repeating(sign_of_life) if self.is_worker else nullcontext():
+                results = [self.execute(trial, number) for number in range(self.options.executions)]
+        except BaseException as error:  # ctrl-C too
+            if reason := failure(error):
+                self.record_failure(trial, reason)
+                raise keras_tuner.errors.FailedTrialError(reason) from error
+            if not self.is_worker:
+                self.oracle.absolve(trial.trial_id)
+            if isinstance(error, Exception):
+                raise keras_tuner.errors.FatalError(str(error)) from error
+            raise
         objective = self.oracle.objective.name
         best = self.folder.best_execution(trial.trial_id, objective)
         for run in self.folder.executions(trial.trial_id):
@@ -129,10 +139,17 @@ class TrialRunner(keras_tuner.Tuner):
         print(f"Trial {trial.trial_id}: {objective} {score:.4f}", flush=True)
         return results
 
-    def execute(
-        self, hp: keras_tuner.HyperParameters, run: RunFolder, number: int
-    ) -> dict[str, float]:
+    def record_failure(self, trial: Trial, reason: str) -> None:
+        """Says why a trial failed and deletes its weights."""
+        print(f"Trial {trial.trial_id} failed: {reason}")
+        trial.hyperparameters.values[FAILURE] = reason
+        for run in self.folder.executions(trial.trial_id):
+            shutil.rmtree(run.checkpoints, ignore_errors=True)
+
+    def execute(self, trial: Trial, number: int) -> dict[str, float]:
         """One training, or the result of an earlier start that came to its end."""
+        hp = trial.hyperparameters
+        run = self.folder.execution(trial.trial_id, number)
         result = run.path / RESULT
         self.hypermodel.execution = number
         if run.config.is_file() and decisive(read_options(run)) != decisive(
@@ -143,11 +160,10 @@ class TrialRunner(keras_tuner.Tuner):
                 f"{self.folder.path}, or choose another --name"
             )
         if not result.is_file():
-            model = self._try_build(hp)
-            scores = self.hypermodel.fit(hp, model, run=run)
-            write_json(result, scores)
+            keras.backend.clear_session()  # frees the model before
+            write_json(result, self.hypermodel.fit(hp, self.hypermodel.build(hp), run=run))
         shutil.rmtree(run.backup, ignore_errors=True)
-        return dict(json.loads(result.read_text(encoding="utf-8")))
+        return read_record(result)
 
 
 def decisive(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,15 +8,12 @@ again.
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from tf_muscle.errors import UserError
-
-if TYPE_CHECKING:
-    from tuner.oracle import Durable
 
 HEARTBEAT = 10.0  # seconds between two signs of life
 SILENCE = 60.0  # seconds after which a worker counts as dead: six signs missed
@@ -25,26 +22,14 @@ VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_P
 
 @dataclass(frozen=True)
 class Role:
-    """What this process is in the search."""
+    """What this process is in the search.
+
+    A chief hands out trials, writes the results and trains nothing; a worker runs what it is given.
+    """
 
     kind: Literal["alone", "chief", "worker"]
-    tuner_id: str = "tuner0"  # KerasTuner's own name for a process alone
-    address: str = ""
-
-    @property
-    def alone(self) -> bool:
-        """No other process takes part."""
-        return self.kind == "alone"
-
-    @property
-    def chief(self) -> bool:
-        """Hands out trials and writes the results, trains nothing."""
-        return self.kind == "chief"
-
-    @property
-    def worker(self) -> bool:
-        """Runs the trials that the chief hands out."""
-        return self.kind == "worker"
+    tuner_id: str = "tuner0"  # KerasTuner's name of the process
+    address: str = ""  # of the chief
 
 
 def role() -> Role:
@@ -68,35 +53,16 @@ def role() -> Role:
 
 
 @contextmanager
-def signs_of_life(oracle: Any, trial_id: str) -> Iterator[None]:
-    """Lets the chief know that the trial is being worked on, for as long as the block runs."""
-    import grpc
-
+def repeating(act: Callable[[], object]) -> Iterator[None]:
+    """Does something every `HEARTBEAT` seconds beside the block, for as long as that runs."""
     ended = threading.Event()
 
-    def send() -> None:
+    def repeat() -> None:
         while not ended.wait(HEARTBEAT):
-            with suppress(grpc.RpcError):  # the chief may be starting again
-                oracle.get_trial(trial_id)
+            act()
 
     # A daemon, since a call to a chief that is gone would keep the process alive for an hour.
-    threading.Thread(target=send, daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
-
-
-@contextmanager
-def watched(oracle: "Durable") -> Iterator[None]:
-    """On the chief: takes the trials of silent workers back while the block runs."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(HEARTBEAT):
-            oracle.take_back_lost(SILENCE)
-
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=repeat, daemon=True).start()
     try:
         yield
     finally:

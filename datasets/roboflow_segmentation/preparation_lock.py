@@ -8,6 +8,8 @@ from pathlib import Path
 
 import filelock
 
+from tf_muscle.atomic import locked
+
 INCOMPLETE = "*/incomplete.*_*"  # <config>/incomplete.<random>_<version>: renamed when complete
 
 
@@ -32,14 +34,9 @@ def exclusive_preparation(config_dir: Path) -> Iterator[None]:
 @contextmanager
 def _locked(config_dir: Path, timeout: float = -1) -> Iterator[None]:
     config_dir.parent.mkdir(parents=True, exist_ok=True)
-    lock_file = config_dir.with_name(f".{config_dir.name}.lock")
-    with filelock.FileLock(lock_file, timeout=timeout):
+    with locked(config_dir.with_name(f".{config_dir.name}.lock"), timeout):
         try:
             yield
         finally:
             with suppress(OSError):  # not empty, once the data are there
                 config_dir.rmdir()
-            # While the lock is held, so that whoever waits for it finds its file gone and starts
-            # over with a new one (filelock does that); Windows refuses and filelock deletes it.
-            with suppress(OSError):
-                lock_file.unlink()

@@ -28,7 +28,7 @@ from commands import SAMPLE, Command, Export, Prepare, Search, Train
 from PIL import Image
 
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.training.checkpoints import damage
+from tf_muscle.training.checkpoints import corruption_reason
 
 LIMIT = 600.0  # seconds after which a command hangs
 ROUNDS = 8  # at most, of one command
@@ -116,7 +116,7 @@ def unsound(folder: Path) -> Iterator[str]:
                 with Image.open(path) as image:
                     image.load()
             elif path.suffix == ".h5":
-                assert damage(path) is None, damage(path)
+                assert corruption_reason(path) is None, corruption_reason(path)
             elif path.suffix == ".keras":
                 with zipfile.ZipFile(path) as archive:
                     assert archive.testzip() is None, "damaged"

@@ -16,6 +16,7 @@ from types import FrameType
 import numpy as np
 from PIL import Image
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.results_folder import ResultsFolder
@@ -124,7 +125,9 @@ def _forward(images: np.ndarray) -> np.ndarray:
 
 def predictor() -> Predictor:
     """A predictor without TensorFlow."""
-    return Predictor(forward=_forward, class_names=NAMES, image_size=32, batch_size=2)
+    return Predictor(
+        forward=_forward, class_names=NAMES, geometry=Geometry("pad", 32), batch_size=2
+    )
 
 
 def check_photo(path: Path, out: Path) -> None:

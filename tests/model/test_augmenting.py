@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_muscle.model.augmenting import AugmentingModel
+from tf_muscle.model.compiled import AugmentingModel
 
 
 def doubling(images: tf.Tensor, masks: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_muscle import demo
 from tf_muscle.command import run_command
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction import predictor
 from tf_muscle.prediction.predictor import Predictor
 
@@ -24,5 +25,6 @@ def light(images: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - shares, shares, np.zeros_like(shares)], axis=-1)
 
 
-predictor.load_predictor = lambda model: Predictor(light, ("background", "biceps", "<calf>"), 64)
+names = ("background", "biceps", "<calf>")
+predictor.load_predictor = lambda model: Predictor(light, names, Geometry("pad", 64))
 sys.exit(run_command(demo.main))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.page import answers
 from tf_muscle.page.answers import mark_photo, mark_video, photo_table, video_table
@@ -19,7 +20,7 @@ def light(images: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(light, ("background", "biceps", "<calf>"), 64)
+    return Predictor(light, ("background", "biceps", "<calf>"), Geometry("pad", 64))
 
 
 def cells(table: str) -> list[list[str]]:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_muscle.errors import UserError
+
 if TYPE_CHECKING:
     from gradio_client import Client
 
@@ -183,6 +185,17 @@ def test_no_address_is_fetched(served: "Served", function: str) -> None:
     answer = ask(served, payload, function)
     assert "event: error" in answer
     assert f"{url} is not fetched" in answer
+
+
+def test_a_gradio_that_fetches_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradio = pytest.importorskip("gradio", reason='comes with: pip install -e ".[demo]"')
+    from tf_muscle.page import server
+
+    monkeypatch.delattr(gradio.processing_utils, server.DOWNLOAD)  # there in the tested version
+    page = gradio.Blocks(analytics_enabled=False)
+    with pytest.raises(UserError, match=r"cannot keep gradio .* from fetching addresses"):
+        server.launch(page, "127.0.0.1", 1, share=False)
+    assert not hasattr(gradio.processing_utils, server.DOWNLOAD)
 
 
 def test_pages_of_gradio_that_are_off(served: "Served") -> None:

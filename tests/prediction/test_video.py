@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
@@ -25,7 +26,7 @@ def light(images: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(light, ("background", "biceps"), SIZE, batch_size=4)
+    return Predictor(light, ("background", "biceps"), Geometry("pad", SIZE), batch_size=4)
 
 
 def blinking(seconds: np.ndarray) -> list[Frame]:
@@ -152,6 +153,7 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 import numpy as np
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.video import predict_video
 
@@ -164,7 +166,8 @@ def each(frame):
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 source, out = map(Path, sys.argv[1:])
-predict_video(Predictor(forward, ("background", "biceps"), 32), source, out, each=each)
+predictor = Predictor(forward, ("background", "biceps"), Geometry("pad", 32))
+predict_video(predictor, source, out, each=each)
 """
 
 

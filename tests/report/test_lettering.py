@@ -134,3 +134,22 @@ def test_a_legend_has_columns_and_the_figure_grows_with_its_lines() -> None:
     assert columns == [5, 9, 2]
     assert heights[:3] == [3, 3, 3]
     assert heights[3] == pytest.approx(3 + 14 * 1.7 * 10 / 72)
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (0.0, 1, "0.0 %"),
+        (0.0004, 1, "<0.1 %"),
+        (0.001, 1, "0.1 %"),
+        (0.1234, 1, "12.3 %"),
+        (0.9996, 1, ">99.9 %"),
+        (1.0, 1, "100.0 %"),
+        (0.004, 0, "<1 %"),
+        (0.996, 0, ">99 %"),
+        (0.00004, 2, "<0.01 %"),
+        (0.5, 2, "50.00 %"),
+    ],
+)
+def test_shares_in_percent(share: float, digits: int, text: str) -> None:
+    assert lettering.percent(share, digits) == text

@@ -187,7 +187,7 @@ def as_frames(root: Path, names: list[str]) -> None:
         path.unlink()
 
 
-def test_frames_of_one_video_are_set_aside_by_time(mask_export: Path) -> None:
+def test_frames_of_one_video_are_held_out_by_time(mask_export: Path) -> None:
     as_frames(mask_export, [f"curl_{number:06}" for number in range(48)])
     export = read_export(mask_export)
     places = {
@@ -207,7 +207,7 @@ def test_frames_of_one_video_are_set_aside_by_time(mask_export: Path) -> None:
     assert "scores tell of other moments of these videos" in note
 
 
-def test_whole_videos_are_set_aside(mask_export: Path) -> None:
+def test_whole_videos_are_held_out(mask_export: Path) -> None:
     names = [f"gym{video}_mp4-{number}_jpg" for video in range(10) for number in range(7)]
     as_frames(mask_export, names)
     export = read_export(mask_export)
@@ -258,7 +258,7 @@ def test_split_with_no_example(kind: str, request: pytest.FixtureRequest, refusa
             path.unlink()
     message = refusal(root)
     assert message == (
-        "A split with no example: valid; remove the folder to have photos set aside from train, or "
+        "A split with no example: valid; remove the folder to have photos held out from train, or "
         "export from Roboflow again with photos in it."
     )
 
@@ -293,7 +293,7 @@ def test_photo_in_two_splits(mask_export: Path, refusal: Refusal) -> None:
     assert "(1): arm_jpg (train, test); allowed by --allow_leakage" in export.notes[0]
 
 
-def test_missing_splits_are_set_aside(mask_export: Path) -> None:
+def test_missing_splits_are_held_out(mask_export: Path) -> None:
     shutil.rmtree(mask_export / "valid")
     shutil.rmtree(mask_export / "test")
     export = read_export(mask_export, split_seed=7)
@@ -305,12 +305,12 @@ def test_missing_splits_are_set_aside(mask_export: Path) -> None:
     assert sum(map(len, export.splits.values())) == 4
     sizes = ", ".join(f"{len(examples)} {split}" for split, examples in export.splits.items())
     assert export.notes == (
-        "The export has no valid and no test folder: whole photos with all their copies were set "
-        f"aside from train by a hash with seed 7 ({sizes} images).",
+        "The export has no valid and no test folder: whole photos with all their copies were held "
+        f"out from train by a hash with seed 7 ({sizes} images).",
     )
 
 
-def test_one_missing_split_is_set_aside(mask_export: Path) -> None:
+def test_one_missing_split_is_held_out(mask_export: Path) -> None:
     shutil.rmtree(mask_export / "test")
     valid = read_export(mask_export).splits["valid"]
     assert [example.file_name for example in valid] == ["back_jpg.rf.04.jpg"]
@@ -365,7 +365,7 @@ def test_links_within_the_export_are_followed(mask_export: Path, tmp_path: Path)
     assert len(read_export(tmp_path / "link").splits["train"]) == 4
 
 
-def test_too_few_photos_to_set_aside(mask_export: Path, refusal: Refusal) -> None:
+def test_too_few_photos_to_hold_out(mask_export: Path, refusal: Refusal) -> None:
     shutil.rmtree(mask_export / "valid")
     shutil.rmtree(mask_export / "test")
     for path in (mask_export / "train").glob("über*"):

@@ -4,7 +4,7 @@ import pytest
 
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.records import Example
-from tf_muscle.roboflow.splitting import set_aside, shared_sources, shared_videos
+from tf_muscle.roboflow.splitting import hold_out, shared_sources, shared_videos
 
 
 def examples(sources: int, copies: int = 3) -> list[Example]:
@@ -17,14 +17,14 @@ def examples(sources: int, copies: int = 3) -> list[Example]:
 
 @pytest.mark.parametrize(("sources", "held_out"), [(3, 1), (4, 1), (10, 1), (100, 10), (160, 16)])
 def test_sizes(sources: int, held_out: int) -> None:
-    splits = set_aside(examples(sources), ["valid", "test"], seed=0)
+    splits = hold_out(examples(sources), ["valid", "test"], seed=0)
     assert list(splits) == ["train", "valid", "test"]
     assert len(splits["valid"]) == len(splits["test"]) == 3 * held_out
     assert len(splits["train"]) == 3 * (sources - 2 * held_out)
 
 
 def test_copies_never_part() -> None:
-    splits = set_aside(examples(50), ["valid", "test"], seed=3)
+    splits = hold_out(examples(50), ["valid", "test"], seed=3)
     assert shared_sources(splits) == {}
     assert sorted(e.file_name for s in splits.values() for e in s) == sorted(
         e.file_name for e in examples(50)
@@ -32,22 +32,22 @@ def test_copies_never_part() -> None:
 
 
 def test_seed_and_order() -> None:
-    first = set_aside(examples(50), ["valid", "test"], seed=0)
-    assert set_aside(examples(50), ["valid", "test"], seed=0) == first
-    backwards = set_aside(examples(50)[::-1], ["valid", "test"], seed=0)
+    first = hold_out(examples(50), ["valid", "test"], seed=0)
+    assert hold_out(examples(50), ["valid", "test"], seed=0) == first
+    backwards = hold_out(examples(50)[::-1], ["valid", "test"], seed=0)
     assert set(backwards["test"]) == set(first["test"])
-    assert set(set_aside(examples(50), ["valid", "test"], seed=1)["test"]) != set(first["test"])
+    assert set(hold_out(examples(50), ["valid", "test"], seed=1)["test"]) != set(first["test"])
 
 
 def test_one_missing_split() -> None:
-    splits = set_aside(examples(20), ["test"], seed=0)
+    splits = hold_out(examples(20), ["test"], seed=0)
     assert {split: len(found) for split, found in splits.items()} == {"train": 54, "test": 6}
 
 
 @pytest.mark.parametrize(("sources", "missing"), [(2, ["valid", "test"]), (1, ["test"])])
 def test_too_few_sources(sources: int, missing: list[str]) -> None:
     with pytest.raises(UserError) as caught:
-        set_aside(examples(sources), missing, seed=0)
+        hold_out(examples(sources), missing, seed=0)
     assert str(caught.value) == (
         f"train holds {sources} source photos, too few to set {' and '.join(missing)} aside; add "
         "photos or export with a split made in Roboflow."
@@ -75,12 +75,12 @@ def sources(splits: dict[str, tuple[Example, ...]]) -> dict[str, list[str]]:
 )
 def test_videos_move_whole(lengths: list[int], seed: int) -> None:
     names = [f"v{video}_mp4-{i}" for video, length in enumerate(lengths) for i in range(length)]
-    splits = set_aside(photos(names), ["valid", "test"], seed)
+    splits = hold_out(photos(names), ["valid", "test"], seed)
     assert shared_videos(splits) == {}
     assert all(splits.values())
     assert sum(map(len, splits.values())) == len(names)
     assert len(splits["train"]) >= max(len(splits["valid"]), len(splits["test"]))
-    assert set_aside(photos(names[::-1]), ["valid", "test"], seed).keys() == splits.keys()
+    assert hold_out(photos(names[::-1]), ["valid", "test"], seed).keys() == splits.keys()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -94,7 +94,7 @@ def test_too_few_videos_are_cut_by_time(
     if videos > len(missing):
         pytest.skip("enough videos to set one aside whole")
     names = [f"v{video}_mp4-{i}" for video in range(videos) for i in range(length)]
-    splits = set_aside(photos(names), missing, seed)
+    splits = hold_out(photos(names), missing, seed)
     assert all(splits.values())
     split_at = {name: split for split, found in sources(splits).items() for name in found}
     assert len(split_at) == sum(map(len, splits.values()))
@@ -110,8 +110,8 @@ def test_too_few_videos_are_cut_by_time(
     assert len(splits["train"]) > sum(len(splits[split]) for split in missing) or length <= 5
 
 
-def test_photos_are_set_aside_before_a_long_video() -> None:
+def test_photos_are_held_out_before_a_long_video() -> None:
     names = [f"v_mp4-{i}" for i in range(50)] + [f"p{i}" for i in range(50)]
-    splits = sources(set_aside(photos(names), ["valid", "test"], 0))
+    splits = sources(hold_out(photos(names), ["valid", "test"], 0))
     assert len(splits["valid"]) == len(splits["test"]) == 10
     assert not any(name.startswith("v_") for name in splits["valid"] + splits["test"])

@@ -10,8 +10,8 @@ from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import (
     changed_outputs,
     differences,
-    make_certificate,
-    read_certificate,
+    make_manifest,
+    read_manifest,
 )
 
 ENVIRONMENT: dict[str, Any] = {
@@ -46,12 +46,12 @@ def run(tmp_path: Path) -> RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
     config = Config(run=RunConfig(seed=7))
-    write_json(run.certificate, make_certificate(run, config, ENVIRONMENT, METRICS, saved_model))
+    write_json(run.manifest, make_manifest(run, config, ENVIRONMENT, METRICS, saved_model))
     return run
 
 
-def test_certificate_holds_what_a_rerun_needs(run: RunFolder) -> None:
-    record = read_certificate(run)
+def test_manifest_holds_what_a_rerun_needs(run: RunFolder) -> None:
+    record = read_manifest(run)
     assert record["data"]["fingerprint"] == "0123456789abcdef"
     assert record["seeds"] == {"seed": 7, "split_seed": 0}
     assert record["config"] == Config(run=RunConfig(seed=7)).flat()
@@ -70,8 +70,8 @@ def test_certificate_holds_what_a_rerun_needs(run: RunFolder) -> None:
 def test_outputs_that_are_as_they_were(run: RunFolder) -> None:
     (run.path / "evaluations").mkdir()
     (run.path / "evaluations" / "later.json").write_text("{}")
-    (run.path / "notes.txt").write_text("never certified")
-    assert changed_outputs(run, read_certificate(run)) == []
+    (run.path / "notes.txt").write_text("not in the manifest")
+    assert changed_outputs(run, read_manifest(run)) == []
 
 
 def test_changed_and_missing_outputs_are_named(run: RunFolder, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_changed_and_missing_outputs_are_named(run: RunFolder, tmp_path: Path) -
     (run.figures / "a.png").unlink()
     saved_model = tmp_path / "saved_models" / "mine"
     (saved_model / "saved_model.pb").write_text("")
-    assert changed_outputs(run, read_certificate(run)) == [
+    assert changed_outputs(run, read_manifest(run)) == [
         f"{run.model} (changed)",
         f"{run.figures / 'a.png'} (missing)",
         f"{saved_model / 'saved_model.pb'} (changed)",
@@ -88,20 +88,20 @@ def test_changed_and_missing_outputs_are_named(run: RunFolder, tmp_path: Path) -
 
 def test_saved_model_may_be_taken_along(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "saved_models" / "mine").rename(tmp_path / "elsewhere")
-    assert changed_outputs(run, read_certificate(run)) == []
+    assert changed_outputs(run, read_manifest(run)) == []
 
 
-def test_incomplete_run_has_no_certificate(run: RunFolder) -> None:
-    run.certificate.unlink()
+def test_incomplete_run_has_no_manifest(run: RunFolder) -> None:
+    run.manifest.unlink()
     with pytest.raises(UserError, match=f"--resume {run.path}"):
-        read_certificate(run)
+        read_manifest(run)
 
 
 @pytest.mark.parametrize("content", ["", "{", "3", "[1]"])
-def test_damaged_certificate(content: str, run: RunFolder) -> None:
-    run.certificate.write_text(content)
+def test_damaged_manifest(content: str, run: RunFolder) -> None:
+    run.manifest.write_text(content)
     with pytest.raises(UserError, match=r"run\.json is damaged"):
-        read_certificate(run)
+        read_manifest(run)
 
 
 def test_differences_name_both_sides() -> None:

@@ -17,16 +17,16 @@ from tf_muscle.model.unet import CORE
 from tf_muscle.training.callbacks import (
     MONITOR,
     BestWeights,
-    CallOutCollapse,
     EarlyStopping,
     FinishEpochOnInterrupt,
     LearningRate,
     StopOnNaN,
     SyncedCSVLogger,
     TensorBoardImages,
+    WarnOnCollapse,
     trim_history,
 )
-from tf_muscle.training.checkpoints import Backup, damage
+from tf_muscle.training.checkpoints import Backup, corruption_reason
 
 CLASS_NAMES = ["background", "biceps", "calf"]
 STEPS = 3  # steps an epoch
@@ -92,7 +92,7 @@ def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     assert kept_epoch(path) == 1  # the first of equals
     assert best.best == 0.5
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-    assert damage(path) is None
+    assert corruption_reason(path) is None
 
 
 def test_resumed_run_keeps_what_was_better(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_learning_rate_of_every_epoch_stands_in_the_logs(tmp_path: Path) -> None
 
 def test_collapse_is_called_by_its_name() -> None:
     said: list[str] = []
-    callback = CallOutCollapse(0.2451, said.append)
+    callback = WarnOnCollapse(0.2451, said.append)
     for epoch, found in enumerate([0.0, 0.5, 0.0099, 0.01]):
         logs = {"val_mean_iou": 0.245, "val_foreground_pixel_accuracy": found}
         callback.on_epoch_end(epoch, logs)

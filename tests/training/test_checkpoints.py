@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tf_muscle.errors import UserError
-from tf_muscle.training.checkpoints import Backup, damage
+from tf_muscle.training.checkpoints import Backup, corruption_reason
 
 STEPS = 3  # steps an epoch
 RNG = np.random.default_rng(0)
@@ -137,8 +137,8 @@ def test_checkpoint_before_stands_in_for_a_damaged_one(
     assert line.startswith(f"{backup.latest} (")
     assert line.endswith("is damaged: going on from the checkpoint before, epoch 2")
     assert fit(model, 3, backup, epochs_done=2) == [2]
-    assert damage(backup.latest) is None
-    assert damage(backup.previous) is None  # the damaged one is gone
+    assert corruption_reason(backup.latest) is None
+    assert corruption_reason(backup.previous) is None  # the damaged one is gone
     assert Backup(tmp_path, STEPS).restore(network()) == 3
 
 

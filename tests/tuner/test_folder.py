@@ -38,23 +38,56 @@ def test_weights_of_a_worker_that_died(folder: SearchFolder, kept: list[str]) ->
     dead = training(folder.workers / "worker1/trial_0000/execution_0", complete=False)
     ended = training(folder.workers / "worker2/trial_0000/execution_0", complete=True)
     running = training(folder.workers / "worker2/trial_0001/execution_0", complete=False)
-    folder.prune(kept, executions=1)
+    folder.prune(folder.ended_trials(), kept)
     assert not dead.exists()
     assert ended.exists() == bool(kept)
     assert running.exists()
 
 
-def test_worker_goes_by_its_results(folder: SearchFolder) -> None:
-    """Its own folder holds no records of the trials."""
-    own = SearchFolder(folder.workers / "worker1")
+def test_only_what_is_known_to_have_ended_is_pruned(folder: SearchFolder) -> None:
+    """Also in the folder of a worker, which holds no records of the trials."""
+    own = SearchFolder(folder.workers / "worker[1]*")
     half = training(own.path / "trial_0002/execution_0", complete=True)
     training(own.path / "trial_0002/execution_1", complete=False)
     whole = [
         training(own.path / f"trial_0003/execution_{number}", complete=True) for number in (0, 1)
     ]
-    own.prune([], executions=2)
+    own.prune([], [])
+    assert half.exists()
+    assert all(one.exists() for one in whole)
+    own.prune(["0003"], [])
     assert half.exists()
     assert not any(one.exists() for one in whole)
+
+
+def test_results_that_were_not_read_back(folder: SearchFolder) -> None:
+    folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+    with pytest.raises(UserError, match=r"cannot be read back \(0\).*nothing was changed.*--name"):
+        folder.refuse_lost_trials(["0000", "0001"], [])
+    with pytest.raises(UserError, match=r"cannot be read back \(2\)"):
+        folder.refuse_lost_trials(["0000", "0001", "0002"], ["0000"])
+    folder.results_csv.write_text("trial,state\n0000,completed\n0001,running\n")
+    folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+    folder.results_csv.write_text("trial,state\n0000,completed\n0001,background only\n")
+    with pytest.raises(UserError, match=r"cannot be read back \(1\)"):
+        folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+
+
+@pytest.mark.parametrize("text", ["trial;state\n0;x\n", "\n", "trial,state\nfirst,completed\n"])
+def test_table_that_was_edited(folder: SearchFolder, text: str) -> None:
+    folder.results_csv.write_text(text)
+    if not text.strip():
+        folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+        return
+    with pytest.raises(UserError, match=r"results.csv is not as the search wrote it .* elsewhere"):
+        folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"trial_id": '])
+def test_record_that_cannot_be_read(folder: SearchFolder, text: str) -> None:
+    (folder.path / "trial_0000" / "trial.json").write_text(text)
+    with pytest.raises(UserError, match=r"trial.json cannot be read .* nothing was changed"):
+        folder.ended_trials()
 
 
 def test_best_training_of_a_trial(folder: SearchFolder) -> None:
@@ -84,10 +117,10 @@ def test_options_that_cannot_be_read(
 ) -> None:
     SearchFolder(tmp_path).options.write_text(text)
     with pytest.raises(UserError, match=r"search.yaml cannot be read .* choose another --name"):
-        open_folder(tmp_path, make_search(), "0123456789abcdef")
+        open_folder(SearchFolder(tmp_path), make_search(), "0123456789abcdef")
 
 
 def test_folder_that_cannot_be_made(make_search: Callable[..., Search], tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match=r"study cannot be made .* choose another --runs_dir"):
-        open_folder(tmp_path / "runs" / "study", make_search(), "0123456789abcdef")
+        open_folder(SearchFolder(tmp_path / "runs" / "study"), make_search(), "0123456789abcdef")

@@ -1,18 +1,22 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tf_muscle.data.dataset import Data
+from tuner.folder import SearchFolder
 from tuner.forecast import Forecast, Timing, duration, forecast, plan, sentences
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
+from tuner.oracle import make_oracle
 
-TIMING = Timing("CPU", "random", 1_000_000, 10.0, {4: 3.0, 8: 2.0})
+TIMING = Timing("CPU", 1_000_000, 10.0, {4: 3.0, 8: 2.0})
 GRID = {"learning_rate": [0.1], "batch_size": [4, 8], "optimizer": ["adam", "sgd"], "epochs": [5]}
 
 
 def planned(search: Search) -> list[tuple[int | None, int]]:
-    return plan(SegmentationHyperModel(search, Data({}, {"fingerprint": "f"}), "float32"), search)
+    space = SegmentationHyperModel(search, Data({}, {"fingerprint": "f"}), "float32")
+    return plan(make_oracle(search, space.hyperparameters(), SearchFolder(Path("none"))), search)
 
 
 def test_grid_by_hand(make_search: Callable[..., Search]) -> None:
@@ -59,7 +63,7 @@ def test_hyperband_is_planned_round_by_round(make_search: Callable[..., Search])
 
 def test_the_default_grid(make_search: Callable[..., Search]) -> None:
     search = make_search()
-    timing = Timing("CPU", "random", 24_000_000, 10.0, {4: 30.0, 8: 25.0, 16: 20.0})
+    timing = Timing("CPU", 24_000_000, 10.0, {4: 30.0, 8: 25.0, 16: 20.0})
     cost = forecast(timing, planned(search), [], search)
     assert (cost.trials, cost.epochs) == (72, 24 * 60)
     text = "\n".join(sentences(cost, timing, search, 72))

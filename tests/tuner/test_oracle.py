@@ -10,8 +10,9 @@ import pytest
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tuner import oracle as oracle_module
+from tuner.folder import SearchFolder
 from tuner.options import SEARCHED, Combination, Search, combination_of
-from tuner.oracle import FAILURE, MOST_KILLS, Durable, HyperbandOracle, make_oracle
+from tuner.oracle import FAILURE, MOST_KILLS, HyperbandOracle, ResumableOracle, make_oracle
 
 TWELVE = {
     "learning_rate": [0.1, 0.01],
@@ -21,13 +22,12 @@ TWELVE = {
 }
 
 
-def opened(search: Search, folder: Path, *, reload: bool = False) -> Durable:
+def opened(search: Search, folder: Path, *, reload: bool = False) -> ResumableOracle:
     """The oracle of a search in a folder, as a tuner opens it."""
     space = keras_tuner.HyperParameters()
     for name, values in search.space().items():
         space.Choice(name, values)
-    oracle = make_oracle(search, space)
-    oracle._set_project_dir(str(folder.parent), folder.name)
+    oracle = make_oracle(search, space, SearchFolder(folder))
     if reload:
         oracle.reload()
     return oracle
@@ -39,13 +39,13 @@ def score_of(trial: Trial) -> float:
     return values.learning_rate + values.batch_size / 100 + values.epochs / 1000
 
 
-def complete(oracle: Durable, trial: Trial) -> None:
+def complete(oracle: ResumableOracle, trial: Trial) -> None:
     oracle.update_trial(trial.trial_id, {"val_mean_iou": score_of(trial)})
     trial.status = TrialStatus.COMPLETED
     oracle.end_trial(trial)
 
 
-def run_out(oracle: Durable, tuner_id: str = "tuner0") -> list[Trial]:
+def run_out(oracle: ResumableOracle, tuner_id: str = "tuner0") -> list[Trial]:
     """Completes trials until the oracle has no more."""
     trials = []
     while (trial := oracle.create_trial(tuner_id)).status == TrialStatus.RUNNING:
@@ -98,6 +98,17 @@ def test_killed_after_any_write(
         )
         for trial in oracle.trials.values():
             assert trial.metrics.get_history("val_mean_iou")[0].value == [score_of(trial)]
+
+
+def test_trial_in_kerastuners_own_queue_is_handed_out_once(
+    make_search: Callable[..., Search], tmp_path: Path
+) -> None:
+    search = make_search(**TWELVE)
+    opened(search, tmp_path / "study").create_trial("tuner0")
+    record = tmp_path / "study" / "oracle.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"retry_queue": ["0000"]}))
+    trials = run_out(opened(search, tmp_path / "study", reload=True))
+    assert [int(trial.trial_id) for trial in trials] == list(range(12))
 
 
 def test_trial_that_kills_its_process_is_given_up(

@@ -168,7 +168,9 @@ def trial(trial_id: str, status: str, found: float = 0.5, epochs: float = 2.0) -
         status=status,
         message="the loss became nan",
         score=0.25,
-        metrics=SimpleNamespace(get_best_value=lambda name: scores.get(name, 0.25)),
+        metrics=SimpleNamespace(
+            exists=lambda name: True, get_best_value=lambda name: scores.get(name, 0.25)
+        ),
         hyperparameters=SimpleNamespace(
             values={"learning_rate": 0.1, "batch_size": 2, "optimizer": "sgd", "epochs": 2}
         ),

@@ -140,8 +140,10 @@ def test_killed_twice(bench: Bench) -> None:
     assert again <= {"0002", "0006", "0007"}
     assert "going on with it" in outputs[1]
 
-    assert largest < 3 * adam_checkpoint
     (kept,) = folder.rglob("*.weights.h5")
+    # When an epoch is the best so far: the two backups, the weights of the best epoch and their
+    # successor in the writing, and those of the best trial before. One percent for HDF5's own.
+    assert largest < 1.01 * (2 * adam_checkpoint + 3 * kept.stat().st_size)
     found_something = [line for line in lines if line["state"] == "completed"]
     best = max(found_something, key=lambda line: float(line["val_mean_iou"]))
     assert kept.parents[2].name == f"trial_{best['trial']}"

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tuner.trial_callbacks import COLLAPSED_EPOCHS, EpochSeconds, StopCollapsed
+from tuner.hypermodel import COLLAPSED_EPOCHS, EpochSeconds, StopCollapsed
 
 
 class Found(keras.callbacks.Callback):

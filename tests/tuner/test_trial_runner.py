@@ -1,6 +1,8 @@
 """The loop over the trials, with trainings that take no time."""
 
 import csv
+import dataclasses
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +21,14 @@ from tuner.folder import SearchFolder, open_folder
 from tuner.hypermodel import SegmentationHyperModel, scores
 from tuner.options import Combination, Search, combination_of
 from tuner.oracle import MOST_KILLS, make_oracle
-from tuner.results import Row, rows_of
+from tuner.results import Row, rows_of, write_results
 from tuner.trial_runner import TrialRunner, failure
 from tuner.workers import Role
 
 FINGERPRINT = "0123456789abcdef"
+ENVIRONMENT = {
+    "data": {"synthetic": False, "class_names": ["background", "arm"], "floor_mean_iou": 0.3}
+}
 WEIGHTS = 1000  # bytes of a checkpoint here
 SIX = {
     "learning_rate": [0.1, 0.01],
@@ -35,8 +40,8 @@ SIX = {
 
 @pytest.fixture(autouse=True)
 def _no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """KerasTuner collects before each trial, which takes longer than a trial here."""
-    monkeypatch.setattr("keras_tuner.src.engine.tuner.gc.collect", lambda: None)
+    """Keras collects before each training, which takes longer than a training here."""
+    monkeypatch.setattr("gc.collect", lambda *_: None)
 
 
 class QuickHyperModel(SegmentationHyperModel):
@@ -91,9 +96,10 @@ class Bench:
     def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
         self.search = search
         path = Path(search.base.run.runs_dir) / "tuner" / search.name
-        self.folder, _ = open_folder(path, search, FINGERPRINT)
+        self.folder = SearchFolder(path)
+        open_folder(self.folder, search, FINGERPRINT)
         self.hypermodel = QuickHyperModel(search, act)
-        self.oracle = make_oracle(search, self.hypermodel.hyperparameters())
+        self.oracle = make_oracle(search, self.hypermodel.hyperparameters(), self.folder)
         self.runner = TrialRunner(self.hypermodel, self.oracle, search, self.folder, Role("alone"))
 
     def rows(self) -> list[Row]:
@@ -116,6 +122,81 @@ def test_every_combination_is_trained_once(make_search: Callable[..., Search]) -
     again.runner.search()
     assert again.hypermodel.calls == []
     assert again.rows() == bench.rows()
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_folder_whose_name_looks_like_a_pattern(
+    make_search: Callable[..., Search], tmp_path: Path
+) -> None:
+    """KerasTuner searches for its records with the folder's name as a pattern."""
+    search = make_search(**SIX)
+    for name in ("a [1] *b? é ü", "a [1] xxb? é ü"):  # the first, as a pattern, means the second
+        run = dataclasses.replace(search.base.run, runs_dir=str(tmp_path / name))
+        named = dataclasses.replace(search, base=dataclasses.replace(search.base, run=run))
+        bench = Bench(named, good)
+        bench.runner.search()
+        assert len(bench.hypermodel.calls) == 6
+        write_results(bench.folder, bench.rows(), named, ENVIRONMENT)
+        before = contents(bench.folder.path)
+        again = Bench(named, good)
+        again.runner.search()
+        write_results(again.folder, again.rows(), named, ENVIRONMENT)
+        assert again.hypermodel.calls == []
+        assert contents(bench.folder.path) == before
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "oracle.json",
+        "trial_0003/trial.json",
+        "trial_*/trial.json",
+        "oracle.json trial_*/trial.json",
+    ],
+)
+def test_records_that_are_not_read_back_end_the_search(
+    make_search: Callable[..., Search], lost: str
+) -> None:
+    """Before anything is emptied, pruned or trained again."""
+    search = make_search(**SIX)
+    bench = Bench(search, good)
+    bench.runner.search()
+    write_results(bench.folder, bench.rows(), search, ENVIRONMENT)
+    for pattern in lost.split():
+        for path in bench.folder.path.glob(pattern):
+            path.unlink()
+    before = contents(bench.folder.path)
+    with pytest.raises(UserError, match="nothing was changed"):
+        Bench(search, good)
+    assert contents(bench.folder.path) == before
+
+
+def test_search_goes_on_under_a_chief(make_search: Callable[..., Search]) -> None:
+    """KerasTuner would look for chief.json, which a process alone does not write."""
+    bench = Bench(make_search(**SIX), good)
+    bench.runner.search()
+    oracle = make_oracle(bench.search, bench.hypermodel.hyperparameters(), bench.folder)
+    chief = Role("chief", "chief", "127.0.0.1:8000")
+    TrialRunner(bench.hypermodel, oracle, bench.search, bench.folder, chief)
+    assert rows_of(oracle.trials, bench.search) == bench.rows()
+
+
+def test_records_are_strict_json(make_search: Callable[..., Search]) -> None:
+    """Also those of a training whose loss was no number."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    bench = Bench(make_search(**SIX), lambda *_: None)
+    bench.runner.search()
+    assert {row.state for row in bench.rows()} == {"failed: loss became nan in epoch 1"}
+    paths = list(bench.folder.path.rglob("*.json"))
+    assert len(paths) == 7  # six trials and the oracle
+    for path in paths:
+        json.loads(path.read_text(), parse_constant=refuse)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])
@@ -201,6 +282,24 @@ def test_any_other_error_ends_the_search_and_is_met_again(
     assert {row.state for row in again.rows()} == {"completed"}
 
 
+def test_scores_that_cannot_be_recorded_end_the_search(
+    make_search: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KerasTuner would take it for a failure of the trial, and go on to the next."""
+
+    def disk_full(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    bench = Bench(make_search(**SIX), good)
+    monkeypatch.setattr(bench.oracle, "update_trial", disk_full)
+    with pytest.raises(UserError, match=r"trial 0000 could not be recorded \(OSError: No space"):
+        bench.runner.search()
+    again = Bench(bench.search, good)
+    again.runner.search()
+    assert len(again.hypermodel.calls) == 5  # the first had come to its end
+    assert {row.state for row in again.rows()} == {"completed"}
+
+
 def test_ctrl_c_leaves_the_trial_for_later(make_search: Callable[..., Search]) -> None:
     def interrupted(combination: Combination, execution: int) -> float:
         raise KeyboardInterrupt
@@ -283,27 +382,27 @@ def test_scores_are_those_of_the_epoch_whose_weights_are_kept(tmp_path: Path) ->
 def test_loss_that_is_no_number_is_a_failure(tmp_path: Path, column: str) -> None:
     run = RunFolder(tmp_path)
     write_history(run, [0.2, 0.5], **{column: [0.5, np.inf]})
-    with pytest.raises(Exception, match=f"{column} became inf in epoch 2"):
+    with pytest.raises(Exception, match=f"{column} became nan in epoch 2"):
         scores(run)
 
 
 def test_folder_of_a_search(make_search: Callable[..., Search], tmp_path: Path) -> None:
     search = make_search(**SIX)
-    folder, found = open_folder(tmp_path / "a", search, FINGERPRINT)
-    assert not found
-    assert open_folder(tmp_path / "a", search, FINGERPRINT) == (folder, True)
+    folder = SearchFolder(tmp_path / "a")
+    assert not open_folder(folder, search, FINGERPRINT)
+    assert open_folder(folder, search, FINGERPRINT)
     with pytest.raises(UserError, match=r"epochs: \[2\] there, \[3\] here.*--name"):
-        open_folder(tmp_path / "a", make_search(**SIX | {"epochs": [3]}), FINGERPRINT)
+        open_folder(folder, make_search(**SIX | {"epochs": [3]}), FINGERPRINT)
     with pytest.raises(UserError, match="data_fingerprint"):
-        open_folder(tmp_path / "a", search, "another")
+        open_folder(folder, search, "another")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.txt").touch()
     with pytest.raises(UserError, match="is no search and is never overwritten"):
-        open_folder(tmp_path / "b", search, FINGERPRINT)
+        open_folder(SearchFolder(tmp_path / "b"), search, FINGERPRINT)
 
 
 def test_second_process_is_kept_out(make_search: Callable[..., Search], tmp_path: Path) -> None:
-    folder, _ = open_folder(tmp_path / "a", make_search(), FINGERPRINT)
-    again = SearchFolder(tmp_path / "a")
+    folder, again = SearchFolder(tmp_path / "a"), SearchFolder(tmp_path / "a")
+    open_folder(folder, make_search(), FINGERPRINT)
     with folder.lock(), pytest.raises(UserError, match="search that is running"), again.lock():
         pass

@@ -59,7 +59,7 @@ def data_geometry(config: DataConfig, facts: Mapping[str, Any]) -> Geometry:
     return Geometry(resolve(config.resize, stretched=stretched), config.image_size)
 
 
-def say_notes(config: Config, data: Data) -> list[str]:
+def print_notes(config: Config, data: Data) -> list[str]:
     """Prints what the user should know of the export.
 
     Returns:

@@ -3,7 +3,7 @@
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 from tf_muscle.config import SAMPLE, DataConfig, bundled
-from tf_muscle.errors import UserError, system_errors
+from tf_muscle.errors import UserError, listed, system_errors
 
 
 def load_builder(config: DataConfig, split: str | None = None) -> Builder:
@@ -79,6 +79,25 @@ def prepare(
             ) from error
     _refuse_partial(builder)
     return builder
+
+
+def refuse_other_classes(builder: Builder, data: str, known: Sequence[str]) -> None:
+    """Refuses an export for a model that was trained on other classes.
+
+    Args:
+        builder: of `prepare`.
+        data: what the user calls the export.
+        known: the K names of the model's classes.
+
+    Raises:
+        UserError: the names or their order differ.
+    """
+    names = builder.info.metadata["class_names"]
+    if list(names) != list(known):
+        raise UserError(
+            f"--data {data} has the classes {listed(names)}, the model was trained on "
+            f"{listed(known)}: give an export with these, in this order"
+        )
 
 
 def _refuse_partial(builder: Builder) -> None:

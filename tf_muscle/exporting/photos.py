@@ -8,8 +8,7 @@ import numpy as np
 from tf_muscle.config import DataConfig
 from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
-from tf_muscle.data.prepare import load_builder
-from tf_muscle.errors import UserError, listed
+from tf_muscle.data.prepare import load_builder, refuse_other_classes
 
 TESTED = 200  # photos, one at a time; more would not change what an export is told to have lost
 
@@ -35,12 +34,7 @@ def load_photos(data: DataConfig, class_names: Sequence[str], calibration_count:
         UserError: the data cannot be read, or have other classes.
     """
     builder = load_builder(data)
-    names = builder.info.metadata["class_names"]
-    if list(names) != list(class_names):
-        raise UserError(
-            f"--data {data.data} has the classes {listed(names)}, the model was trained on "
-            f"{listed(class_names)}: give an export with these, in this order"
-        )
+    refuse_other_classes(builder, data.data, class_names)
     geometry = data_geometry(data, builder.info.metadata)
     train = load_split(builder, "train", geometry)
     every = max(1, int(train.cardinality()) // calibration_count)

@@ -96,13 +96,22 @@ def open_saved_model(folder: Path) -> Any:
         return tf.saved_model.load(".")
 
 
-def load(folder: Path) -> Predict:
-    """The SavedModel as its users load it."""
-    servable = open_saved_model(folder)
+def output(servable: Any, name: str) -> Predict:
+    """One output of the signature `serving_default` as a function of photos.
+
+    Args:
+        servable: of `open_saved_model`.
+        name: "class_ids" or "probabilities", see `inference.results`.
+    """
     signature = servable.signatures["serving_default"]
 
-    def predict(images: np.ndarray, servable: tf.Module = servable) -> np.ndarray:
+    def predict(images: np.ndarray, servable: Any = servable) -> np.ndarray:
         # A signature does not keep the object alive that holds its variables; the default does.
-        return signature(images=tf.constant(images))["class_ids"].numpy()
+        return signature(images=tf.constant(images))[name].numpy()
 
     return predict
+
+
+def load(folder: Path) -> Predict:
+    """The SavedModel as its users load it."""
+    return output(open_saved_model(folder), "class_ids")

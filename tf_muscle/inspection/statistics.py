@@ -20,7 +20,7 @@ def file_label(image: ImageFacts) -> str:
     """
     name = shown(image.example.image_path).encode("utf-8", "backslashreplace").decode()
     folder = image.example.image_path.parent.name
-    return name if folder == image.split else f"{name} (set aside for {image.split})"
+    return name if folder == image.split else f"{name} (held out for {image.split})"
 
 
 def split_record(survey: Survey, split: str) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """The network with its loss, optimizer and scores, ready for `fit`."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tf_muscle.config import Config
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
 from tf_muscle.data.dataset import Data
-from tf_muscle.model.augmenting import AugmentingModel
 from tf_muscle.model.encoder_weights import load_encoder_weights
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
@@ -58,3 +61,23 @@ def compiled_model(
         metrics=[SegmentationScores(data.class_names)],
     )
     return model, encoder_weights
+
+
+class AugmentingModel(keras.Model):
+    """A functional model whose training step first augments the batch.
+
+    For `--augment_backend tensorflow`: the pixels go to the GPU unchanged, and the processor is
+    free to read. Validation and prediction are those of any model.
+    """
+
+    # (images, masks, number of the batch) -> (images, masks)
+    augment: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+    def train_step(self, data: tuple[tf.Tensor, ...]) -> dict[str, Any]:
+        images, masks, _ = keras.utils.unpack_x_y_sample_weight(data)
+        replica = tf.distribute.get_replica_context()
+        # Each of several GPUs has a part of the batch, and draws of its own for it. The optimizer's
+        # step is in the checkpoint, so that a resumed run goes on with the draws that it left.
+        step = tf.cast(self.optimizer.iterations.value, tf.int32)
+        number = step * replica.num_replicas_in_sync + replica.replica_id_in_sync_group
+        return super().train_step(self.augment(images, masks, number))

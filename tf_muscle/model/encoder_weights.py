@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, one_line, shortened
 from tf_muscle.model.unet import ENCODER_OUTPUT, IMAGENET_MEAN, IMAGENET_STD
 
 ALTERNATIVES = (
@@ -50,32 +50,23 @@ def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> s
 
 def _download_into(encoder: keras.Model, encoder_name: str) -> str:
     """Downloads the ImageNet weights into Keras' cache, unless they are there, and loads them."""
-    from classification_models.weights import _find_weights, load_model_weights
+    from classification_models.weights import WEIGHTS_COLLECTION
 
-    (entry,) = _find_weights(encoder_name, "imagenet", False)
-    # Where keras.utils.get_file keeps its downloads.
-    home = os.environ.get("KERAS_HOME", "~/.keras")
-    cache = Path(home).expanduser() / "models" / entry["name"]
+    wanted = {"model": encoder_name, "dataset": "imagenet", "include_top": False}
+    entry = next(one for one in WEIGHTS_COLLECTION if wanted.items() <= one.items())
+    name, url, md5 = entry["name"], entry["url"], entry["md5"]
     try:
-        load_model_weights(
-            encoder,
-            encoder_name,
-            "imagenet",
-            classes=1000,
-            include_top=False,
-            backend=keras.backend,
-            layers=keras.layers,
-            models=keras.models,
-            utils=keras.utils,
-        )
-    # Keras' get_file raises a bare Exception when a download fails.
-    except Exception as error:
-        reason = " ".join(str(error).split())
+        file = keras.utils.get_file(name, url, cache_subdir="models", md5_hash=md5)
+        encoder.load_weights(file)
+    except Exception as error:  # a bare one when a download fails
+        # Where get_file keeps its downloads.
+        home = os.environ.get("KERAS_HOME", "~/.keras")
+        cache = Path(home).expanduser() / "models" / name
         raise UserError(
-            f"the ImageNet weights {entry['name']} could not be downloaded: {reason}; put the file "
-            f"at {cache} yourself (from {entry['url']}, md5 {entry['md5']}), or use {ALTERNATIVES}"
+            f"the ImageNet weights {name} could not be downloaded: {one_line(error)}; put the file "
+            f"at {cache} yourself (from {url}, md5 {md5}), or use {ALTERNATIVES}"
         ) from error
-    return f"imagenet ({entry['name']}, md5 {entry['md5']})"
+    return f"imagenet ({name}, md5 {md5})"
 
 
 def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> str:
@@ -85,7 +76,7 @@ def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> str:
     try:
         encoder.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds for a foreign file
-        reason = " ".join(str(error).split())[:200]
+        reason = shortened(one_line(error))
         raise UserError(
             f"--encoder_weights {path} does not hold segmentation-models' {encoder_name} encoder "
             f"without top ({reason}); use {ALTERNATIVES}"

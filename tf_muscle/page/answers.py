@@ -16,6 +16,7 @@ from tf_muscle.prediction.sources import read_photo
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
+from tf_muscle.report.lettering import percent
 from tf_muscle.report.overlays import class_colors
 
 # Longer side in pixels of a photo on the page: more than a screen shows of it, and quick to draw
@@ -100,7 +101,11 @@ def mark_video(
 def photo_table(photo: MarkedPhoto) -> str:
     """The numbers of a photo as an HTML table; beside each muscle its colour."""
     rows = [
-        ("yes" if row.active else "no", _percent(row.area_share), _decimals(row.mean_probability))
+        (
+            "yes" if row.active else "no",
+            percent(row.area_share, digits=2),
+            _decimals(row.mean_probability),
+        )
         for row in photo.rows
     ]
     names = [row.muscle for row in photo.rows]
@@ -113,7 +118,7 @@ def video_table(timeline: Timeline) -> str:
     rows = [
         (
             str(len(repetitions[row.muscle])),
-            _percent(row.area_share),
+            percent(row.area_share, digits=2),
             _decimals(row.mean_probability),
         )
         for row in timeline.summary()
@@ -132,10 +137,6 @@ def _table(columns: Sequence[str], muscles: Sequence[str], rows: Sequence[tuple[
         lines += [f"<td>{cell}</td>" for cell in cells]
         lines.append("</tr>")
     return "".join([*lines, "</tbody></table>"])
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
 
 
 def _decimals(probability: float | None) -> str:

@@ -10,6 +10,7 @@ import gradio.processing_utils
 from tf_muscle.errors import UserError
 from tf_muscle.page.layout import CSS, THEME
 
+DOWNLOAD = "async_ssrf_protected_download"  # Gradio's function that fetches an address
 MAX_FILE_SIZE = 200_000_000  # bytes: two minutes of 1080p as phones record it
 
 
@@ -24,7 +25,8 @@ def serve(page: gr.Blocks, host: str, port: int, *, share: bool, stopping: threa
         stopping: is set when the page closes, before work that is going on is waited for.
 
     Raises:
-        UserError: the port is taken, or no public address was given.
+        UserError: the port is taken, no public address was given, or this version of Gradio cannot
+            be kept from fetching addresses.
     """
     try:
         with contextlib.suppress(KeyboardInterrupt):
@@ -39,8 +41,7 @@ def serve(page: gr.Blocks, host: str, port: int, *, share: bool, stopping: threa
 
 def launch(page: gr.Blocks, host: str, port: int, *, share: bool) -> None:
     """Starts the page and returns; see `serve`."""
-    # Who asks the server itself for a photo could give an address in place of an upload.
-    gradio.processing_utils.async_ssrf_protected_download = _refuse_download
+    _forbid_downloads()
     page.queue(max_size=20)
     try:
         page.launch(
@@ -64,6 +65,16 @@ def launch(page: gr.Blocks, host: str, port: int, *, share: bool) -> None:
         raise UserError(f"--port {port} cannot be had ({error}): give another one") from error
     if share and not page.share_url:
         raise UserError("--share got no public address: connect to the network, or leave it out")
+
+
+def _forbid_downloads() -> None:
+    """Who asks the server itself for a photo could give an address in place of an upload."""
+    if not hasattr(gradio.processing_utils, DOWNLOAD):
+        raise UserError(
+            f"the page cannot keep gradio {gr.__version__} from fetching addresses: install the "
+            'tested version by python -m pip install -c constraints.txt -e ".[demo]"'
+        )
+    setattr(gradio.processing_utils, DOWNLOAD, _refuse_download)
 
 
 async def _refuse_download(url: str, cache_dir: str) -> str:

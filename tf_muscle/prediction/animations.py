@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
-from tf_muscle.errors import UserError, printable
+from tf_muscle.errors import UserError, one_line, printable
 from tf_muscle.prediction.frames import MAX_SIDE, Frame
 from tf_muscle.roboflow.image_files import (
     MAX_PIXELS,
@@ -62,7 +62,7 @@ class AnimationFrames:
         except Exception as error:  # what a damaged file happens to lead Pillow to
             self.close()
             raise UserError(
-                f"{path} cannot be read as a video ({' '.join(str(error).split())}): replace it or "
+                f"{path} cannot be read as a video ({one_line(error)}): replace it or "
                 "convert it to MP4 (H.264)"
             ) from error
 
@@ -85,10 +85,8 @@ class AnimationFrames:
             except EOFError:
                 break
             except Exception as error:  # what a damaged file happens to lead Pillow to
-                reason = " ".join(str(error).split())
-                self.note = (
-                    f"{printable(str(self.path))} is damaged after frame {decoded} ({reason})"
-                )
+                file = printable(str(self.path))
+                self.note = f"{file} is damaged after frame {decoded} ({one_line(error)})"
                 break
             yield Frame(milliseconds / 1000, rgb)
             milliseconds += lasts

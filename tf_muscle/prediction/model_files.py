@@ -1,17 +1,15 @@
 """The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
 
-import functools
 import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
 
 DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
@@ -63,7 +61,7 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # of a damaged file: what its bytes happen to lead to
-        reason = " ".join(str(error).split())[:200]
+        reason = shortened(one_line(error))
         raise UserError(
             f"{path} cannot be loaded ({reason}): give the best.keras of a finished run"
         ) from error
@@ -113,7 +111,7 @@ def _class_names(run: RunFolder, class_count: int) -> tuple[str, ...]:
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    from tf_muscle.exporting.saved_model import open_saved_model
+    from tf_muscle.exporting.saved_model import open_saved_model, output
 
     try:
         servable = open_saved_model(path)
@@ -122,7 +120,7 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
         if "probabilities" not in signature.structured_outputs:
             raise KeyError("no output called probabilities")
     except Exception as error:  # as above
-        reason = " ".join(str(error).split())[:200]
+        reason = shortened(one_line(error))
         raise UserError(
             f"{path} is no SavedModel of tf_muscle ({reason}): write it again by "
             "python -m tf_muscle.export RUN"
@@ -132,11 +130,4 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
     resize = getattr(servable, "resize", None)
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
-    return Loaded(functools.partial(_probabilities, servable, signature), class_names, geometry)
-
-
-def _probabilities(servable: Any, signature: Any, images: np.ndarray) -> np.ndarray:
-    """Calls a SavedModel; `servable` is only held, for its signatures do not keep it alive."""
-    import tensorflow as tf
-
-    return signature(images=tf.constant(images))["probabilities"].numpy()
+    return Loaded(output(servable, "probabilities"), class_names, geometry)

@@ -10,7 +10,7 @@ from typing import TextIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tf_muscle.report.lettering import class_labels, draw_text, fitted, text_width
+from tf_muscle.report.lettering import class_labels, draw_text, fitted, percent, text_width
 from tf_muscle.report.overlays import class_colors, overlay
 
 COLUMNS = (
@@ -74,7 +74,7 @@ def muscle_rows(
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PhotoResult:
     """A photo and what was predicted of it.
 
     Attributes:
@@ -158,7 +158,7 @@ def draw_overlay(
         draw.rectangle((x, y, x + swatch, y + swatch), fill=fill, outline=INK)
         ink = INK if active else FAINT
         draw_text(draw, (x + round(1.5 * swatch), y + swatch), label, size, ink)
-        draw_text(draw, (x + share_x, y + swatch), _percent(shares[i + 1]), size, ink)
+        draw_text(draw, (x + share_x, y + swatch), percent(shares[i + 1]), size, ink)
     return np.asarray(canvas)
 
 
@@ -211,7 +211,3 @@ def _legend(width: int, height: int, class_names: tuple[str, ...]) -> _Legend:
         width=size // 2 + columns * cell_width,
         height=rows * row_height + size // 2,
     )
-
-
-def _percent(share: float) -> str:
-    return "<0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"

@@ -14,8 +14,8 @@ import numpy as np
 from tf_muscle.config import at_least, between
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.prediction.model_files import Loaded, load_model
-from tf_muscle.prediction.outputs import Prediction
-from tf_muscle.prediction.sources import Photo, photo_pixels
+from tf_muscle.prediction.outputs import PhotoResult
+from tf_muscle.prediction.sources import PhotoLike, photo_pixels
 
 TTA_SCALE = 1.25  # the second size of test-time augmentation, by the first
 
@@ -40,7 +40,7 @@ class Predictor:
     tta: bool = False
     threshold: float | None = None
 
-    def predict(self, photo: Photo) -> Prediction:
+    def predict(self, photo: PhotoLike) -> PhotoResult:
         """Marks the muscles in a photo.
 
         Args:
@@ -52,13 +52,13 @@ class Predictor:
         """
         return next(self.predict_all([photo]))
 
-    def predict_all(self, photos: Iterable[Photo]) -> Iterator[Prediction]:
+    def predict_all(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
         """`predict` of one photo after the other; `batch_size` of them are in memory at a time."""
         remaining = iter(photos)
         while images := [photo_pixels(photo) for photo in islice(remaining, self.batch_size)]:
             for image, probabilities in zip(images, self.stream(images), strict=True):
                 mask = self.class_ids(probabilities)
-                yield Prediction(image, probabilities, mask, self.class_names)
+                yield PhotoResult(image, probabilities, mask, self.class_names)
 
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Predicts photos of mixed sizes.

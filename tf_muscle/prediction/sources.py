@@ -42,7 +42,7 @@ RAW_SUFFIXES = (
 LONGEST_NUMBER = 3  # digits of a camera's number
 
 Source = Path | int  # a photo or a video, or the number of a camera
-Photo = str | os.PathLike[str] | Image.Image | np.ndarray
+PhotoLike = str | os.PathLike[str] | Image.Image | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         ) from error
 
 
-def photo_pixels(photo: Photo) -> np.ndarray:
+def photo_pixels(photo: PhotoLike) -> np.ndarray:
     """The pixels of a photo as viewers show it, from a file, a Pillow picture or an array.
 
     Args:

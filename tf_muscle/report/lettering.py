@@ -63,6 +63,22 @@ def class_labels(class_names: Sequence[str]) -> list[str]:
     return labels
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent, such as "12.3 %"; "<0.1 %" and ">99.9 %" for what rounds to none or all.
+
+    Args:
+        share: 0 to 1.
+        digits: behind the point.
+    """
+    least = 10.0 ** -(digits + 2)
+    sign, shown = "", share
+    if 0 < share < least:
+        sign, shown = "<", least
+    elif 1 - least < share < 1:
+        sign, shown = ">", 1 - least
+    return f"{sign}{100 * shown:.{digits}f} %"
+
+
 def families(text: str) -> list[str]:
     """The font families that matplotlib needs for a text, in the order in which it tries them."""
     faces = {face.family for c in text if (face := _face_of(c))}

@@ -19,7 +19,7 @@ from tf_muscle.report.figure_style import (
     save_figure,
 )
 from tf_muscle.report.history import best_epoch
-from tf_muscle.report.lettering import class_labels
+from tf_muscle.report.lettering import class_labels, percent
 from tf_muscle.report.score_rows import SPLIT_LABELS
 
 SPLIT_COLORS = {"train": "#9AA5B1", "valid": "#0072B2", "test": "#1B2A41"}  # light to dark
@@ -148,7 +148,7 @@ def confusion_heatmap(
         axis.text(
             column,
             row,
-            f"{_percent(share)}\n{_short_count(confusion[row, column])}",
+            f"{percent(share, digits=0)}\n{_short_count(confusion[row, column])}",
             ha="center",
             va="center",
             fontsize=10 if few else 8,
@@ -198,13 +198,6 @@ def _lines(name: str, room: float, points: float) -> list[str]:
         else:
             lines.append(word)
     return lines
-
-
-def _percent(share: float) -> str:
-    """Whole percents, but never 0 % or 100 % of what only rounds to it."""
-    if share < 0.01:
-        return "<1%"
-    return ">99%" if 0.99 < share < 1 else f"{share:.0%}"
 
 
 def _short_count(count: float) -> str:

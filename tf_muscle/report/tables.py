@@ -250,9 +250,9 @@ def _reading(
     sentences = (
         f"Of the annotated pixels in the {'synthetic ' if synthetic else ''}test images, {found} "
         "were given their right class (foreground pixel accuracy).",
-        "**Foreground mIoU is the number to judge by**: the overlap of marked and true pixels, 0 "
-        f"to 1, averaged over the classes without background. Background is {background:.1%} of "
-        "the test pixels and easy, and lifts every other score.",
+        "**Foreground mIoU is the number to compare models by**: the overlap of marked and true "
+        "pixels, 0 to 1, averaged over the classes without background. Background is "
+        f"{background:.1%} of the test pixels and easy, and lifts every other score.",
         "mIoU counts background as one more class: a model that marks nothing already has "
         f"{test['floor_mean_iou']:.4f} (the floor), and this one is {abs(above):.3f} "
         f"{'above' if above >= 0 else 'below'} it.",

@@ -13,6 +13,7 @@ from PIL import Image, features
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
+from tf_muscle.errors import one_line
 from tf_muscle.roboflow.photo_pixels import (
     add_low_bytes,
     check_tiff,
@@ -92,7 +93,7 @@ def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[
         raise LargeImageError("a multiple of them") from error
     # Pillow's readers check little, so that a damaged file raises what its bytes happen to lead to.
     except Exception as error:
-        raise UnreadableImageError(" ".join(str(error).split())) from error
+        raise UnreadableImageError(one_line(error)) from error
 
 
 def orientation(image: Image.Image) -> int:

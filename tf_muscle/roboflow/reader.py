@@ -26,9 +26,9 @@ from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export
 from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
 from tf_muscle.roboflow.splitting import (
     FRAMES_NOTE,
+    hold_out,
+    hold_out_note,
     leaking_frames,
-    set_aside,
-    set_aside_note,
     shared_sources,
 )
 
@@ -65,7 +65,7 @@ def read_export(
         ignore: int, 1 to 255, the value of mask pixels that nobody labelled, or the id of the COCO
             category that marks them; `read_mask` gives `VOID` there.
         split: "train", "valid" or "test": read this split's folder alone, whole, as a score of it
-            needs no other. By default all are read, and missing ones set aside from train.
+            needs no other. By default all are read, and missing ones held out from train.
 
     Returns:
         `Export`: class names, and the examples of each split with the paths of photo and mask.
@@ -147,10 +147,10 @@ def _with_missing_splits(
     missing = [split for split in SPLITS if split not in splits]
     if not missing:
         return splits, []
-    filled = splits | set_aside(splits["train"], missing, seed)
+    filled = splits | hold_out(splits["train"], missing, seed)
     filled = {split: filled[split] for split in SPLITS}
     sizes = ", ".join(f"{len(filled[split])} {split}" for split in SPLITS)
-    told = set_aside_note(splits["train"], filled, missing)
+    told = hold_out_note(splits["train"], filled, missing)
     note = (
         f"The export has no {' and no '.join(missing)} folder: {told} by a hash with seed {seed} "
         f"({sizes} images)."
@@ -225,7 +225,7 @@ def _check_contents(
     empty = [split for split, examples in splits.items() if not examples]
     if empty:
         raise UserError(
-            f"A split with no example: {listed(empty)}; remove the folder to have photos set aside "
+            f"A split with no example: {listed(empty)}; remove the folder to have photos held out "
             "from train, or export from Roboflow again with photos in it."
         )
     if needs_train and "train" not in map(split_of, splits):

@@ -1,4 +1,4 @@
-"""Which photo is in which split: shared photos found, missing splits set aside."""
+"""Which photo is in which split: shared photos found, missing splits held out."""
 
 import hashlib
 from collections import defaultdict
@@ -51,7 +51,7 @@ def leaking_frames(splits: Mapping[str, Sequence[Example]]) -> list[str]:
     return sorted(found)
 
 
-def set_aside(
+def hold_out(
     train: Sequence[Example], missing: Sequence[str], seed: int
 ) -> dict[str, tuple[Example, ...]]:
     """Takes the missing splits out of the training examples.
@@ -88,10 +88,10 @@ def set_aside(
     }
 
 
-def set_aside_note(
+def hold_out_note(
     before: Sequence[Example], splits: Mapping[str, Sequence[Example]], missing: Sequence[str]
 ) -> str:
-    """Tells what `set_aside` did, in words that follow "The export has no test folder: ".
+    """Tells what `hold_out` did, in words that follow "The export has no test folder: ".
 
     Args:
         before: the training examples that were divided.
@@ -103,12 +103,12 @@ def set_aside_note(
     left_out = len(before) - sum(map(len, found.values()))
     if cut := shared_videos(found):
         return (
-            f"the videos are too few or too long to be set aside whole, so the frames of "
+            f"the videos are too few or too long to be held out whole, so the frames of "
             f"{listed(list(cut))} were cut by time, {left_out} images beside the cuts left out "
-            "(scores tell of other moments of these videos), and others set aside from train"
+            "(scores tell of other moments of these videos), and others held out from train"
         )
     videos = " and whole videos with all their frames" if frames else ""
-    return f"whole photos with all their copies{videos} were set aside from train"
+    return f"whole photos with all their copies{videos} were held out from train"
 
 
 def _whole(groups: Mapping[str, list[str]], missing: Sequence[str], seed: int) -> dict[str, str]:

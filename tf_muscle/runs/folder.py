@@ -18,10 +18,9 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import only_process, replacing
 from tf_muscle.config import PACKAGE, SAMPLE, Config, RunConfig
 from tf_muscle.errors import UserError
-from tf_muscle.folder_lock import only_process
 
 RECORDED_PACKAGES = (
     "tf_muscle",
@@ -69,8 +68,8 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
-    def certificate(self) -> Path:
-        """What a rerun is compared with, see certificate.py; marks the run as complete."""
+    def manifest(self) -> Path:
+        """What a rerun is compared with, see manifest.py; marks the run as complete."""
         return self.path / "run.json"
 
     @property

@@ -1,4 +1,4 @@
-"""The certificate of a run, run.json: what went in, where it ran, what came out.
+"""The manifest of a run, run.json: what went in, where it ran, what came out.
 
 Needs no TensorFlow.
 """
@@ -14,7 +14,7 @@ from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RECORDED_PACKAGES, STRETCHED_BEFORE, RunFolder
 
 
-def make_certificate(
+def make_manifest(
     run: RunFolder,
     config: Config,
     environment: Mapping[str, Any],
@@ -27,7 +27,7 @@ def make_certificate(
         run: with all its files written.
         config: the resolved options.
         environment: of environment.json.
-        metrics: of metrics.json; the certificate repeats its single numbers.
+        metrics: of metrics.json; the manifest repeats its single numbers.
         saved_model: folder of the SavedModel.
     """
     data = environment["data"]
@@ -73,36 +73,36 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_certificate(run: RunFolder) -> dict[str, Any]:
+def read_manifest(run: RunFolder) -> dict[str, Any]:
     """Reads run.json.
 
     Raises:
         UserError: the run is not complete, or the file is damaged.
     """
-    if not run.certificate.is_file():
+    if not run.manifest.is_file():
         raise UserError(
-            f"{run.certificate} is missing, so the run is not complete: finish it by "
+            f"{run.manifest} is missing, so the run is not complete: finish it by "
             f"--resume {run.path}"
         )
     try:
-        record = dict(json.loads(run.certificate.read_text(encoding="utf-8")))
+        record = dict(json.loads(run.manifest.read_text(encoding="utf-8")))
         record["config"] = STRETCHED_BEFORE | record["config"]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f"{run.certificate} is damaged ({error}): train again by --config {run.config}"
+            f"{run.manifest} is damaged ({error}): train again by --config {run.config}"
         ) from error
     return record
 
 
-def changed_outputs(run: RunFolder, certificate: Mapping[str, Any]) -> list[str]:
+def changed_outputs(run: RunFolder, manifest: Mapping[str, Any]) -> list[str]:
     """The files that are missing or differ from what the run wrote; files added since are no fault.
 
     A SavedModel that is no longer in its place was taken along, as it is meant to be.
     """
-    saved_model = Path(certificate["saved_model"]["folder"])
-    expected = [(run.path, certificate["outputs"])]
+    saved_model = Path(manifest["saved_model"]["folder"])
+    expected = [(run.path, manifest["outputs"])]
     if saved_model.is_dir():
-        expected.append((saved_model, certificate["saved_model"]["outputs"]))
+        expected.append((saved_model, manifest["saved_model"]["outputs"]))
     return [
         f"{path} ({'changed' if path.is_file() else 'missing'})"
         for folder, outputs in expected
@@ -111,10 +111,10 @@ def changed_outputs(run: RunFolder, certificate: Mapping[str, Any]) -> list[str]
     ]
 
 
-def differences(certified: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def differences(recorded: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What is no longer as it was, each as "name: then -> now"."""
     return [
-        f"{name}: {certified.get(name, 'none')} -> {now.get(name, 'none')}"
-        for name in dict.fromkeys([*certified, *now])
-        if certified.get(name) != now.get(name)
+        f"{name}: {recorded.get(name, 'none')} -> {now.get(name, 'none')}"
+        for name in dict.fromkeys([*recorded, *now])
+        if recorded.get(name) != now.get(name)
     ]

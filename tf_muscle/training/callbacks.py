@@ -113,7 +113,7 @@ class LearningRate(keras.callbacks.Callback):
             logs["learning_rate"] = self.rate
 
 
-class CallOutCollapse(keras.callbacks.Callback):
+class WarnOnCollapse(keras.callbacks.Callback):
     """Says when the model predicts background almost everywhere.
 
     Args:

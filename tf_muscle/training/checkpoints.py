@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from tf_muscle.atomic import replacing
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, one_line
 
 CHECKSUM = "crc32"  # attribute of the file; 0.1 s for the 290 MB of a ResNet34 U-Net with Adam
 HDF5_BYTES = 4096  # more than a variable takes in a file beside its values
@@ -37,7 +37,7 @@ def is_finite(model: keras.Model, logs: Logs) -> bool:
 
 
 def write_weights(model: keras.Model, path: Path) -> None:
-    """Writes weights in one move, with a checksum of them, which HDF5 itself does not have.
+    """Writes weights in one move, with a checksum of them: HDF5 could, but Keras asks for none.
 
     Raises:
         OSError: the disk has no room for them, or refuses them.
@@ -59,7 +59,7 @@ def _refuse_full_disk(model: keras.Model, path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def damage(path: Path) -> str | None:
+def corruption_reason(path: Path) -> str | None:
     """Why a file of `write_weights` cannot be used, in words; None for a sound one."""
     try:
         with h5py.File(path) as file:
@@ -67,7 +67,7 @@ def damage(path: Path) -> str | None:
                 return "its checksum is wrong"
     # What h5py raises depends on the place of the damage.
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        return " ".join(str(error).split())
+        return one_line(error)
     return None
 
 
@@ -124,7 +124,7 @@ class Backup(keras.callbacks.Callback):
         for path in (self.latest, self.previous):
             if not path.is_file():
                 continue
-            if reason := damage(path):
+            if reason := corruption_reason(path):
                 damaged.append(f"{path} ({reason})")
                 continue
             model.optimizer.build(model.trainable_variables)

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from tf_muscle.errors import UserError
 
+CPUINFO = Path("/proc/cpuinfo")
+
 
 def strategy() -> tf.distribute.Strategy:
     """MirroredStrategy over all visible GPUs if there are several, else TensorFlow's default."""
@@ -41,14 +43,19 @@ def description() -> str:
     return ", ".join(names)
 
 
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def processor(cpuinfo: Path = CPUINFO) -> str:
     """The processor and its cores: both decide how TensorFlow splits its sums."""
-    name = platform.processor() or platform.machine()
-    if cpuinfo.exists():  # on Linux, where Python gives no more than the instruction set
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
+    # Python gives no more than the instruction set.
+    name = read_cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} threads"
+
+
+def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
+    """What Linux tells of the last of its processors; nothing on other systems."""
+    if not path.exists():
+        return {}
+    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def choose_precision(option: str) -> tuple[str, str]:
@@ -83,9 +90,9 @@ def choose_precision(option: str) -> tuple[str, str]:
     return "float32", "the processor has no AMX"
 
 
-def _has_amx_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def _has_amx_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
     """Whether Linux names the instructions; other systems do not say, and take float32."""
-    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text(encoding="utf-8")
+    return "amx_bf16" in read_cpuinfo(cpuinfo).get("flags", "").split()
 
 
 def seed_everything(seed: int, deterministic: bool) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from tf_muscle.config import SAMPLE, bundled, from_options
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
-from tf_muscle.data.prepare import load_builder
+from tf_muscle.data.prepare import load_builder, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
@@ -176,12 +176,7 @@ def evaluate(
     for note in builder.info.metadata["notes"]:
         print(note)
     class_names = builder.info.metadata["class_names"]
-    known = environment["data"]["class_names"]
-    if class_names != known:
-        raise UserError(
-            f"--data {place} has the classes {listed(class_names)}, the model of {run.path} "
-            f"was trained on {listed(known)}: give an export with these, in this order"
-        )
+    refuse_other_classes(builder, place, environment["data"]["class_names"])
     model = keras.saving.load_model(run.model)
     examples = load_split(builder, scored, geometry)
     masks = load_masks(builder, scored)

@@ -23,8 +23,8 @@ from tf_muscle.report.history import read_history
 from tf_muscle.report.tables import model_card, results_table, write_report
 from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.folder import RunFolder, write_json
-from tf_muscle.runs.manifest import make_certificate
-from tf_muscle.training.checkpoints import damage
+from tf_muscle.runs.manifest import make_manifest
+from tf_muscle.training.checkpoints import corruption_reason
 from tf_muscle.training.evaluation import evaluate_model
 
 PICTURED = 500  # test photos that the figures choose from; more would only fill memory
@@ -69,7 +69,7 @@ def best_model(run: RunFolder, config: Config, class_count: int) -> keras.Model:
         UserError: the file of the best weights is damaged.
     """
     if not run.model.is_file():
-        if reason := damage(run.best_weights):
+        if reason := corruption_reason(run.best_weights):
             raise UserError(f"{run.best_weights} is damaged ({reason}): start a new run")
         encoder, decoder = config.model.encoder, config.model.decoder
         trained = build_unet(class_count, encoder=encoder, decoder=decoder).get_layer(CORE)
@@ -82,9 +82,9 @@ def best_model(run: RunFolder, config: Config, class_count: int) -> keras.Model:
 
 
 def finish(run: RunFolder, config: Config, data: Data) -> None:
-    """Judges the best model on every split, draws the figures, writes report and SavedModel.
+    """Evaluates the best model on every split, draws the figures, writes report and SavedModel.
 
-    The certificate is written last: it marks the run as complete.
+    The manifest is written last: it marks the run as complete.
     """
     model = best_model(run, config, len(data.class_names))
     environment = json.loads(run.environment.read_text(encoding="utf-8"))
@@ -113,12 +113,12 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
             folder, data, predictions, untrained, metrics, history, tie=tie, synthetic=synthetic
         )
     saved_model = Path(config.run.saved_models_dir) / run.path.name
-    if not saved_model.exists():  # it does if a kill came between it and the certificate
+    if not saved_model.exists():  # it does if a kill came between it and the manifest
         card = model_card(saved_model.name, config.flat(), environment, metrics)
         write_saved_model(model, data.class_names, data.geometry, saved_model, card)
     write_report(run.report, config.flat(), environment, metrics, history)
     write_json(run.metrics, metrics)
-    write_json(run.certificate, make_certificate(run, config, environment, metrics, saved_model))
+    write_json(run.manifest, make_manifest(run, config, environment, metrics, saved_model))
     shutil.rmtree(run.checkpoints)
     Console().print(results_table(metrics, synthetic=synthetic))
 

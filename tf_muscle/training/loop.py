@@ -13,7 +13,7 @@ import numpy as np
 from tf_muscle.atomic import replacing
 from tf_muscle.config import Config, from_options
 from tf_muscle.data.augment import Augmenter, without_baked
-from tf_muscle.data.dataset import Data, load_data, say_notes
+from tf_muscle.data.dataset import Data, load_data, print_notes
 from tf_muscle.data.pipeline import (
     as_arrays,
     batches_per_epoch,
@@ -21,8 +21,7 @@ from tf_muscle.data.pipeline import (
     training_batches,
 )
 from tf_muscle.errors import UserError, system_errors
-from tf_muscle.model.augmenting import AugmentingModel
-from tf_muscle.model.compiled import compiled_model
+from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.folder import (
@@ -96,7 +95,7 @@ def train(
         if config.data.data != read_options(resumed)["data"]:
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
-    left_out = say_notes(config, data)
+    left_out = print_notes(config, data)
     seed_everything(config.run.seed, config.run.deterministic)
     precision, reason = choose_precision(config.run.precision)
     print(f"Computing in {precision} on {description()} ({reason})")
@@ -160,7 +159,7 @@ def resume(run: RunFolder, data: str | None = None) -> RunFolder:
         UserError: it is complete, another process is at it, or something that the user can mend.
     """
     with system_errors(run.path, f"go on by --resume {run.path}"), run.lock():
-        if run.certificate.is_file():
+        if run.manifest.is_file():
             shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
             raise UserError(f"{run.path} is complete: see {run.report}")
         options = read_options(run)
@@ -192,7 +191,7 @@ def fit_with_records(
         stop_on_nan,
         ours.LearningRate(),
         *more_callbacks,
-        ours.CallOutCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
+        ours.WarnOnCollapse(floor_mean_iou(np.array(data.facts["pixel_counts"]["valid"])), print),
         interrupt,
         ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),

@@ -6,7 +6,7 @@ from tf_muscle.atomic import replacing
 from tf_muscle.config import Config
 from tf_muscle.data.augment import Augmenter, without_baked
 from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
-from tf_muscle.data.dataset import load_data, say_notes
+from tf_muscle.data.dataset import load_data, print_notes
 from tf_muscle.data.pipeline import training_batches
 from tf_muscle.errors import UserError
 from tf_muscle.report.photo_sheets import preview_sheet
@@ -26,7 +26,7 @@ def preview(config: Config, run_name: str) -> None:
         raise UserError(f"{path} exists and is never overwritten: choose another --run_name")
 
     data = load_data(config.data)
-    say_notes(config, data)
+    print_notes(config, data)
 
     seed_everything(config.run.seed, config.run.deterministic)
     recipe, _ = without_baked(config.augment, data.facts["baked_augmentation"])

@@ -1,4 +1,4 @@
-"""Checks a run's certificate, trains the run again and compares the two.
+"""Checks a run's manifest, trains the run again and compares the two.
 
 What may differ between two trainings of one configuration is the order in which threads add up
 floating-point numbers. `--deterministic` trainings pin that order: on the machine and with the
@@ -28,7 +28,7 @@ from tf_muscle.runs.folder import (
     find_run,
     versions,
 )
-from tf_muscle.runs.manifest import changed_outputs, differences, read_certificate
+from tf_muscle.runs.manifest import changed_outputs, differences, read_manifest
 from tf_muscle.training.loop import train
 
 # Of two trainings that differ in the order of their sums, see the measurement in docs/reproduce.md.
@@ -93,7 +93,7 @@ def compare_metrics(
     *,
     exact: bool,
 ) -> list[Comparison]:
-    """The scores of the best model; both as in certificates, by split."""
+    """The scores of the best model; both as in manifests, by split."""
     return [
         Comparison(f"{split} {name}", record[name], again[split][name], 0.0 if exact else tolerance)
         for split, record in then.items()
@@ -107,7 +107,7 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
     Raises:
         UserError: they are runs of different configurations or photos.
     """
-    then, again = read_certificate(run), read_certificate(other)
+    then, again = read_manifest(run), read_manifest(other)
     decisive, of_other = (
         {name: value for name, value in one["config"].items() if name not in UNCOMPARED_OPTIONS}
         | {"photos": one["data"]["fingerprint"]}
@@ -136,30 +136,30 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
     return comparisons, exact
 
 
-def check_data(certificate: Mapping[str, Any], data: str) -> None:
+def check_data(manifest: Mapping[str, Any], data: str) -> None:
     """Compares the photos with those of the run.
 
     Raises:
         UserError: they are not there, or are others.
     """
-    certified = certificate["data"]["fingerprint"]
+    recorded = manifest["data"]["fingerprint"]
     now = fingerprint(bundled("sample_gym") if data == SAMPLE else data)
-    if now != certified:
+    if now != recorded:
         raise UserError(
             f"--data {data} holds other photos than the run was trained on (fingerprint {now}, "
-            f"not {certified}): put the export back as it was, or name it by --data"
+            f"not {recorded}): put the export back as it was, or name it by --data"
         )
 
 
-def rerun_config(certificate: Mapping[str, Any], run: RunFolder, data: str) -> Config:
+def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Config:
     """The configuration of the second training: the first one's, with nothing left to chance.
 
     "auto" becomes what it meant in the first training.
     """
-    config = from_options(certificate["config"])
+    config = from_options(manifest["config"])
     weights = config.model.encoder_weights
     if weights == "auto":
-        weights = "none" if certificate["encoder_weights"].startswith("random") else "imagenet"
+        weights = "none" if manifest["encoder_weights"].startswith("random") else "imagenet"
     return dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, data=data),
@@ -168,7 +168,7 @@ def rerun_config(certificate: Mapping[str, Any], run: RunFolder, data: str) -> C
             config.run,
             run_name=None,
             runs_dir=str(run.path.resolve().parent),
-            precision=certificate["machine"]["precision"],
+            precision=manifest["machine"]["precision"],
         ),
     )
 
@@ -221,26 +221,26 @@ def reproduce(
     Raises:
         UserError: the run is not complete, or its photos are gone or others.
     """
-    certificate = read_certificate(run)
-    if changed := changed_outputs(run, certificate):
+    manifest = read_manifest(run)
+    if changed := changed_outputs(run, manifest):
         print(f"not as the run wrote them: {listed(changed)}")
         return False
-    print(f"{run.path}: {len(certificate['outputs'])} outputs are as the run wrote them")
+    print(f"{run.path}: {len(manifest['outputs'])} outputs are as the run wrote them")
     if against:
         return finish_comparison(run, find_run(against))
     data = data or find_data(
-        certificate["config"]["data"], f"python -m tf_muscle.reproduce {run.path}"
+        manifest["config"]["data"], f"python -m tf_muscle.reproduce {run.path}"
     )
-    check_data(certificate, data)
-    print(f"{data}: the same photos (fingerprint {certificate['data']['fingerprint']})")
-    for line in differences(certificate["versions"], versions()):
+    check_data(manifest, data)
+    print(f"{data}: the same photos (fingerprint {manifest['data']['fingerprint']})")
+    for line in differences(manifest["versions"], versions()):
         print(f"WARNING: other version: {line}", file=sys.stderr)
-    for number, line in enumerate(certificate["resumed"], 1):
+    for number, line in enumerate(manifest["resumed"], 1):
         print(f"the run was resumed ({number}): {line}")
     if check_only:
         return True
 
-    config = rerun_config(certificate, run, data)
+    config = rerun_config(manifest, run, data)
     again = train(config, run_name or default_name(f"{run.path.name}-again"))
     return finish_comparison(run, again)
 
