@@ -10,9 +10,8 @@ from PIL import Image
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction import file_kinds
-from tf_muscle.prediction.file_kinds import has_pages
 from tf_muscle.prediction.frames import Frame, VideoWriter
-from tf_muscle.prediction.sources import find_sources, is_video, read_photo
+from tf_muscle.prediction.sources import find_sources, is_video, open_photo, read_photo
 from tf_muscle.roboflow import image_files
 
 # How a camera stores the picture that a viewer shows, by EXIF's orientation (CIPA DC-008, 4.6.4).
@@ -274,6 +273,6 @@ def test_moving_pictures_are_videos(photo: np.ndarray, tmp_path: Path) -> None:
             assert is_video(path) == (count == 2), path.name
     frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
     assert not is_video(tmp_path / "pages.tif")
-    assert has_pages(tmp_path / "pages.tif")
-    assert not has_pages(tmp_path / "1.gif")
+    assert open_photo(tmp_path / "pages.tif").has_more
+    assert not open_photo(tmp_path / "1.gif").has_more
     assert is_video(0)

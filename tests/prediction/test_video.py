@@ -13,7 +13,8 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.video import PredictedFrame, predict_video, smoothed
+from tf_muscle.prediction.stream import PredictedFrame, smoothed
+from tf_muscle.prediction.video import predict_video
 
 SIZE = 32
 
