@@ -43,7 +43,6 @@ EXCEPTIONS = {
         "tf_muscle.data.augment",
         "tf_muscle.data.dataset",
         "tf_muscle.data.pipeline",
-        "tf_muscle.model.augmenting",
         "tf_muscle.model.compiled",
         "tf_muscle.training.device",
     },
