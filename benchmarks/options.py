@@ -39,7 +39,7 @@ def contenders(options: argparse.Namespace, ours: Sequence[str], **work: object)
     """Who takes turns at a piece of work.
 
     Args:
-        options: of `add_contenders`.
+        options: those that `add_contenders` adds.
         ours: contenders of this package, first the one that the others are compared with; litert
             is left out where it is not installed.
         work: fields of `Work` that all have in common.

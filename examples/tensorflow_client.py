@@ -17,8 +17,12 @@ names = [name.decode() for name in model.labels.numpy()]
 size, resize = int(model.image_size), model.resize.numpy().decode()
 padding = tuple(model.padding.numpy().tolist())
 
-# As in the training: upright, and in the middle of a square of the padding's colour, or stretched.
-image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
+# As in the training: upright, on white, in the middle of a padded square or stretched to it.
+shown = ImageOps.exif_transpose(Image.open(photo))
+if shown.mode.startswith(("I", "F")):
+    sys.exit(f"{photo} has more than 8 bits, which Pillow would cut off: convert it to 8 bits")
+white = Image.new("RGBA", shown.size, "white")
+image = Image.alpha_composite(white, shown.convert("RGBA")).convert("RGB")
 width, height = size, size
 if resize == "pad":
     width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
@@ -28,10 +32,11 @@ square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, to
 
 images = tf.constant(np.asarray(square)[np.newaxis])  # uint8 [1, S, S, 3]
 result = model.signatures["serving_default"](images=images)
-class_ids = result["class_ids"].numpy()[0]  # uint8 [S, S]
+probabilities = result["probabilities"].numpy()[0]  # float32 [S, S, K]
 
-mask = Image.fromarray(class_ids[top : top + height, left : left + width])
-mask = mask.resize(image.size, Image.Resampling.NEAREST)
-mask.save(output)
+content = np.moveaxis(probabilities[top : top + height, left : left + width], -1, 0)
+channels = [Image.fromarray(one).resize(image.size, Image.Resampling.BILINEAR) for one in content]
+class_ids = np.argmax(channels, axis=0).astype(np.uint8)
+Image.fromarray(class_ids).save(output)
 for class_id, name in enumerate(names):
-    print(f"{name}: {(np.asarray(mask) == class_id).mean():.2%} of the photo")
+    print(f"{name}: {(class_ids == class_id).mean():.2%} of the photo")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tf_muscle.command import config_parser, parse_config, preset_path, run_command, with_values
+from tf_muscle.__main__ import COMMANDS
+from tf_muscle.command import config_parser, parse_config, parse_over_preset, run_command
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
 
@@ -59,12 +60,9 @@ def test_switch_needs_no_value() -> None:
     assert not resolve("--preview", "false").run.preview
     assert not resolve("--preview=false").run.preview
     assert not resolve().run.preview
-    assert with_values(["--deterministic", "--epochs", "1"]) == [
-        "--deterministic",
-        "true",
-        "--epochs",
-        "1",
-    ]
+    config = resolve("--deterministic", "--epochs", "1")
+    assert config.run.deterministic
+    assert config.optimization.epochs == 1
 
 
 def test_texts_stay_texts() -> None:
@@ -122,32 +120,42 @@ def test_wrong_preset_is_named(content: bytes | None, told: str, tmp_path: Path)
 
 
 def test_verbose_is_taken_before_the_options(tmp_path: Path) -> None:
-    told: list[Sequence[str]] = []
-    run_command(told.append, ["--epochs", "1", "--verbose"])
-    assert told == [["--epochs", "1"]]
+    told: list[str] = []
+
+    def command(words: Sequence[str]) -> int:
+        told.extend(words)
+        return 0
+
+    run_command(command, ["--epochs", "1", "--verbose"])
+    assert told == ["--epochs", "1"]
     preset = tmp_path / "loud.yaml"
     preset.write_text("verbose: true\n")
     with pytest.raises(UserError, match="verbose"):
         resolve("--config", str(preset))
 
 
-def test_preset_path() -> None:
-    assert preset_path(["--epochs", "1", "--config", "a/b.yaml"]) == Path("a/b.yaml")
-    assert preset_path(["--config=a/b.yaml"]) == Path("a/b.yaml")
-    assert preset_path(["--epochs", "1"]) is None
+def test_presets_are_told(preset: str) -> None:
+    def presets(*argv: str) -> list[str]:
+        return parse_over_preset(config_parser("train", ""), argv, "sample.yaml")["config"]
+
+    assert presets("--epochs", "1", "--config", preset) == [preset]
+    assert presets(f"--config={preset}", "--config", "unh_gym")[0] == preset
+    assert [Path(path).stem for path in presets("--config", "unh_gym")] == ["unh_gym"]
+    assert presets("--epochs", "1") == []
 
 
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    def user_error(argv: Sequence[str]) -> None:
+    def user_error(argv: Sequence[str]) -> int:
         raise UserError(f"bad {argv[0]}")
 
-    def interrupted(argv: Sequence[str]) -> None:
+    def interrupted(argv: Sequence[str]) -> int:
         raise KeyboardInterrupt
 
-    def broken(argv: Sequence[str]) -> None:
+    def broken(argv: Sequence[str]) -> int:
         raise ZeroDivisionError
 
-    assert run_command(lambda argv: None, []) == 0
+    assert run_command(lambda argv: 0, []) == 0
+    assert run_command(lambda argv: 1, []) == 1
     assert run_command(user_error, ["x"]) == 2
     assert capsys.readouterr().err == "error: bad x\n"
     assert run_command(interrupted, []) == 130
@@ -168,3 +176,20 @@ def test_command_line_of_the_shell() -> None:
         assert f"--{name}" in helped.stdout
     assert "--verbose" in helped.stdout
     assert "StepLR" in helped.stdout  # the docstrings of config.py are the help texts
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_answers_at_once(command: str) -> None:
+    """No command imports TensorFlow to say what it can do, and each option is told by itself."""
+    script = (
+        f"import sys, {COMMANDS[command]} as module\n"
+        "try:\n    module.main(['--help'])\n"
+        "finally:\n    sys.stderr.write(str('tensorflow' in sys.modules or 'keras' in sys.modules))"
+    )
+    helped = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert helped.stderr == "False"
+    assert "usage: " in helped.stdout
+    assert "Likewise" not in helped.stdout
+    assert "As in training" not in helped.stdout

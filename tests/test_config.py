@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import docstring_parser
 import pytest
 import yaml
 
@@ -154,6 +155,20 @@ def test_crop_larger_than_the_photos_is_refused() -> None:
     with pytest.raises(UserError, match="--crop must be at most --image_size, 128, got 160"):
         Config(data=DataConfig(image_size=128), augment=AugmentConfig(crop=160))
     assert Config(data=DataConfig(image_size=128), augment=AugmentConfig(crop=128)).augment.crop
+
+
+def test_every_option_is_told_in_a_sentence_of_its_own() -> None:
+    texts = {
+        text.arg_name: text.description or ""
+        for concern in vars(Config()).values()
+        for text in docstring_parser.parse_from_object(type(concern)).params
+    }
+    assert set(texts) == set(Config().flat())
+    assert len(set(texts.values())) == len(texts)
+    for name, text in texts.items():
+        assert text[0].isupper(), name
+        assert text.endswith("."), name
+        assert len(text.split()) > 4, name
 
 
 def test_bundled_folders_are_found() -> None:

@@ -10,7 +10,7 @@ from tf_muscle import demo
 from tf_muscle.command import run_command
 from tf_muscle.config import SAMPLE
 from tf_muscle.errors import UserError
-from tf_muscle.prediction import predictor
+from tf_muscle.page import opening
 
 Command = Callable[..., tuple[int, str]]
 
@@ -22,7 +22,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     def load(model: str) -> None:
         raise UserError("the model was loaded")
 
-    monkeypatch.setattr(predictor, "load_predictor", load)
+    monkeypatch.setattr(opening, "load_predictor", load)
 
     def run(*words: object) -> tuple[int, str]:
         try:
@@ -55,7 +55,7 @@ def test_a_taken_port_is_told_before_the_model_is_loaded(command: Command, taken
 def test_without_gradio_the_line_that_installs_it_is_told(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(opening.importlib.util, "find_spec", lambda name: None)
     code, output = command("model")
     assert code == 2
     assert output == (
@@ -90,7 +90,7 @@ def test_settings_of_other_pages_are_dropped(
 ) -> None:
     monkeypatch.setattr(os, "environ", {"GRADIO_SHARE": "True", "NO_PROXY": "intranet", "A": "b"})
     monkeypatch.setattr(tempfile, "tempdir", None)
-    demo.set_environment(str(tmp_path))
+    opening.set_environment(str(tmp_path))
     assert os.environ == {
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_TEMP_DIR": str(tmp_path),
@@ -106,11 +106,11 @@ def test_the_run_says_whether_its_photos_were_rendered(tmp_path: Path, synthetic
     record = f'{{"data": {{"name": "{SAMPLE}", "synthetic": {str(synthetic).lower()}}}}}'
     (tmp_path / "config.yaml").touch()
     (tmp_path / "environment.json").write_text(record)
-    assert demo.trained_on_synthetic(str(tmp_path)) is synthetic
-    assert demo.trained_on_synthetic(str(tmp_path / "best.keras")) is synthetic
+    assert opening.trained_on_synthetic(str(tmp_path)) is synthetic
+    assert opening.trained_on_synthetic(str(tmp_path / "best.keras")) is synthetic
 
 
 def test_a_model_without_its_run_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").touch()
-    assert demo.trained_on_synthetic(str(tmp_path)) is False
-    assert demo.trained_on_synthetic(str(tmp_path / "model.keras")) is False
+    assert opening.trained_on_synthetic(str(tmp_path)) is False
+    assert opening.trained_on_synthetic(str(tmp_path / "model.keras")) is False

@@ -23,6 +23,10 @@ def test_names_are_listed_up_to_ten() -> None:
             PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a/b.h5"),
             "a/b.h5: Permission denied; get the right to it, then go on",
         ),
+        (
+            NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), "photo.jpg/a"),
+            "photo.jpg/a: Not a directory; give a path of folders only, then go on",
+        ),
         # As of HDF5, which has the number in the text only, and of TensorFlow.
         (
             OSError("Can't write data (errno = 28, error message = 'No space left on device')"),

@@ -101,4 +101,6 @@ def test_a_missing_package_is_named_before_work_starts(
 @pytest.mark.parametrize("words", [["--formats", "tflite"], ["--litert_types", "int4"]])
 def test_an_unknown_choice_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(main, ["runs/mine", *words]) == 2
-    assert "invalid choice" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "Expected one of [" in error
+    assert f"Got value: {words[1]}" in error

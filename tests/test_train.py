@@ -162,7 +162,11 @@ def test_a_complete_run_is_not_resumed(straight: Path, capsys: pytest.CaptureFix
 def test_resume_takes_no_other_option(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--resume", str(straight), "--epochs", "9"], ["--epochs", "9", "--resume", "x"]):
         assert run_command(main, words) == 2
-        assert "give no other" in capsys.readouterr().err
+        assert "give no other" in (error := capsys.readouterr().err)
+        assert "got --epochs" in error
+    for preset in (["--config", "unh_gym"], [f"--config={straight / 'config.yaml'}"]):
+        assert run_command(main, ["--resume", str(straight), *preset]) == 2
+        assert "got --config" in capsys.readouterr().err
 
 
 def test_a_bad_export_leaves_nothing_behind(

@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+from tf_muscle.command import run_command
+
 # Command -> module; `python -m tf_muscle.train` is the same as `tf-muscle train`.
 COMMANDS = {
     "train": "tf_muscle.train",
@@ -28,8 +30,6 @@ def main() -> int:
     if words[0] not in COMMANDS:
         print(f"error: {words[0]} is no command of tf-muscle\n{USAGE}", file=sys.stderr)
         return 2
-    from tf_muscle.command import run_command
-
     return run_command(importlib.import_module(COMMANDS[words[0]]).main, words[1:])
 
 

@@ -3,7 +3,8 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,20 @@ DEFAULT_PRESET = "sample.yaml"
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
-def run_command(
-    command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None
-) -> int:
+def run_command(command: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
     """Runs a command and turns what its user can mend into one line and exit code 2.
 
     --verbose is taken here, since it has to be known before TensorFlow is imported.
 
     Returns:
-        The exit code: the command's own, if it gives one, else 0.
+        The exit code: the command's own, 2 for a mistake of the user, 130 for ctrl-C.
     """
     words = sys.argv[1:] if argv is None else argv
     verbose = VERBOSE in words
     set_up(verbose=verbose)
     try:
         with system_errors("the output of this command", "give the same command again"):
-            code = command([word for word in words if word != VERBOSE])
+            return command([word for word in words if word != VERBOSE])
     except UserError as error:
         for problem in (error, *getattr(error, "__notes__", ())):
             print(f"error: {problem}", file=sys.stderr)
@@ -46,17 +45,6 @@ def run_command(
         if not verbose and type(error).__module__.startswith("tensorflow."):
             error.add_note(f"The same command with {VERBOSE} shows also what TensorFlow says.")
         raise
-    return code or 0
-
-
-def preset_path(argv: Sequence[str]) -> Path | None:
-    """The preset that the options name, to call the run after it."""
-    for i, word in enumerate(argv):
-        if word == "--config" and i + 1 < len(argv):
-            return Path(argv[i + 1])
-        if word.startswith("--config="):
-            return Path(word.removeprefix("--config="))
-    return None
 
 
 def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
@@ -65,11 +53,12 @@ def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
     parser.add_argument(
         "--config",
         action="config",
-        help=f"Preset: a YAML file of options, which the command line overrides. Without it, the "
-        f"bundled {DEFAULT_PRESET}, whose values then hold in place of the defaults named here.",
+        help=f"YAML file of options, or the name of one in configs/. Options on the command line "
+        f"override it. Without --config the options come from configs/{DEFAULT_PRESET}, not from "
+        f"the defaults that are listed here.",
     )
     for concern in dataclasses.fields(Config):
-        parser.add_class_arguments(concern.type)
+        add_options(parser, concern.type)  # type: ignore[arg-type]
     return parser
 
 
@@ -87,16 +76,73 @@ def command_parser(
     )
 
 
-def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
-    """Parses options into a flat dictionary.
+def add_options(
+    parser: jsonargparse.ArgumentParser, concern: type, skip: Collection[str] = ()
+) -> None:
+    """Adds an option for each field of a dataclass; `--preview` alone means `--preview true`."""
+    fields = dataclasses.fields(concern)
+    parser.add_class_arguments(concern, skip={field.name for field in fields} & set(skip))
+    switches = {field.name for field in fields if field.type is bool}
+    for action in parser._actions:
+        if action.dest in switches:
+            action.nargs, action.const = "?", True
+
+
+@contextmanager
+def _parsing(prog: str) -> Iterator[None]:
+    """Turns what a parser refuses into one sentence."""
+    try:
+        yield
+    except (argparse.ArgumentError, UnicodeDecodeError) as error:
+        reason = one_line(error).replace("Parser key", "option")
+        reason = reason.replace("Expected a typing.Literal[", "Expected one of [")
+        raise UserError(f"{reason}; {prog} --help lists the options") from error
+
+
+def parse(
+    parser: jsonargparse.ArgumentParser, argv: Sequence[str], *, defaults: bool = True
+) -> dict[str, Any]:
+    """Parses options into a flat dictionary; without defaults, only those that are given.
 
     Raises:
         UserError: an option is unknown or its value is not of its kind.
     """
-    try:
-        return vars(parser.parse_args(list(argv)))
-    except (argparse.ArgumentError, UnicodeDecodeError) as error:
-        raise UserError(f"{one_line(error)}; {parser.prog} --help lists the options") from error
+    with _parsing(parser.prog):
+        return vars(parser.parse_args(list(argv), defaults=defaults))
+
+
+def parse_over_preset(
+    parser: jsonargparse.ArgumentParser, argv: Sequence[str], default_preset: str
+) -> dict[str, Any]:
+    """Parses options over the presets that they name, or over a bundled one.
+
+    An option wins over a preset wherever it stands, and a later preset over an earlier one.
+
+    Returns:
+        Flat options; "config" holds the paths of the presets that were named.
+
+    Raises:
+        UserError: an option is unknown, or a preset cannot be read.
+    """
+    apart = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    apart.add_argument("--config", action="append", type=_preset, default=[])
+    with _parsing(parser.prog):
+        named, others = apart.parse_known_args(list(argv))
+    presets: list[str] = named.config or [_preset(default_preset)]
+    for preset in presets:
+        try:
+            parse(parser, ["--config", preset])
+        except UserError as error:
+            raise UserError(f"--config {preset}: {error}") from error
+    words = [word for preset in presets for word in ("--config", preset)]
+    return parse(parser, [*words, *others]) | vars(named)
+
+
+def _preset(name: str) -> str:
+    """The path of a preset; a bundled one is found by its name alone: unh_gym or unh_gym.yaml."""
+    path = bundled("configs") / f"{name.removesuffix('.yaml')}.yaml"
+    bare = Path(name).name == name and not Path(name).exists()
+    return str(path) if bare and path.is_file() else name
 
 
 def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Config:
@@ -105,64 +151,4 @@ def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Co
     Raises:
         UserError: an option is unknown or out of range, or the preset cannot be read.
     """
-    return from_options(parse_over_preset(parser, with_values(argv), DEFAULT_PRESET))
-
-
-def parse_over_preset(
-    parser: jsonargparse.ArgumentParser, argv: Sequence[str], default_preset: str
-) -> dict[str, Any]:
-    """Parses options over the presets that they name, or over a bundled one.
-
-    Raises:
-        UserError: an option is unknown, or the preset cannot be read.
-    """
-    presets, others = _presets_apart(argv)
-    if not presets:
-        presets = ["--config", default_preset]
-    presets = [_bundled_preset(word) for word in presets]
-    try:
-        parse(parser, presets)
-    except UserError as error:
-        raise UserError(f"{' '.join(presets)}: {error}") from error
-    # jsonargparse lets the later word win; an option wins over a preset wherever it stands.
-    return parse(parser, [*presets, *others])
-
-
-def _presets_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separates --config and its values from the other words."""
-    presets: list[str] = []
-    others: list[str] = []
-    for word in argv:
-        is_preset = word.split("=")[0] == "--config" or presets[-1:] == ["--config"]
-        (presets if is_preset else others).append(word)
-    return presets, others
-
-
-def _bundled_preset(word: str) -> str:
-    """The path of a preset that is given by its name alone: unh_gym or unh_gym.yaml."""
-    option, _, value = word.rpartition("=")
-    path = bundled("configs") / f"{value.removesuffix('.yaml')}.yaml"
-    if Path(value).exists() or Path(value).name != value or not path.is_file():
-        return word
-    return f"{option}={path}" if option else str(path)
-
-
-def with_values(argv: Sequence[str], *more_concerns: type) -> list[str]:
-    """Writes a switch out: `--preview` alone means `--preview true`.
-
-    Args:
-        argv: the options.
-        more_concerns: dataclasses of options beside those of `Config`.
-    """
-    switches = {
-        f"--{field.name}"
-        for concern in (*(field.type for field in dataclasses.fields(Config)), *more_concerns)
-        for field in dataclasses.fields(concern)  # type: ignore[arg-type]
-        if field.type is bool
-    }
-    words = []
-    for i, word in enumerate(argv):
-        words.append(word)
-        if word in switches and (i + 1 == len(argv) or argv[i + 1].startswith("-")):
-            words.append("true")
-    return words
+    return from_options(parse_over_preset(parser, argv, DEFAULT_PRESET))

@@ -36,23 +36,26 @@ class DataConfig:
     """The photos."""
 
     data: str = SAMPLE
-    """Roboflow export, a folder or its .zip ("Semantic Segmentation Masks" or "COCO Segmentation"),
-    or "sample" for the bundled synthetic photos."""
+    """Roboflow export to train on: a folder or its .zip ("Semantic Segmentation Masks" or "COCO
+    Segmentation"), or "sample" for the bundled synthetic photos."""
     image_size: int = 256
-    """Height and width in pixels that the model trains at; 256 is the report's."""
+    """Height and width, in pixels, of the square that photos are resized to; 256 as in the
+    report."""
     resize: Literal["auto", "pad", "stretch"] = "auto"
-    """How a photo that is not square reaches the network: pad keeps its proportions and fills the
-    square up, stretch distorts it as the report did. auto pads, unless the export's README says
-    that Roboflow stretched its photos to a square."""
+    """How a photo that is not square becomes one. pad keeps its proportions and fills the square
+    up; stretch distorts it, as the report did; auto stretches if the export's README says that
+    Roboflow did, else it pads."""
     ignore: int | None = None
     """Value of mask pixels that nobody labelled, such as 255, or id of the COCO category that marks
-    them: left out of the loss and the scores."""
+    them. They are left out of the loss and the scores."""
     split_seed: int = 0
-    """Decides which photos become valid and test when the export has only train/."""
+    """Number that decides which photos become valid and test when the export has only train/."""
     allow_leakage: bool = False
-    """Go on although copies of one photo stand in two splits (the scores are then too good)."""
+    """Go on although copies of one photo are in two splits, which makes the scores better than the
+    model is."""
     data_dir: str | None = None
-    """Where the prepared data set is kept; TFDS's own folder by default."""
+    """Folder in which the prepared photos are kept. Without it, the folder of TensorFlow Datasets:
+    TFDS_DATA_DIR or ~/tensorflow_datasets."""
 
     def __post_init__(self) -> None:
         at_least("image_size", self.image_size, 32)
@@ -65,34 +68,36 @@ class AugmentConfig:
     """Random changes to the training photos; the defaults are the report's recipe."""
 
     horizontal_flip: float = 0.5
-    """Probability of mirroring left to right."""
+    """Probability that a photo is mirrored left to right, 0 to 1."""
     vertical_flip: float = 0.5
-    """Probability of turning upside down."""
+    """Probability that a photo is turned upside down, 0 to 1."""
     shear: float = 15.0
-    """Largest shear in degrees, horizontal and vertical."""
+    """Largest shear, horizontal and vertical, in degrees from 0 to 45."""
     grayscale: float = 0.25
-    """Probability of losing the colours."""
+    """Probability that a photo loses its colours, 0 to 1."""
     blur: float = 1.2
-    """Largest sigma of the Gaussian blur in pixels."""
+    """Largest sigma of the Gaussian blur, in pixels."""
     noise: float = 0.0022
-    """Largest share of pixels that become black or white."""
+    """Largest share of pixels that become black or white, 0 to 1."""
     rotate: float = 0.0
-    """Largest rotation in degrees. Not in the report, like those below."""
+    """Largest rotation, in degrees from 0 to 180. The report has none."""
     zoom: float = 0.0
-    """Largest change of scale: 0.3 draws a factor of 1/1.3 to 1.3."""
+    """Largest change of scale: 0.3 draws a factor of 1/1.3 to 1.3. The report has none."""
     shift: float = 0.0
-    """Largest shift as a share of the image size."""
+    """Largest shift, as a share of the image size from 0 to 1. The report has none."""
     brightness: float = 0.0
-    """Largest change of brightness and of contrast: 0.2 adds up to 20 percent of white or black
-    and draws a factor of contrast of 0.8 to 1.2."""
+    """Largest change of brightness and of contrast, 0 to 1: 0.2 adds up to 20 percent of white or
+    black and multiplies the contrast by 0.8 to 1.2. The report has none."""
     crop: int = 0
-    """Train on random crops of so many pixels, two thirds of them with muscle in; 0: whole photos.
-    A quarter of the pixels makes a step four times as fast, and 2 percent foreground 8."""
+    """Height and width, in pixels, of random crops to train on; 0 trains on whole photos. Two
+    thirds of the crops have muscle in them. With a quarter of the pixels a step is four times as
+    fast, and a muscle that fills 2 percent of the photo fills 8 of such a crop."""
     augment_backend: Literal["albumentations", "tensorflow"] = "albumentations"
-    """albumentations: on the processor, fastest where that also trains; tensorflow: the same recipe
-    in batches on the device that trains, for a GPU that one processor cannot feed."""
+    """Where photos are changed. albumentations: on the processor, fastest where that also trains;
+    tensorflow: the same changes on the device that trains, for a GPU that one processor cannot
+    keep busy."""
     augment_again: bool = False
-    """Augment online too what README.roboflow.txt says is already in the exported photos."""
+    """Make changes, too, that README.roboflow.txt says Roboflow made before the export."""
 
     def __post_init__(self) -> None:
         shares = ("horizontal_flip", "vertical_flip", "grayscale", "noise", "shift", "brightness")
@@ -111,15 +116,17 @@ class ModelConfig:
     """The U-Net."""
 
     encoder_weights: str = "imagenet"
-    """imagenet, none, auto (imagenet, or random weights when it cannot be downloaded), or an .h5
-    file of segmentation-models' encoder."""
+    """Weights that the encoder starts from. imagenet: downloaded, as in the report; none: random;
+    auto: imagenet, or random when there is no download; else the path of an .h5 file of
+    segmentation-models' encoder."""
     encoder: Literal["resnet34", "resnet18"] = "resnet34"
-    """ResNet34 is the report's; ResNet18 trains 1.5 times as fast."""
+    """Network that reads the photo. ResNet34 is the report's; ResNet18 trains 1.5 times as fast."""
     decoder: Literal["transpose", "upsampling"] = "transpose"
-    """Transposed convolutions are the report's; upsampling repeats pixels instead."""
+    """How the features are brought back to the photo's size. transpose: transposed convolutions, as
+    in the report; upsampling: repeated pixels."""
     prior_bias: bool = False
-    """Start the logits at the classes' shares of the pixels (Lin et al. 2017, Focal Loss, 3.3),
-    which saves the epochs in which a new head learns no more than that background is common."""
+    """Start the logits at the classes' shares of the pixels (Lin et al. 2017, Focal Loss, 3.3). It
+    saves the epochs in which a new model only learns that most pixels are background."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,43 +134,52 @@ class OptimizationConfig:
     """How the weights are found; the defaults are the report's best run."""
 
     epochs: int = 30
-    """Passes over the training photos; the report's best run had 30."""
+    """Passes over the training photos; 30 as in the report's best run."""
     batch_size: int = 16
-    """Photos in a step; 16 won the report's search."""
+    """Photos in one training step; 16 was best in the report's search."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    """adam won the report's search; adamw adds weight_decay."""
+    """Optimizer of the weights. adam was best in the report's search; adamw is Adam with
+    weight_decay; sgd is gradient descent with momentum."""
     learning_rate: float = 1e-4
-    """The schedule's highest; 1e-4 won the report's search."""
+    """Highest learning rate of the schedule; 0.0001 was best in the report's search."""
     beta_1: float = 0.9
-    """Of Adam and AdamW; the report's, and PyTorch's default."""
+    """Decay of Adam's and AdamW's mean of the gradients, 0 to 1; the default is PyTorch's, which
+    the report used."""
     beta_2: float = 0.999
-    """Likewise."""
+    """Decay of Adam's and AdamW's mean of the squared gradients, 0 to 1; the default is PyTorch's,
+    which the report used."""
     momentum: float = 0.0
-    """Of SGD; the report names none, and PyTorch's default is none."""
+    """Momentum of sgd, 0 to 1. The report names none, and PyTorch's default is 0."""
     weight_decay: float = 0.0
-    """Of AdamW."""
+    """Weight decay of adamw, at least 0; it leaves biases and batch normalization alone."""
     schedule: Literal["step", "one_cycle", "constant"] = "step"
-    """step: PyTorch's StepLR; one_cycle: linear warm-up, then cosine to 0, for short runs."""
+    """How the learning rate changes. step: it is cut every step_epochs, PyTorch's StepLR and the
+    report's; one_cycle: linear warm-up, then cosine down to 0, for short runs; constant: not at
+    all."""
     step_epochs: int = 5
-    """Epochs between two cuts of schedule step; the report's."""
+    """Epochs between two cuts of the learning rate in schedule step; 5 as in the report."""
     gamma: float = 0.5
-    """What a cut multiplies the learning rate by; the report's."""
+    """Factor of a cut of the learning rate in schedule step, 0 to 1; 0.5 as in the report."""
     warmup: float = 0.2
-    """Share of one_cycle's steps that climb."""
+    """Share of the steps in which schedule one_cycle raises the learning rate, 0 to 1."""
     loss: Literal["cross_entropy", "cross_entropy_dice", "focal"] = "cross_entropy"
-    """cross_entropy is the report's; cross_entropy_dice adds the overlap of each muscle, which
-    finds small ones sooner; focal counts pixels that are already right less."""
+    """What the training minimises. cross_entropy is the report's; cross_entropy_dice adds the
+    overlap of each muscle, which finds small ones sooner; focal gives less weight to pixels that
+    are already right."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: background pixels over the class's pixels, at most class_weight_cap."""
+    """Weights of the classes in the loss. balanced: how many times more pixels the background has
+    than the class, at most class_weight_cap; none: 1 each, as in the report."""
     class_weight_cap: float = 10.0
-    """2 percent foreground asks for 50, which floods the masks."""
+    """Largest weight that class_weights balanced gives, at least 1. Without a cap, a muscle with 2
+    percent of the pixels weighs 50, and the masks grow far too large."""
     ignore_background: bool = False
     """Leave background pixels out of the loss, as the report did "if needed"."""
     tie: float = 0.0
-    """Validation mIoU within this of the best is a tie, which the later epoch wins: 20 photos
-    cannot tell 0.01 apart, and the later epoch has the lower learning rate."""
+    """Difference in validation mIoU, 0 to 1, within which two epochs are equally good and the later
+    one is kept. 20 photos cannot tell 0.01 apart, and the later epoch has the lower learning
+    rate."""
     early_stopping: int = 0
-    """Stop after so many epochs without a better validation mIoU; 0 never stops."""
+    """Epochs without a better validation mIoU after which the training stops; 0 never stops."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "step_epochs"):
@@ -182,21 +198,23 @@ class RunConfig:
     """Where and how a run runs."""
 
     run_name: str | None = None
-    """Folder in runs_dir; an existing one is never overwritten. By default the preset's name and
+    """Name of the run's folder in runs_dir, which must be new. Without it, the preset's name and
     the time."""
     runs_dir: str = "runs"
-    """Where the run's folder goes."""
+    """Folder in which the run's folder is made."""
     saved_models_dir: str = "saved_models"
-    """Where the SavedModel of the run goes, in a folder of the run's name."""
+    """Folder in which the run's SavedModel is written, in a folder of the run's name."""
     seed: int = 0
-    """Of the weights, the order of the photos and the augmentation."""
+    """Number that decides the first weights, the order of the photos and their random changes, 0 to
+    4294967295."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto: bfloat16 where the processor multiplies matrices in it (AMX), mixed precision on a GPU,
-    else float32."""
+    """Number format of the arithmetic. auto: bfloat16 where the processor multiplies matrices in it
+    (AMX), mixed precision on a GPU, else float32."""
     deterministic: bool = False
-    """The same digits in every run on one machine, slower."""
+    """Compute the same digits in every run on one machine, which is slower."""
     preview: bool = False
-    """Write a sheet of augmented training photos to runs_dir/NAME-preview.png and stop."""
+    """Write a sheet of randomly changed training photos to runs_dir/NAME-preview.png and train
+    nothing."""
 
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other

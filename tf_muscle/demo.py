@@ -1,113 +1,37 @@
 """The page in the browser for photos and videos: `python -m tf_muscle.demo MODEL`."""
 
-import importlib.util
-import json
-import os
-import signal
-import socket
 import sys
-import tempfile
-import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import between
-from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder, find_run
-
-HOST = "127.0.0.1"  # other machines cannot reach the page
-PORT = 7860  # Gradio's
 
 
-def main(argv: Sequence[str]) -> None:
-    """The command.
-
-    Raises:
-        UserError: Gradio is not installed, the port is taken, or the model cannot be used.
-    """
+def main(argv: Sequence[str]) -> int:
+    """The command: the page, until ctrl-C."""
     parser = command_parser("demo", "A page in the browser for photos and videos.", "MODEL ")
     parser.add_argument(
-        "model", help="Run (runs/NAME), .keras file, or SavedModel folder (saved_models/NAME)."
+        "model",
+        help="Run (runs/NAME), .keras file, or SavedModel folder (saved_models/NAME).",
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, help=f"The page is at http://{HOST}:PORT."
+        "--port",
+        type=int,
+        default=7860,  # Gradio's
+        help="Port of this computer for the page, which is then at http://127.0.0.1:PORT.",
     )
     parser.add_argument(
         "--share",
         action="store_true",
-        help="Also give a public address through Gradio's servers: whoever has it can use this.",
+        help="Give the page a public address, too, through Gradio's servers. Whoever has that "
+        "address can use the page.",
     )
     options = parse(parser, argv)
     between("port", options["port"], 1, 65535)
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError(
-            'the page needs gradio: python -m pip install -c constraints.txt -e ".[demo]"'
-        )
-    refuse_taken(options["port"])
+    from tf_muscle.page.opening import open_page
 
-    from tf_muscle.prediction.predictor import load_predictor
-
-    predictor = load_predictor(options["model"])
-    for name in ("SIGTERM", "SIGHUP"):  # tidy up as after ctrl-C; Windows has no SIGHUP
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
-            signal.signal(number, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="tf_muscle_page_") as folder:
-        set_environment(folder)
-        from tf_muscle.page.layout import build_page
-        from tf_muscle.page.server import serve
-
-        stopping = threading.Event()
-        page = build_page(predictor, stopping, synthetic=trained_on_synthetic(options["model"]))
-        serve(page, HOST, options["port"], share=options["share"], stopping=stopping)
-
-
-def refuse_taken(port: int) -> None:
-    """Refuses a port that another program has, before the model is loaded.
-
-    Raises:
-        UserError: nothing can listen on it.
-    """
-    with socket.socket() as probe:
-        if os.name == "posix":  # else a port counts as taken for a minute after the page has closed
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(
-                f"--port {port} cannot be had ({error.strerror}): give another one"
-            ) from error
-
-
-def set_environment(folder: str) -> None:
-    """Lets Gradio keep its files in a folder and send no statistics; before Gradio is imported.
-
-    Settings that the environment holds for other pages would open this one to the network.
-    """
-    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
-        del os.environ[name]
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    tempfile.tempdir = folder
-    # The page asks itself whether it is up, and a proxy would not find it.
-    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{direct},{HOST}" if direct else HOST
-
-
-def trained_on_synthetic(model: str) -> bool:
-    """Whether the model's run says that its photos were rendered; a SavedModel does not tell."""
-    path = Path(model)
-    if path.suffix == ".keras":
-        run = RunFolder(path.parent)
-    elif (path / "saved_model.pb").is_file():
-        return False
-    else:
-        run = find_run(model)
-    if not run.environment.is_file():
-        return False
-    environment = json.loads(run.environment.read_text(encoding="utf-8"))
-    return bool(environment["data"].get("synthetic"))
+    open_page(options["model"], options["port"], share=options["share"])
+    return 0
 
 
 if __name__ == "__main__":

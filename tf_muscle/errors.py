@@ -15,6 +15,8 @@ REMEDIES = {
     errno.EROFS: "make it writable",
     errno.EACCES: "get the right to it",
     errno.EPERM: "get the right to it",
+    errno.ENOTDIR: "give a path of folders only",
+    errno.ENAMETOOLONG: "give a shorter name",
 }
 
 

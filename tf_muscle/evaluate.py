@@ -2,35 +2,53 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
-from tf_muscle.command import command_parser, parse, run_command, with_values
-from tf_muscle.errors import UserError
-from tf_muscle.roboflow.records import SPLITS
+from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.config import at_least
 from tf_muscle.runs.folder import find_run
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """The command."""
     parser = command_parser(
         "evaluate", "Score a trained model on a split of its own or other data.", "RUN "
     )
-    parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
-    parser.add_argument("--data", type=str | None, help="Other export; by default the run's own.")
+    parser.add_argument("run", help="Folder of a finished run, such as runs/NAME.")
+    parser.add_argument(
+        "--data",
+        type=str,
+        help="Other export to score the model on, a folder or a .zip with the same classes. "
+        "Without it, the run's own.",
+    )
     parser.add_argument(
         "--split",
-        type=str | None,
-        help="train, valid or test; by default test, or the one split that --data has.",
+        type=Literal["train", "valid", "test"],
+        help="Photos to score. Without it, test, or the only split that --data has.",
     )
-    parser.add_argument("--allow_leakage", type=bool, default=False, help="As in training.")
-    parser.add_argument("--batch_size", type=int, default=16, help="Photos at a time.")
-    options = parse(parser, with_values(argv))
-    if options["split"] not in (None, *SPLITS):
-        raise UserError(f"--split must be train, valid or test, got {options['split']}")
+    parser.add_argument(
+        "--allow_leakage",
+        type=bool,
+        nargs="?",
+        const=True,
+        default=False,
+        help="Go on although copies of one photo are in two splits, which makes the scores better "
+        "than the model is.",
+    )
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        default=16,
+        help="Photos that are predicted at a time. Fewer need less memory; the scores stay.",
+    )
+    options = parse(parser, argv)
+    at_least("batch_size", options["batch_size"], 1)
     run = find_run(options.pop("run"))
     from tf_muscle.training.evaluation import evaluate
 
     scores = evaluate(run, **options)
     print(f"written to {scores.path}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,49 +2,64 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.runs.folder import find_run
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """The command."""
     parser = command_parser("export", "Write the best model of a run for other runtimes.", "RUN ")
-    parser.add_argument("run", help="Folder of the run, such as runs/NAME.")
+    parser.add_argument("run", help="Folder of a finished run, such as runs/NAME.")
     parser.add_argument(
         "--formats",
         nargs="+",
-        choices=["saved_model", "litert", "onnx"],
+        type=Literal["saved_model", "litert", "onnx"],
         default=["saved_model"],
-        help="saved_model: for TensorFlow and TensorFlow Serving, in saved_models_dir/NAME; "
-        "litert: for phones, in NAME-litert; onnx: for ONNX Runtime, in NAME-onnx.",
+        help="One or several formats. saved_model: for TensorFlow and TensorFlow Serving, written "
+        "to saved_models_dir/NAME; litert: for phones, to NAME-litert beside it; onnx: for ONNX "
+        "Runtime, to NAME-onnx.",
     )
     parser.add_argument(
         "--litert_types",
         nargs="+",
-        choices=["float32", "float16", "int8"],
+        type=Literal["float32", "float16", "int8"],
         default=["float32", "float16", "int8"],
-        help="Types of the weights, a file each; int8 also computes in 8-bit integers.",
+        help="Types of the weights in --formats litert, a file for each. float16 halves the file; "
+        "int8 quarters it and also computes in 8-bit integers.",
     )
     parser.add_argument(
         "--precision",
-        choices=("float32", "bfloat16"),
+        type=Literal["float32", "bfloat16"],
         default="float32",
-        help="Of the SavedModel's arithmetic; bfloat16 pays on GPUs and processors with AMX only.",
+        help="Number format that the SavedModel computes in. bfloat16 is faster only on GPUs and "
+        "on processors with AMX.",
     )
     parser.add_argument(
         "--data",
-        type=str | None,
-        help="Export with the same classes to test and calibrate with; by default the run's own.",
+        type=str,
+        help="Export with the same classes, to test the written model and to calibrate int8 with. "
+        "Without it, the run's own.",
     )
-    parser.add_argument("--saved_models_dir", default="saved_models", help="Where to.")
-    parser.add_argument("--name", type=str | None, help="Folder there; by default the run's name.")
+    parser.add_argument(
+        "--saved_models_dir",
+        type=str,
+        default="saved_models",
+        help="Folder in which the model's folders are made.",
+    )
+    parser.add_argument(
+        "--name",
+        type=str,
+        help="Name of the model's folder, which must be new. Without it, the run's name.",
+    )
     options = parse(parser, argv)
     run = find_run(options.pop("run"))
     from tf_muscle.exporting.run_export import export
 
     folders = export(run, **options)
     print(f"written to {', '.join(str(folder) for folder in folders)}")
+    return 0
 
 
 if __name__ == "__main__":

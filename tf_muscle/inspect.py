@@ -18,25 +18,27 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--out",
-        type=str | None,
-        help="New folder for the page; by default inspections/NAME-TIME.",
+        type=str,
+        help="New folder for the page and the JSON. Without it, inspections/NAME-TIME.",
     )
     parser.add_argument(
         "--resplit",
-        type=str | None,
-        help="New folder for a copy of the export, split so that copies of a photo and frames of "
-        "a video stay together.",
+        type=str,
+        help="New folder for a copy of the export, split anew so that copies of a photo and frames "
+        "of a video stay in one split.",
     )
     parser.add_argument(
         "--split_seed",
         type=int,
         default=0,
-        help="Of the splits that the export lacks, as in training, and of --resplit.",
+        help="Number that decides which photos go to which split, in --resplit and where the "
+        "export lacks a split. Give the number that the training will have.",
     )
     parser.add_argument(
         "--ignore",
-        type=int | None,
-        help="Value of mask pixels that nobody labelled, such as 255, as in training.",
+        type=int,
+        help="Value of mask pixels that nobody labelled, such as 255, or the id of the COCO "
+        "category that marks them. They are left out of the statistics.",
     )
     options = parse(parser, argv)
     data = options["export"]

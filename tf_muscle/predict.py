@@ -22,35 +22,47 @@ def main(argv: Sequence[str]) -> int:
         "source", nargs="+", help="Photos, folders, globs, videos, or the number of a camera."
     )
     parser.add_argument(
-        "--out", type=str | None, help="New folder; by default predictions/MODEL-TIME."
+        "--out", type=str, help="New folder for the results. Without it, predictions/MODEL-TIME."
     )
     parser.add_argument(
         "--format",
         type=Literal["overlay", "mask", "both", "coco"],
         default="both",
-        help="overlay: tinted photos; mask: photos with masks in Roboflow's layout; both; coco: "
-        "photos with outlines. A video always gets an overlay; with mask and coco each of its "
+        help="What is written for a photo. overlay: the photo with its muscles tinted; mask: photo "
+        "and mask in Roboflow's layout; both: overlay and mask; coco: photo and outlines in "
+        "Roboflow's COCO layout. A video always gets an overlay; with mask and coco, each of its "
         "frames is written as a photo, too.",
     )
     parser.add_argument(
-        "--tta", action="store_true", help="Mean over four looks: two sizes, each mirrored, too."
+        "--tta",
+        action="store_true",
+        help="Average four predictions of each photo, at two sizes and each also mirrored, which "
+        "takes longer.",
     )
     parser.add_argument(
         "--threshold",
-        type=float | None,
-        help="Probability below which a pixel is no muscle; by default the likeliest class counts.",
+        type=float,
+        help="Probability, 0 to 1, below which a pixel is no muscle. Without it, a pixel is of its "
+        "likeliest class.",
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="Photos or frames at a time.")
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        default=8,
+        help="Photos or frames that are predicted at a time. Fewer need less memory.",
+    )
     parser.add_argument(
         "--image_size",
-        type=int | None,
-        help="Longer side in pixels at which the model looks; by default what it was trained at.",
+        type=int,
+        help="Longer side, in pixels, at which the model sees a photo. Without it, the size that "
+        "it was trained at.",
     )
     parser.add_argument(
         "--smooth",
         type=float,
         default=0.1,  # stream.SMOOTH, which --help is too quick to import
-        help="Seconds over which a video's probabilities are averaged (time constant); 0: not.",
+        help="Time constant, in seconds, over which a video's probabilities are averaged; 0 "
+        "averages nothing.",
     )
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
@@ -60,22 +72,11 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
-    model = options["model"]
-    out = Path(options["out"] or Path("predictions") / default_name(Path(model).resolve().stem))
+    model, words, out = options.pop("model"), options.pop("source"), options.pop("out")
+    out = Path(out or Path("predictions") / default_name(Path(model).resolve().stem))
     from tf_muscle.prediction.run_predict import predict_sources
 
-    all_read = predict_sources(
-        model,
-        options["source"],
-        out,
-        options["format"],
-        image_size=options["image_size"],
-        batch_size=options["batch_size"],
-        tta=options["tta"],
-        threshold=options["threshold"],
-        smooth=options["smooth"],
-    )
-    return 0 if all_read else 1
+    return predict_sources(model, words, out, options.pop("format"), **options)
 
 
 if __name__ == "__main__":

@@ -4,57 +4,45 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_muscle.command import (
-    DEFAULT_PRESET,
-    command_parser,
-    config_parser,
-    parse,
-    parse_config,
-    preset_path,
-    run_command,
-)
-from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder, default_name, find_run
+from tf_muscle.command import DEFAULT_PRESET, config_parser, parse, parse_over_preset, run_command
+from tf_muscle.config import from_options
+from tf_muscle.errors import UserError, listed
+from tf_muscle.runs.folder import default_name, find_run
 
 
-def parse_resume(argv: Sequence[str]) -> tuple[RunFolder, str | None]:
-    """The run of --resume, and where its export lies now, if that is given.
+def main(argv: Sequence[str]) -> int:
+    """The command.
 
     Raises:
-        UserError: there is no such run, or other options are given.
+        UserError: something that the user can mend; see `training.loop.train`.
     """
-    parser = command_parser("train", "Go on with a run.")
-    parser.add_argument("--resume", type=str)
-    parser.add_argument("--data", type=str | None)
-    try:
-        options = parse(parser, argv)
-    except UserError as error:
-        raise UserError(
-            "--resume RUN goes on with the run's own options: give no other one with it than "
-            f"--data, where the run's export lies now ({error})"
-        ) from error
-    return find_run(options["resume"]), options["data"]
-
-
-def main(argv: Sequence[str]) -> None:
-    """The command."""
-    parser = config_parser("train", "Train, evaluate and export a muscle segmentation model.")
+    parser = config_parser(
+        "train",
+        "Train, evaluate and export a muscle segmentation model. The report that the options name "
+        "is that of the original work, by Somanna and Keladi Ganapathi.",
+    )
     parser.add_argument(
         "--resume",
-        type=str | None,
-        help="Go on with this interrupted run, with its own options; only --data may be given too, "
-        "if the run's export was moved.",
+        type=str,
+        help="Go on with this interrupted run, runs/NAME, and with its own options. Only --data "
+        "may be given with it, if the run's export was moved.",
     )
-    words = list(argv)
-    if any(word.split("=")[0] == "--resume" for word in words):
-        run, data = parse_resume(words)
+    options = parse_over_preset(parser, argv, DEFAULT_PRESET)
+    if options["resume"]:
+        presets = options["config"]
+        given = {"config": presets} if presets else parse(parser, argv, defaults=False)
+        if others := [f"--{name}" for name in given if name not in ("resume", "data")]:
+            raise UserError(
+                "--resume RUN goes on with the run's own options: give no other one with it than "
+                f"--data, where the run's export lies now, got {listed(others)}"
+            )
         from tf_muscle.training.loop import resume
 
-        resume(run, data)
-        return
-    config = parse_config(parser, words)
-    preset = preset_path(words) or Path(DEFAULT_PRESET)
-    run_name = config.run.run_name or default_name(preset.stem)
+        resume(find_run(options["resume"]), given.get("data"))
+        return 0
+    config = from_options(options)
+    preset = options["config"][0] if options["config"] else DEFAULT_PRESET
+    run_name = config.run.run_name or default_name(Path(preset).stem)
     if config.run.preview:
         from tf_muscle.training.preview import preview
 
@@ -63,6 +51,7 @@ def main(argv: Sequence[str]) -> None:
         from tf_muscle.training.loop import train
 
         train(config, run_name)
+    return 0
 
 
 if __name__ == "__main__":

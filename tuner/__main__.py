@@ -13,7 +13,7 @@ from tuner.options import Search, parse_search
 from tuner.workers import role
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """The command."""
     process = role()
     search = parse_search(argv)
@@ -40,18 +40,19 @@ def main(argv: Sequence[str]) -> None:
     found = open_folder(folder, search, data.facts["fingerprint"])
     if search.options.dry_run:
         SearchProcess(folder, search, data, process).print_forecast()
-        return
+        return 0
     with folder.lock():
         if found:
             print(f"{folder.path} holds this search: going on with it")
         rows = SearchProcess(folder, search, data, process).run()
     if process.kind == "worker":
         print("No trial is left; the chief writes the results.")
-        return
+        return 0
     if all(row.objective is None for row in rows):
         raise UserError(f"no trial completed: {folder.results_page} says why")
     if retrains:
         retrain(search, search.config(ranked(rows, search)[0].combination), best_run)
+    return 0
 
 
 def retrain(search: Search, config: Config, run_name: str) -> None:

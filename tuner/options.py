@@ -13,12 +13,7 @@ from typing import Any, Literal
 
 import jsonargparse
 
-from tf_muscle.command import (
-    command_parser,
-    parse_over_preset,
-    preset_path,
-    with_values,
-)
+from tf_muscle.command import add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, at_least, from_options
 from tf_muscle.errors import UserError
 
@@ -217,13 +212,9 @@ def search_parser() -> jsonargparse.ArgumentParser:
     parser = command_parser("tuner", "Search for the best hyperparameters of the training.")
     parser.prog = "python -m tuner"
     parser.add_argument("--config", action="config", help="Preset: a YAML file of options.")
-    parser.add_class_arguments(SearchOptions)
+    add_options(parser, SearchOptions)
     for concern in dataclasses.fields(Config):
-        skipped = {*SEARCHED, *LEFT_OUT} & {
-            field.name
-            for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
-        }
-        parser.add_class_arguments(concern.type, skip=skipped)
+        add_options(parser, concern.type, skip=(*SEARCHED, *LEFT_OUT))  # type: ignore[arg-type]
     return parser
 
 
@@ -233,16 +224,15 @@ def parse_search(argv: Sequence[str]) -> Search:
     Raises:
         UserError: an option is unknown or out of range, or the preset cannot be read.
     """
-    words = with_values(lists_joined(argv), SearchOptions)
-    options = parse_over_preset(search_parser(), words, DEFAULT_PRESET)
+    options = parse_over_preset(search_parser(), lists_joined(argv), DEFAULT_PRESET)
     if options["trials"] is not None:
         options["trials"] = [Combination(**vars(one)) for one in options["trials"]]
     names = [field.name for field in dataclasses.fields(SearchOptions)]
-    preset = preset_path(argv) or Path(DEFAULT_PRESET)
+    preset = options["config"][0] if options["config"] else DEFAULT_PRESET
     return Search(
         base=from_options({k: v for k, v in options.items() if k not in SEARCHED}),
         options=SearchOptions(**{name: options[name] for name in names}),
-        name=options["name"] or preset.stem,
+        name=options["name"] or Path(preset).stem,
     )
 
 

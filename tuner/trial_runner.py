@@ -14,7 +14,7 @@ import keras_tuner
 import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, one_line
 from tf_muscle.runs.folder import read_options, write_json
 from tuner.folder import RESULT, SearchFolder, read_record
 from tuner.hypermodel import DivergedError, SegmentationHyperModel
@@ -173,7 +173,7 @@ def decisive(options: dict[str, Any]) -> dict[str, Any]:
 
 def failure(error: BaseException) -> str | None:
     """The reason, in a line, of an error that the combination brought about; None for others."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if isinstance(error, DivergedError):
         return text
     if os.strerror(errno.ENOSPC) in text:  # which TensorFlow calls an exhausted resource too

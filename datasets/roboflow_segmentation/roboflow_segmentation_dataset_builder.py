@@ -39,7 +39,7 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
         fingerprint: not an argument; 16 hex digits, see `tf_muscle.roboflow.reader.fingerprint`.
         export_dir: the folder or .zip that Roboflow served. None takes TFDS's manual_dir, which is
             known only when the data are prepared; until then the name starts with "manual".
-        split_seed: of the 80/10/10 split of an export that has a train folder only.
+        split_seed: int, for the 80/10/10 split of an export that has a train folder only.
         allow_leakage: accept an export that has one photo in two splits.
         ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
             them; the prepared masks hold 255 there.
@@ -170,7 +170,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """Writes the records of the export, unless they are there.
 
         Args:
-            download_dir: as in the base class, and of use only for its manual/ folder.
+            download_dir: folder whose manual/ holds the export where the config names none.
             download_config: `manual_dir` is the export where the config names none.
             **kwargs: as in the base class.
 

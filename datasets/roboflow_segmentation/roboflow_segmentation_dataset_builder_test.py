@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,17 @@ def test_manual_dir_keeps_the_file_format(export: Path, data_dir: Path) -> None:
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=export))
     assert builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD
     assert len(builder.as_data_source(split="train")) == 3
+
+
+def test_no_bucket_is_asked(
+    export: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TFDS makes a temporary folder before it looks for the info of a data set in the network."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    Builder(config=RoboflowSegmentationConfig(export_dir=export), data_dir=data_dir)
+    assert list(temporary.iterdir()) == []
 
 
 def test_no_export_is_an_error_that_says_how_to_give_one(data_dir: Path) -> None:

@@ -213,6 +213,26 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     return set_entry
 
 
+@pytest.mark.parametrize("encoder", ["resnet18", "resnet34"])
+def test_the_library_knows_the_weights_of_both_encoders(
+    encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def get_file(name: str, url: str, **options: str) -> str:
+        asked.append((name, url, len(options["md5_hash"])))
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    with pytest.raises(UserError, match="could not be downloaded: no network"):
+        load_encoder_weights(small_core(0), encoder, "imagenet")
+    ((name, url, digits),) = asked
+    assert name == f"{encoder}_imagenet_1000_no_top.h5"
+    assert url.startswith("https://")
+    assert url.endswith(f"/{name}")
+    assert digits == 32
+
+
 def test_download_is_cached_and_verified(
     pretrained: keras.Model,
     weights_file: Path,

@@ -79,6 +79,15 @@ def test_a_turned_video_comes_as_players_show_it(tmp_path: Path) -> None:
     first = next(iter(VideoFrames(half)))
     assert first.image.shape == (48, 80, 3)
     assert first.image[-5, -5, 0] > 200
+    mirrored = turned(path, (-one, 0, 0, 0, one, 0, 80 << 16, 0, 1 << 30))
+    first = next(iter(VideoFrames(mirrored)))
+    assert first.image[5, -5, 0] > 200
+    assert first.image[-5, 5, 2] > 200
+    turned_and_mirrored = turned(path, (0, one, 0, one, 0, 0, 0, 0, 1 << 30))  # (y, x)
+    first = next(iter(VideoFrames(turned_and_mirrored)))
+    assert first.image.shape == (80, 48, 3)
+    assert first.image[5, 5, 0] > 200
+    assert first.image[-5, -5, 2] > 200
 
 
 def test_a_cut_off_video_gives_what_is_there_and_says_so(tmp_path: Path) -> None:

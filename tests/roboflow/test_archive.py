@@ -64,6 +64,13 @@ def test_zip_without_split_folders(mask_export: Path, refusal: Refusal) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("photos/p.jpg", b"jpeg")
     assert f"No export found: {path} has none of the folders train, valid, test" in refusal(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("muscles.zip", b"zip")
+    assert f"{path} holds muscles.zip and no split folder; unpack it and give" in refusal(path)
+    folder = path.with_name("downloads")
+    folder.mkdir()
+    path.rename(folder / "muscles.zip")
+    assert f"{folder} holds muscles.zip and no split folder; give the .zip" in refusal(folder)
 
 
 def test_two_folders_for_one_split_in_a_zip(mask_export: Path, refusal: Refusal) -> None:
@@ -95,6 +102,36 @@ def test_zip_of_a_train_folder_alone(mask_export: Path) -> None:
             archive.write(file, f"train/{file.name}")
     with open_export(path) as root:
         assert (root / "train" / "_classes.csv").exists()
+
+
+class NameOfMacOS(zipfile.ZipInfo):
+    """UTF-8 without the mark that tells so, as macOS packs it."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+        return self.filename.encode("utf-8"), self.flag_bits & ~0x800
+
+
+def test_utf_8_names_without_mark(coco_export: Path) -> None:
+    path = coco_export.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in coco_export.rglob("*.*"):
+            name = NameOfMacOS(file.relative_to(coco_export).as_posix())
+            archive.writestr(name, file.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        assert not any("über" in name for name in archive.namelist())  # as zipfile reads them
+    with open_export(path) as root:
+        names = [example.file_name for example in read_export(root).splits["train"]]
+    assert "über.PNG" in names
+    assert fingerprint(path) == fingerprint(coco_export)
+
+
+def test_names_of_code_page_437(tmp_path: Path) -> None:
+    path = tmp_path / "old.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train/xxber.jpg", b"jpeg")
+    path.write_bytes(path.read_bytes().replace(b"xxber", b"\x81\x81ber"))
+    with open_export(path) as root:
+        assert (root / "train" / "üüber.jpg").is_file()
 
 
 def test_backslashes_of_windows_tools(mask_export: Path) -> None:

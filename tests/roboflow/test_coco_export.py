@@ -201,6 +201,12 @@ def test_image_name_cannot_lead_out_of_the_folder(
         ("\u00fc.jpg", "u\u0308.jpg"),
         ("u\u0308.jpg", "\u00fc.jpg"),
         ("images/\u00fc", "u\u0308.JPG"),
+        ("/home/me/photos/p.jpg", "p.jpg"),
+        ("C:\\photos\\p.jpg", "p.jpg"),
+        ("https://photos.org/test/p.jpg", "p.jpg"),
+        ("p%20%C3%BC.jpg", "p \u00fc.jpg"),
+        ("p%20.jpg", "p%20.jpg"),
+        (" p.jpg ", "p.jpg"),
     ],
 )
 def test_names_that_other_tools_write(written: str, on_disk: str, coco_export: Path) -> None:
@@ -231,7 +237,7 @@ def test_names_that_fit_several_files(coco_export: Path, refusal: Refusal) -> No
         (photo.parent / folder).mkdir()
         shutil.copy(photo, photo.parent / folder)
     assert len(read_export(coco_export).splits["test"]) == 1  # the same path goes first
-    assert "test/a (1 photos), test/b (1 photos)" in read_export(coco_export).notes[0]
+    assert "test/a (1), test/b (1)" in read_export(coco_export).notes[0]
     photo.unlink()
     assert (
         "fit several files (1): test/chest_jpg.rf.05.jpg (a/chest_jpg.rf.05.jpg or "

@@ -115,8 +115,9 @@ def test_what_pillow_misreads_is_refused() -> None:
     rgb = np.zeros((4, 6, 3), np.uint16)
     with pytest.raises(UnreadableImageError, match="16 bits in separate planes"):
         read(tiff(rgb, {284: 2, 273: (8, 56, 104), 279: (48, 48, 48)}))
-    with pytest.raises(UnreadableImageError, match="lower resolution"):
-        read(tiff(rgb.astype(np.uint8), {262: 6}))
+    for tags in ({262: 6}, {262: 6, 530: (1, 1)}):  # colours of lower resolution, and not
+        with pytest.raises(UnreadableImageError, match="uncompressed YCbCr"):
+            read(tiff(rgb.astype(np.uint8), tags))
     with pytest.raises(UnreadableImageError, match="raw file"):
         read(tiff(rgb.astype(np.uint8), {50706: 1}))
 

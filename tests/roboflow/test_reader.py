@@ -61,9 +61,51 @@ def test_other_files_are_passed_over(mask_export: Path) -> None:
     before = read_export(mask_export)
     (mask_export / "train" / "._arm_jpg.rf.01.jpg").write_bytes(b"Mac OS X")
     (mask_export / "train" / ".DS_Store").write_bytes(b"Bud1")
-    (mask_export / "train" / "notes.txt").write_text("mine")
+    (mask_export / "train" / "README.txt").write_text("of the tool")
     (mask_export / "__MACOSX" / "train").mkdir(parents=True)
     assert read_export(mask_export) == before
+    (mask_export / "train" / "notes.txt").write_text("mine")
+    (mask_export / "test" / "squat.MP4").write_bytes(b"film")
+    (mask_export / "test" / "arm").write_bytes(b"photo?")
+    export = read_export(mask_export)
+    assert export.splits == before.splits
+    assert export.notes == (
+        "Files in the folders train, valid, test that are no photos are passed over: 1 .MP4, "
+        "1 .txt, 1 without suffix.",
+    )
+
+
+@pytest.mark.parametrize("name", ["arm.heif", "arm.JXL", "arm.dng"])
+def test_photos_of_other_formats(name: str, mask_export: Path, refusal: Refusal) -> None:
+    (mask_export / "train" / name).write_bytes(b"photo")
+    assert f"Images that are neither JPEG nor PNG (1): train/{name};" in refusal(mask_export)
+
+
+def test_photos_in_folders_of_a_split(mask_export: Path, refusal: Refusal) -> None:
+    for path in list((mask_export / "valid").glob("*_jpg*")):
+        folder = path.parent / ("masks" if "_mask" in path.name else "images")
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)
+    assert refusal(mask_export) == (
+        "A split with no photo directly in it: valid; photos and masks lie in valid/images, "
+        "valid/masks, so move them up into the split's folder, beside its _classes.csv."
+    )
+
+
+def test_empty_split_folder(mask_export: Path, refusal: Refusal) -> None:
+    shutil.rmtree(mask_export / "valid")
+    (mask_export / "valid").mkdir()
+    assert refusal(mask_export).startswith("A split with no example: valid; remove the folder to")
+
+
+def test_class_names_of_composed_and_decomposed_letters(mask_export: Path) -> None:
+    for split, name in zip(
+        ("train", "valid", "test"), ("\u00fc", "u\u0308", "\u00fc"), strict=True
+    ):
+        (mask_export / split / "_classes.csv").write_text(
+            f"Pixel Value, Class\n0, background\n1, R{name}cken\n", encoding="utf-8"
+        )
+    assert read_export(mask_export).class_names == ("background", "R\u00fccken")
 
 
 def test_no_export_found(tmp_path: Path, mask_export: Path, refusal: Refusal) -> None:
@@ -102,10 +144,9 @@ def test_an_export_inside_an_export_is_passed_over_by_name(mask_export: Path) ->
     export = read_export(mask_export)
     assert export.splits == before.splits
     assert export.notes == (
-        "Photos outside the folders train, valid, test are passed over: beside the split folders "
-        "(1 photos), old/test (1 photos), old/train (4 photos), old/valid (1 photos), train/nested "
-        "(1 photos); move them into one of these, with their annotations, if they belong to the "
-        "data set.",
+        "Photos that do not belong to a split are passed over: beside the split folders (1), "
+        "old/test (1), old/train (4), old/valid (1), train/nested (1); move them into one of the "
+        "folders train, valid, test, with their annotations, if they belong to the data set.",
     )
 
 

@@ -92,6 +92,8 @@ def test_unknown_line_is_told_verbatim(tmp_path: Path) -> None:
     [
         ("Resize to 640x640 (Stretch)", True),
         ("Resize to 416x416 (Stretch to)", True),
+        ("Resize to 640 x 640 (Stretch)", True),
+        ("Resize to 640\u00d7640 (Stretch)", True),
         ("Resize to 640x480 (Stretch)", False),
         ("Resize to 640x640 (Fit within)", False),
         ("Resize to 640x640 (Fit (black edges))", False),

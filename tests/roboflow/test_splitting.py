@@ -49,7 +49,7 @@ def test_too_few_sources(sources: int, missing: list[str]) -> None:
     with pytest.raises(UserError) as caught:
         hold_out(examples(sources), missing, seed=0)
     assert str(caught.value) == (
-        f"train holds {sources} source photos, too few to set {' and '.join(missing)} aside; add "
+        f"train holds {sources} source photos, too few to hold out {' and '.join(missing)}; add "
         "photos or export with a split made in Roboflow."
     )
 
@@ -92,7 +92,7 @@ def test_too_few_videos_are_cut_by_time(
     missing: list[str], videos: int, length: int, seed: int
 ) -> None:
     if videos > len(missing):
-        pytest.skip("enough videos to set one aside whole")
+        pytest.skip("enough videos to hold out a whole one")
     names = [f"v{video}_mp4-{i}" for video in range(videos) for i in range(length)]
     splits = hold_out(photos(names), missing, seed)
     assert all(splits.values())

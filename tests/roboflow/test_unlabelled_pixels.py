@@ -47,10 +47,18 @@ def test_other_values_are_refused_still(mask_export: Path) -> None:
 
 def test_value_of_a_listed_class(mask_export: Path) -> None:
     assert refused(mask_export, 2).startswith("--ignore 2 is the class calf of train/_classes.csv;")
+
+
+def test_name_of_the_unlabelled_pixels_in_the_class_list(
+    mask_export: Path, refusal: Callable[..., str]
+) -> None:
     for path in mask_export.rglob("_classes.csv"):
         path.write_text(path.read_text() + "\n255, void")
-    message = refused(mask_export, 255)
-    assert message.startswith("--ignore 255 is the class void of train/_classes.csv; remove that")
+    assert "has the ids 0, 1, 2, 255 in place of" in refusal(mask_export)
+    assert "or give --ignore 255 if that marks" in refusal(mask_export)
+    export = read_export(mask_export, ignore=255)
+    assert export.class_names == ("background", "biceps", "calf")
+    assert refused(mask_export, 254).startswith("train/_classes.csv has the ids 0, 1, 2, 255 in")
 
 
 @pytest.mark.parametrize("ignore", [0, 256, -1])

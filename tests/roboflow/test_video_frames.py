@@ -45,6 +45,14 @@ def test_six_digits_are_frames_where_the_numbers_are_dense() -> None:
     assert len(find_frames(half)) == len(half)  # the others were deleted, or are in another export
 
 
+@pytest.mark.parametrize("stem", ["out", "Output_", "gym-out-", "scene"])
+def test_names_of_ffmpeg_and_vlc(stem: str) -> None:
+    names = [f"{stem}{number:04}_png" for number in range(1, 30)]
+    assert videos_of(find_frames(names)) == {stem: names}
+    assert find_frames(names[:3]) == {}
+    assert find_frames([name.replace(stem, "workout") for name in names]) == {}
+
+
 @pytest.mark.parametrize(
     "names",
     [

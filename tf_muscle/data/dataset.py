@@ -53,7 +53,7 @@ def data_geometry(config: DataConfig, facts: Mapping[str, Any]) -> Geometry:
 
     Args:
         config: with `resize` and `image_size`.
-        facts: as of `Data`.
+        facts: what is known of the export, see `Data`.
     """
     stretched = bool(facts.get("stretched"))
     return Geometry(resolve(config.resize, stretched=stretched), config.image_size)

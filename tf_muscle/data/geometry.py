@@ -97,8 +97,8 @@ class Geometry:
 
         Args:
             predicted: probabilities, float [S, S, K].
-            height: of the photo in pixels.
-            width: of the photo in pixels.
+            height: the photo's, in pixels.
+            width: the photo's, in pixels.
 
         Returns:
             float32 [height, width, K].

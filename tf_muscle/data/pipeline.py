@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.prepare import quiet_tfds
 from tf_muscle.roboflow.image_files import decode_photo
 
 WORKERS = os.cpu_count() or 1
@@ -48,7 +49,7 @@ def load_split(
     Args:
         builder: a prepared `roboflow_segmentation` builder.
         split: "train", "valid" or "test".
-        geometry: of squares of S pixels.
+        geometry: brings photos to squares of S pixels.
 
     Returns:
         Examples in a fixed order: `image` uint8 [S, S, 3], `mask` uint8 [S, S] (`VOID` where no
@@ -68,7 +69,7 @@ def load_split(
             "file_name": example["file_name"],
         }
 
-    encoded = _records(builder, split, {"image": tfds.decode.SkipDecoding()})
+    encoded = _records(builder, split)
     dataset = encoded.map(fit, num_parallel_calls=WORKERS)
     byte_count = 4 * size**2 * builder.info.splits[split].num_examples
     return _without_autotune(_cache(dataset, byte_count))
@@ -79,22 +80,19 @@ def load_masks(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset
 
     Read anew each time, since those of large photos would fill the memory.
     """
-    decoders = tfds.decode.PartialDecoding({"segmentation_mask": True})
-    masks = _records(builder, split, decoders)
-    return _without_autotune(masks.map(lambda example: example["segmentation_mask"][..., 0]))
+    encoded = _records(builder, split)
+    return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
-def _records(
-    builder: tfds.core.DatasetBuilder,
-    split: str,
-    decoders: dict[str, tfds.decode.Decoder] | tfds.decode.PartialDecoding,
-) -> tf.data.Dataset:
-    return builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=decoders,
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
-    )
+def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+    """Examples with photos still encoded."""
+    with quiet_tfds():
+        return builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders={"image": tfds.decode.SkipDecoding()},
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
+        )
 
 
 def _fit(geometry: Geometry, encoded: bytes, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +123,8 @@ def training_batches(
     An epoch is `batches_per_epoch` of them; the last batch of an epoch may be smaller.
 
     Args:
-        examples: of `load_split`.
+        examples: dictionaries with `image` uint8 [S, S, 3] and `mask` uint8 [S, S], as
+            `load_split` gives them.
         batch_size: images in a batch.
         seed: decides the order.
         augmenter: None leaves the photos as they are, for a model that augments them itself.

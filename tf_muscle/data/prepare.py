@@ -42,7 +42,7 @@ def prepare(
 
     Args:
         export: the folder or .zip that Roboflow served.
-        split_seed: of the 80/10/10 split of an export that has a train folder only.
+        split_seed: int, for the 80/10/10 split of an export that has a train folder only.
         allow_leakage: accept an export that has one photo in two splits.
         ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
             them; the masks hold `records.VOID` there.
@@ -64,7 +64,7 @@ def prepare(
         ignore=ignore,
         split=split,
     )
-    with _quiet():
+    with quiet_tfds():
         builder = Builder(config=config, data_dir=data_dir and Path(data_dir).expanduser())
         try:
             # The data are the user's own, so that no bucket of TFDS's can hold them.
@@ -85,7 +85,7 @@ def refuse_other_classes(builder: Builder, data: str, known: Sequence[str]) -> N
     """Refuses an export for a model that was trained on other classes.
 
     Args:
-        builder: of `prepare`.
+        builder: a prepared builder.
         data: what the user calls the export.
         known: the K names of the model's classes.
 
@@ -112,13 +112,14 @@ def _refuse_partial(builder: Builder) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_tfds() -> Iterator[None]:
     """Of TFDS's output, keeps the progress bars, and them only where someone sees them move."""
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     absl = logging.getLogger("absl")
     level = absl.level
-    absl.setLevel(logging.ERROR)  # a warning for every config that is no part of the catalogue
+    # It warns of every config that is no part of the catalogue, and of its own deprecated calls.
+    absl.setLevel(logging.ERROR)
     try:
         with redirect_stdout(io.StringIO()):
             yield

@@ -86,9 +86,9 @@ def refuse_drop(name: str, kind: str, measured: Agreement) -> None:
     """Refuses an export that lost more than its type may.
 
     Args:
-        name: of the export, such as "litert int8".
+        name: what the export is called, such as "litert int8".
         kind: key of `LIMITS`.
-        measured: of `compare`.
+        measured: the result of `compare`.
 
     Raises:
         UserError: agreement or mIoU is below its limit.

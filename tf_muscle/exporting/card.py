@@ -24,8 +24,8 @@ def usage(form: str, name: str, geometry: Geometry) -> str | None:
 
     Args:
         form: "saved_model", "litert" or "onnx".
-        name: of the folder.
-        geometry: of the training.
+        name: name of the folder.
+        geometry: how the training brought photos to its size.
     """
     size = geometry.size
     if form == "litert":
@@ -62,7 +62,7 @@ def tested_record(
     """How an export was tested, as export.json keeps it.
 
     Args:
-        form: as for `usage`.
+        form: "saved_model", "litert" or "onnx".
         measured: type of the weights -> result.
         sizes: type of the weights -> megabytes (10^6 bytes).
         data: whose test split it was.
@@ -90,7 +90,7 @@ def tested_section(record: Mapping[str, Any]) -> str:
     """The part of an export's README.md that tells how it was tested.
 
     Args:
-        record: of `tested_record`.
+        record: the content of export.json, see `tested_record`.
     """
     header = (
         "weights", "MB", "pixels as Keras (least)", "of those with muscle", "mIoU (change)",

@@ -29,11 +29,11 @@ def rebuild(
     """The same network for one image size, or in another precision.
 
     Args:
-        model: of `build_unet`, for any size.
-        encoder: as in `build_unet`.
-        decoder: as in `build_unet`.
+        model: a model of `build_unet`, from uint8 images [B, H, W, 3] to logits [B, H, W, K].
+        encoder: "resnet34" or "resnet18".
+        decoder: "transpose" or "upsampling".
         image_size: height and width in pixels; None: any.
-        precision: as in `build_unet`; weights stay float32.
+        precision: "float32", "bfloat16" or "float16"; weights stay float32.
     """
     class_count = model.output_shape[-1]
     twin = build_unet(

@@ -61,9 +61,9 @@ def save(content: bytes, class_names: Sequence[str], geometry: Geometry, path: P
     any zip program reads.
 
     Args:
-        content: of `convert`.
+        content: the model, one of the files of `convert`.
         class_names: K names; labels.txt in the file, one a line.
-        geometry: of the training; preprocessing.json in the file.
+        geometry: how the training brought photos to its size; preprocessing.json in the file.
         path: the .tflite file.
     """
     path.write_bytes(content)

@@ -21,7 +21,8 @@ def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, pat
     Args:
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         class_names: K names; kept as the property `labels`, one a line.
-        geometry: of the training; kept as the properties `image_size`, `resize` and `padding`.
+        geometry: how the training brought photos to its size; kept as the properties `image_size`,
+            `resize` and `padding`.
         path: the .onnx file.
     """
     import onnx

@@ -27,7 +27,7 @@ def load_photos(data: DataConfig, class_names: Sequence[str], calibration_count:
 
     Args:
         data: the run's, or other photos of the same classes.
-        class_names: of the model.
+        class_names: the K names of the model's classes.
         calibration_count: training photos.
 
     Raises:

@@ -25,8 +25,8 @@ class Servable(tf.Module):
     Args:
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         class_names: K names; the variable `labels` of the loaded object.
-        geometry: of the training; the variables `image_size` (int32), `resize` ("pad" or "stretch")
-            and `padding` (RGB, uint8 [3]) tell it.
+        geometry: how the training brought photos to its size; the variables `image_size` (int32),
+            `resize` ("pad" or "stretch") and `padding` (RGB, uint8 [3]) tell it.
     """
 
     def __init__(self, model: keras.Model, class_names: Sequence[str], geometry: Geometry) -> None:
@@ -55,9 +55,9 @@ def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, fol
     """Writes the model with batch normalization folded; assets/labels.txt lists the class names.
 
     Args:
-        model: as for `Servable`.
-        class_names: as for `Servable`.
-        geometry: as for `Servable`.
+        model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
+        class_names: K names.
+        geometry: how the training brought photos to its size.
         folder: to write; must not exist.
     """
     servable = Servable(model, class_names, geometry)
@@ -76,11 +76,11 @@ def write_saved_model(
     """Writes the SavedModel of a finished training in one move.
 
     Args:
-        model: as for `Servable`.
-        class_names: as for `Servable`.
-        geometry: as for `Servable`.
-        folder: as for `save`.
-        card: its README.md.
+        model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
+        class_names: K names.
+        geometry: how the training brought photos to its size.
+        folder: to write; must not exist.
+        card: text of its README.md, Markdown.
     """
     with replacing(folder) as unfinished:
         save(model, class_names, geometry, unfinished)
@@ -100,7 +100,7 @@ def output(servable: Any, name: str) -> Predict:
     """One output of the signature `serving_default` as a function of photos.
 
     Args:
-        servable: of `open_saved_model`.
+        servable: the loaded object, of `open_saved_model`.
         name: "class_ids" or "probabilities", see `inference.results`.
     """
     signature = servable.signatures["serving_default"]

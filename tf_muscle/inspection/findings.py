@@ -21,8 +21,8 @@ class Finding:
     """What one check has found.
 
     Attributes:
-        check: its name.
-        severity: see above.
+        check: name of the check.
+        severity: "error", "warning" or "note", see above.
         sentence: what was found and what to do about it.
         groups: the images that show it, by their index in `Survey.images`; those of one group
             belong together.
@@ -43,8 +43,8 @@ class Evidence:
     """What the checks look at.
 
     Attributes:
-        survey: of the export.
-        links: of its images.
+        survey: what was measured of the export.
+        links: pairs of its images that look alike or are neighbouring frames.
         refusal: why training refuses the export unless leakage is allowed, None if it does not.
     """
 

@@ -30,9 +30,9 @@ def grouped_split(
     that are linked across a cut are left out.
 
     Args:
-        images: of the export.
-        links: of these images.
-        seed: gives another division.
+        images: N images of an export.
+        links: pairs of their indices 0 to N - 1.
+        seed: another int gives another division.
 
     Returns:
         Indices by split, and the indices that were left out.

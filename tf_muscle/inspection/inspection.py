@@ -26,9 +26,9 @@ def read_as_training_does(
     """Reads and checks an export with the very functions that training calls.
 
     Args:
-        root: from `open_export`.
-        split_seed: as in training.
-        ignore: as in training.
+        root: folder of the unpacked export.
+        split_seed: int, for the 80/10/10 split of an export that has a train folder only.
+        ignore: value of mask pixels that nobody labelled.
 
     Returns:
         The export, and why training refuses it unless leakage is allowed, None if it does not.

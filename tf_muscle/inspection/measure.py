@@ -44,7 +44,7 @@ class ImageFacts:
 
     Attributes:
         split: where training puts it.
-        example: its files.
+        example: the paths of its photo and mask.
         size: (width, height) in pixels.
         class_pixels: int64 [K], pixels of each class in its mask; unlabelled ones are left out.
         specks: connected regions (8 neighbours) that are smaller than `SPECK` of the image.
@@ -72,7 +72,7 @@ class Survey:
     """All that one pass over an export gives.
 
     Attributes:
-        export: as training reads it.
+        export: the `Export` that training reads.
         images: train, valid and test, each by file name.
         heat: float [K, GRID, GRID]: for each class the mean share of a cell that it covers, over
             the images that hold the class.

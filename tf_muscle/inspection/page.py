@@ -24,10 +24,10 @@ def write_page(
     """Writes the page.
 
     Args:
-        path: of the HTML file.
-        survey: of the export.
+        path: the HTML file.
+        survey: what was measured of the export.
         findings: the gravest first.
-        record: of `statistics.inspection_record`.
+        record: the content of inspection.json.
     """
     # A class or a file may have any name: autoescape keeps it from becoming markup.
     environment = jinja2.Environment(

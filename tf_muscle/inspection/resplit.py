@@ -29,7 +29,7 @@ def write_resplit(
     Args:
         folder: to write, in one move; must not exist.
         export: the original, which stays as it is.
-        images: of the export.
+        images: those of the export.
         splits: indices of images by new split, from `grouping.grouped_split`.
     """
     with replacing(folder) as unfinished:

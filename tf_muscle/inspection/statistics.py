@@ -62,10 +62,10 @@ def inspection_record(
     """What inspection.json holds: everything on the page but its pictures, and every file name.
 
     Args:
-        survey: of the export.
+        survey: what was measured of the export.
         findings: the gravest first.
         name: the export as its user called it.
-        fingerprint: see `tf_muscle.roboflow.archive`.
+        fingerprint: 16 hex digits, of the export's content.
         synthetic: the photos are rendered.
     """
     export = survey.export

@@ -25,7 +25,7 @@ def compiled_model(
 
     Args:
         config: every option.
-        data: of `load_data`; its pixel counts weigh the classes.
+        data: the loaded export; its pixel counts, int64 [K], weigh the classes.
         precision: "float32", "bfloat16" or "float16".
         steps_per_epoch: for the learning rate's schedule.
 

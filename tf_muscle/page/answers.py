@@ -46,7 +46,7 @@ class MarkedPhoto(Prediction):
         """The photo with tinted muscles and its legend: RGB, uint8 [H + legend, W, 3].
 
         Args:
-            opacity: of the tint, 0 (outlines only) to 1.
+            opacity: 0 (outlines only) to 1 (opaque tint).
         """
         return draw_overlay(self.image, self.class_ids, self.class_names, alpha=opacity)
 
@@ -72,8 +72,8 @@ def mark_video(
     """Predicts a video and writes `VIDEO_NAME` and `TIMELINE_NAME` into a folder.
 
     Args:
-        predictor: that predicts.
-        path: of the video.
+        predictor: gives the probabilities.
+        path: the video file.
         folder: exists and is empty.
         advance: called after every frame; what it raises ends the work.
 

@@ -18,9 +18,9 @@ def serve(page: gr.Blocks, host: str, port: int, *, share: bool, stopping: threa
     """Serves the page until ctrl-C.
 
     Args:
-        page: of `build_page`.
+        page: the `gr.Blocks` of `build_page`.
         host: address to listen on.
-        port: of it.
+        port: 1 to 65535.
         share: also at a public address, through Gradio's servers.
         stopping: is set when the page closes, before work that is going on is waited for.
 

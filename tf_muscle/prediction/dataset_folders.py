@@ -45,7 +45,7 @@ class MaskFolder:
     """Roboflow's "Semantic Segmentation Masks": X.jpg, X_mask.png, and the names in _classes.csv.
 
     Args:
-        folder: of one split; must not exist.
+        folder: the folder of one split; must not exist.
         class_names: K names.
     """
 
@@ -79,7 +79,7 @@ class CocoFolder:
     and category 0 is a placeholder as in Roboflow's own exports.
 
     Args:
-        folder: of one split; must not exist.
+        folder: the folder of one split; must not exist.
         class_names: K names.
     """
 

@@ -34,8 +34,8 @@ class Frame:
 class VideoFrames:
     """The frames of a video file as players show them, with increasing times.
 
-    They are turned as the metadata say, and where pixels are not square, the shorter side of these
-    is enlarged.
+    They are turned and mirrored as the metadata say, and where pixels are not square, the shorter
+    side of these is enlarged.
 
     Args:
         path: MP4, MOV, Matroska, WebM, AVI, WMV, MPEG, FLV or Ogg, whatever its name.
@@ -101,7 +101,7 @@ class VideoFrames:
                 # A film may change its size; then all frames get that of the beginning.
                 width, height = self._size
                 image = frame.to_ndarray(format="rgb24", width=width, height=height)
-                yield Frame(seconds, np.rot90(image, round(frame.rotation / 90)))
+                yield Frame(seconds, _upright(image, frame))
         except av.error.FFmpegError as error:
             self.note = (
                 f"{printable(str(self.path))} is damaged after frame {decoded} ({_reason(error)})"
@@ -201,6 +201,24 @@ def _display_size(stream: av.VideoStream) -> tuple[int, int]:
     if ratio > 1:
         return round(width * ratio), height
     return width, round(height / ratio) if ratio > 0 else height
+
+
+def _upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turns and mirrors pixels by the frame's display matrix (ISO 14496-12, 6.2.2), if it has one.
+
+    PyAV's `rotation` takes a mirror image, as of front cameras, for a turned one.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    # A pixel at (x, y) is shown at (a x + c y, b x + d y).
+    content = bytes(matrix)  # type: ignore[call-overload]  # an object to PyAV's stubs
+    a, b, _, c, d, *_ = np.frombuffer(content, np.int32).tolist()
+    across, down = a, d
+    if abs(b) > abs(a):
+        image = image.swapaxes(0, 1)
+        across, down = c, b
+    return image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
 def _reason(error: Exception) -> str:

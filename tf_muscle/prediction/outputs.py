@@ -28,9 +28,9 @@ class MuscleRow:
     """What a mask says of one muscle.
 
     Attributes:
-        muscle: its name.
+        muscle: name of the class.
         active: whether the mask has a pixel of it.
-        area_share: its share of the photo's pixels, 0 to 1.
+        area_share: share of the photo's pixels, 0 to 1.
         mean_probability: over the pixels of the mask that are its own; None without one.
         box: around them, (x, y, width, height) in pixels from the top left; None without one.
     """
@@ -132,7 +132,7 @@ def draw_overlay(
         image: RGB, uint8 [H, W, 3].
         class_ids: uint8 [H, W].
         class_names: K names.
-        alpha: of the tint, 0 (outlines only) to 1 (opaque).
+        alpha: opacity of the tint, 0 (outlines only) to 1 (opaque).
 
     Returns:
         RGB, uint8 [H + legend, W, 3]; a photo too narrow for a name gets white on its right. The
@@ -166,14 +166,14 @@ class _Legend:
     """The band below a photo; sizes in pixels.
 
     Attributes:
-        labels: of each muscle, shortened to their room.
+        labels: the name of each muscle, shortened to its room.
         share_x: where the share behind each label begins, from the left of its cell.
-        text_size: of the font.
-        cell_width: of one muscle; they stand in `columns`.
+        text_size: height of the font.
+        cell_width: width of one muscle; they stand in `columns`.
         columns: muscles in a row.
-        row_height: of a row.
+        row_height: height of a row.
         width: that it needs at least.
-        height: of the whole band.
+        height: height of the whole band.
     """
 
     labels: tuple[str, ...]

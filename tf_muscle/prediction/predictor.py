@@ -71,14 +71,14 @@ class Predictor:
         """
         return list(self.stream(images))
 
-    def stream(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    def stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """`probabilities` one after the other, so that only one is held at its photo's size."""
         geometries = [self.geometry]
         if self.tta:
             larger = round(self.geometry.size * TTA_SCALE)
             geometries.append(replace(self.geometry, size=larger))
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
+        remaining = iter(images)
+        while batch := list(islice(remaining, self.batch_size)):
             passes = [self._squares(batch, geometry) for geometry in geometries]
             for image, *predicted in zip(batch, *passes, strict=True):
                 restored = [

@@ -34,7 +34,7 @@ class ResultsFolder:
     """Writes what is predicted as it comes; a context manager.
 
     Args:
-        path: of the folder; absent or empty.
+        path: the folder; absent or empty.
         class_names: K names, the first is the background's.
         output_format: what is written of photos: overlays, masks, both, or outlines. Frames of
             videos become photos with "mask" and "coco" only, for there are many.
@@ -92,7 +92,7 @@ class ResultsFolder:
         """Writes a video's overlay, timeline and, if asked for, the masks of its frames.
 
         Args:
-            predictions: of its frames.
+            predictions: the video's, from an opened source.
             advance: called after every frame.
 
         Raises:

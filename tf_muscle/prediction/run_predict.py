@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,23 +24,21 @@ def predict_sources(
     out: Path,
     output_format: Format,
     *,
-    image_size: int | None,
-    batch_size: int,
-    tta: bool,
-    threshold: float | None,
     smooth: float,
-) -> bool:
+    **options: Any,
+) -> int:
     """Predicts photos, videos and cameras.
 
     Args:
-        model: see `load_predictor`, as for the options that are not named here.
+        model: see `load_predictor`.
         words: see `find_sources`.
         out: folder to write, absent or empty.
         output_format: see `ResultsFolder`.
         smooth: see `VideoPredictions`.
+        options: the other ones of `load_predictor`.
 
     Returns:
-        Whether every source could be read.
+        The exit code: 0 if every source was read, 1 if some could not be.
 
     Raises:
         UserError: before any work, an option or a source is wrong.
@@ -48,9 +47,7 @@ def predict_sources(
     sources = find_sources(words)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is never overwritten: choose another --out")
-    predictor = load_predictor(
-        model, image_size=image_size, batch_size=batch_size, tta=tta, threshold=threshold
-    )
+    predictor = load_predictor(model, **options)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
         console.print(sources.passed_over)
@@ -64,7 +61,7 @@ def predict_sources(
     if failures:
         count = len(sources.photos) + len(sources.videos)
         print(f"{failures} of {count} sources could not be read", file=sys.stderr)
-    return not failures
+    return int(failures > 0)
 
 
 def add_photos(
@@ -74,27 +71,27 @@ def add_photos(
     if not paths:
         return 0
     task = progress.add_task("photos", total=len(paths))
-    failures = 0
-
-    def readable() -> Iterator[Photo]:
-        nonlocal failures
-        for path in paths:
-            try:
-                photo = open_photo(path)
-            except UserError as error:
-                failures += 1
-                progress.console.print(f"skipped: {error}")
-                progress.advance(task)
-                continue
-            if photo.has_more:
-                name = printable(str(path))
-                progress.console.print(f"note: {name} holds several pictures, the first is taken")
-            yield photo
-
-    for prediction in predict_photos(predictor, readable()):
+    read = 0
+    for prediction in predict_photos(predictor, readable(paths, progress, task)):
         results.add_photo(prediction)
+        read += 1
         progress.advance(task)
-    return failures
+    return len(paths) - read
+
+
+def readable(paths: Sequence[Path], progress: Progress, task: TaskID) -> Iterator[Photo]:
+    """Opens photos, and tells which cannot be read and which hold several pictures."""
+    for path in paths:
+        try:
+            photo = open_photo(path)
+        except UserError as error:
+            progress.console.print(f"skipped: {error}")
+            progress.advance(task)
+            continue
+        if photo.has_more:
+            name = printable(str(path))
+            progress.console.print(f"note: {name} holds several pictures, the first is taken")
+        yield photo
 
 
 def add_videos(

@@ -207,7 +207,7 @@ class Photo:
     """A decoded photo.
 
     Attributes:
-        path: of its file.
+        path: its file.
         image: RGB, uint8 [H, W, 3], as viewers show it: turned as its EXIF orientation says, on
             white.
         has_more: the file holds further pictures behind this one.

@@ -5,9 +5,8 @@ Memory holds a batch of pictures and the probabilities of one, however many ther
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from itertools import tee
 
 import numpy as np
 
@@ -24,25 +23,14 @@ from tf_muscle.prediction.sources import MAX_PIXELS, Photo, Source
 SMOOTH = 0.1
 
 
-class Picture(Protocol):
-    """A `Photo` or a `Frame`."""
-
-    @property
-    def image(self) -> np.ndarray:
-        """RGB, uint8 [H, W, 3]."""
-
-
-P = TypeVar("P", bound=Picture)
-
-
 @dataclass(frozen=True)
 class Prediction:
     """A picture and what the model says of it.
 
     Attributes:
         image: RGB, uint8 [H, W, 3].
-        class_ids: uint8 [H, W], of a frame after smoothing.
-        rows: of each muscle, by `muscle_rows`.
+        class_ids: uint8 [H, W]; a frame's are taken after smoothing.
+        rows: `MuscleRow` of each class but the background.
     """
 
     image: np.ndarray
@@ -52,14 +40,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PredictedPhoto(Prediction):
-    """Of a photo."""
+    """The prediction of a photo."""
 
     photo: Photo
 
 
 @dataclass(frozen=True)
 class PredictedFrame(Prediction):
-    """Of a frame.
+    """The prediction of a frame.
 
     Attributes:
         number: 0, 1, 2, ...
@@ -74,8 +62,12 @@ class PredictedFrame(Prediction):
 
 def predict_photos(predictor: Predictor, photos: Iterable[Photo]) -> Iterator[PredictedPhoto]:
     """Predicts photos, which are taken from `photos` a batch at a time."""
-    for photo, probabilities in _probabilities(predictor, photos, predictor.batch_size):
-        yield PredictedPhoto(*_described(predictor, photo.image, probabilities), photo)
+    photos, seen = tee(photos)
+    predicted = predictor.stream(photo.image for photo in seen)
+    for photo, probabilities in zip(photos, predicted, strict=True):
+        class_ids = predictor.class_ids(probabilities)
+        rows = muscle_rows(probabilities, class_ids, predictor.class_names)
+        yield PredictedPhoto(photo.image, class_ids, rows, photo)
 
 
 class VideoPredictions:
@@ -105,7 +97,7 @@ class VideoPredictions:
     ) -> None:
         self.source = source
         self.class_names = predictor.class_names
-        self._predictor = predictor
+        self._predictor = replace(predictor, batch_size=1) if isinstance(source, int) else predictor
         self._smooth = smooth
         self.frames: CameraFrames | AnimationFrames | VideoFrames
         if isinstance(source, int):
@@ -116,12 +108,14 @@ class VideoPredictions:
             self.frames = VideoFrames(source, max_pixels=max_pixels)
 
     def __iter__(self) -> Iterator[PredictedFrame]:
-        batch_size = 1 if isinstance(self.source, int) else self._predictor.batch_size
-        frames = smoothed(self._predictor, self.frames, self._smooth, batch_size)
         number = -1
+        frames = smoothed(self._predictor, self.frames, self._smooth)
         for number, (frame, probabilities) in enumerate(frames):
-            described = _described(self._predictor, frame.image, probabilities)
-            yield PredictedFrame(*described, number, self.frames.count, frame.seconds)
+            class_ids = self._predictor.class_ids(probabilities)
+            rows = muscle_rows(probabilities, class_ids, self.class_names)
+            yield PredictedFrame(
+                frame.image, class_ids, rows, number, self.frames.count, frame.seconds
+            )
         if number < 0 and isinstance(self.source, int):
             raise UserError(
                 f"camera {self.source} shows no picture: unplug it and plug it in again"
@@ -137,7 +131,7 @@ class VideoPredictions:
 
 
 def smoothed(
-    predictor: Predictor, frames: Iterable[Frame], smooth: float, batch_size: int
+    predictor: Predictor, frames: Iterable[Frame], smooth: float
 ) -> Iterator[tuple[Frame, np.ndarray]]:
     """Predicts frames and takes the exponential moving average of their probabilities.
 
@@ -145,17 +139,18 @@ def smoothed(
     whatever the frame rate: a frame dt seconds after the one before weighs 1 - exp(-dt / smooth).
 
     Args:
-        predictor: of the probabilities.
+        predictor: gives the probabilities.
         frames: with increasing seconds.
         smooth: time constant in seconds, 0 for none.
-        batch_size: frames at a time.
 
     Yields:
         Each frame with its probabilities, float32 [H, W, K].
     """
     average: np.ndarray | None = None
     before = 0.0
-    for frame, probabilities in _probabilities(predictor, frames, batch_size):
+    frames, seen = tee(frames)
+    predicted = predictor.stream(frame.image for frame in seen)
+    for frame, probabilities in zip(frames, predicted, strict=True):
         if average is None or smooth == 0:
             average = probabilities
         else:
@@ -163,21 +158,3 @@ def smoothed(
             average = average + weight * (probabilities - average)
         before = frame.seconds
         yield frame, average
-
-
-def _probabilities(
-    predictor: Predictor, pictures: Iterable[P], batch_size: int
-) -> Iterator[tuple[P, np.ndarray]]:
-    """Each picture with its probabilities, float32 [H, W, K]."""
-    remaining = iter(pictures)
-    while batch := list(islice(remaining, batch_size)):
-        images = [picture.image for picture in batch]
-        yield from zip(batch, predictor.stream(images), strict=True)
-
-
-def _described(
-    predictor: Predictor, image: np.ndarray, probabilities: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[MuscleRow, ...]]:
-    """The fields of `Prediction`."""
-    class_ids = predictor.class_ids(probabilities)
-    return image, class_ids, muscle_rows(probabilities, class_ids, predictor.class_names)

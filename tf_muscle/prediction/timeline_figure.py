@@ -24,8 +24,8 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
     Muscles that never appear are named in the legend and not drawn.
 
     Args:
-        timeline: of the video.
-        path: of the PNG.
+        timeline: the numbers of the video.
+        path: the PNG.
         title: such as the video's name.
 
     Returns:

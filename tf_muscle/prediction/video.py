@@ -24,7 +24,7 @@ class PredictedVideo:
     """What is known of a video after its last frame.
 
     Attributes:
-        timeline: of the frames that were predicted.
+        timeline: the numbers of the frames that were predicted.
         note: what the user should know of them, as that the file is cut off; else None.
         interrupted: by ctrl-C, before its end.
     """
@@ -90,7 +90,7 @@ def write_video(
     """Writes a video with its overlay.
 
     Args:
-        predictions: of its frames.
+        predictions: the video's, from an opened source.
         out: MP4 to write, H.264 without sound; must not exist. It is finished and playable after
             ctrl-C, too.
         each: called after every frame.

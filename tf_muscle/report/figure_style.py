@@ -76,10 +76,10 @@ def legend_below(
     is shortened, so that there are two at least.
 
     Args:
-        figure: of `new_figure`, with a height that has room for a legend of one line.
-        handles: what the labels stand beside.
+        figure: a figure of `new_figure`, whose height has room for a legend of one line.
+        handles: what the labels stand beside, one for each.
         labels: any texts of one line.
-        points: size of the font.
+        points: size of the font in points.
     """
     if not labels:
         return

@@ -43,8 +43,10 @@ def best_epoch(history: Mapping[str, Sequence[float]], tie: float = 0.0) -> int:
     """The epoch, counted from 1, whose weights a run keeps.
 
     Args:
-        history: of `read_history`; an epoch whose `val_loss` is NaN is never kept.
-        tie: option of the run; with 0, the first of the epochs with the best validation mIoU.
+        history: the columns of history.csv by name, float [E] each; an epoch whose `val_loss` is
+            NaN is never kept.
+        tie: difference of mIoU that counts as none; with 0, the first of the epochs with the best
+            validation mIoU.
     """
     kept, best = 1, float("-inf")
     scores = history["val_mean_iou"]

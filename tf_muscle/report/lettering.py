@@ -89,8 +89,8 @@ def text_width(text: str, size: int) -> float:
     """How wide `draw_text` draws a text, in pixels.
 
     Args:
-        text: of `drawable`.
-        size: of the font, in pixels.
+        text: one line that `drawable` gave.
+        size: height of the font in pixels.
     """
     return sum(_font(face, size).getlength(run) for face, run in _runs(text))
 
@@ -101,9 +101,9 @@ def fitted(text: str, room: float, size: int) -> str:
     Its end stays, which often is all that tells a name from others ("... left", "... 2").
 
     Args:
-        text: of `drawable`.
+        text: one line that `drawable` gave.
         room: in pixels.
-        size: of the font, in pixels.
+        size: height of the font in pixels.
     """
     most = int(4 * room / size)  # letters: the narrowest take a quarter of the font's size
     if len(text) <= most and text_width(text, size) <= room:
@@ -124,11 +124,11 @@ def draw_text(
     """Draws a text with Pillow, each letter in the first font that has it.
 
     Args:
-        draw: of the picture.
+        draw: draws on the picture.
         place: x and y in pixels, of the left end and the baseline.
-        text: of `drawable`.
-        size: of the font, in pixels.
-        color: of the text.
+        text: one line that `drawable` gave.
+        size: height of the font in pixels.
+        color: the text's, such as "#222222".
     """
     x, y = place
     for face, run in _runs(text):

@@ -38,7 +38,7 @@ def overlay(
     Args:
         image: RGB, uint8 [H, W, 3].
         mask: class ids, uint8 [H, W]; `VOID` stays as it is, too.
-        alpha: of the tint, 0 (none) to 1 (opaque).
+        alpha: opacity of the tint, 0 (none) to 1 (opaque).
         contours: draw opaque outlines, within the region, so that small muscles stay visible.
 
     Returns:

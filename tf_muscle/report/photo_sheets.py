@@ -39,7 +39,7 @@ def preview_sheet(
         images: RGB, uint8 [H, W, 3], all of one size, at least one.
         masks: class ids, uint8 [H, W].
         class_names: K names; [0] is the background.
-        path: of the PNG.
+        path: the PNG.
         columns: samples in a row.
 
     Returns:
@@ -73,7 +73,7 @@ def before_after(
         after: predicted class ids, uint8 [H, W], of the trained one.
         names: file names.
         class_names: K names; [0] is the background.
-        path: of the PNG.
+        path: the PNG.
         synthetic: the photos are rendered.
 
     Returns:
@@ -119,7 +119,7 @@ def best_and_worst(
         predictions: class ids, uint8 [H, W].
         names: file names.
         class_names: K names; [0] is the background.
-        path: of the PNG.
+        path: the PNG.
         count: photos on each side; fewer if there are not twice as many.
         synthetic: the photos are rendered.
 

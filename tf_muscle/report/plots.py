@@ -46,10 +46,10 @@ def learning_curves(
     """Writes loss, accuracy and both mIoU against epochs, for training and validation.
 
     Args:
-        history: the columns of history.csv, see `tf_muscle.report.history`.
-        path: of the PNG.
-        floor_mean_iou: of the validation set, see `tf_muscle.model.metrics`.
-        tie: option of the run, see `best_epoch`.
+        history: the columns of history.csv by name, float [E] each.
+        path: the PNG.
+        floor_mean_iou: mIoU, 0 to 1, of a model that marks nothing in the validation photos.
+        tie: difference of mIoU that counts as none, see `best_epoch`.
         synthetic: the photos are rendered.
 
     Returns:
@@ -118,7 +118,7 @@ def confusion_heatmap(
     Args:
         confusion: int64 [K, K], rows true, columns predicted.
         class_names: K names.
-        path: of the PNG.
+        path: the PNG.
         synthetic: the photos are rendered.
 
     Returns:
@@ -171,9 +171,9 @@ def _column_names(
     """Names below the columns of a matrix: in lines as wide as a column, or upright.
 
     Args:
-        names: of the columns.
+        names: the names of the columns.
         room: width of a column in inches.
-        points: size of the font.
+        points: size of the font in points.
 
     Returns:
         The texts, whether they are upright, and their height in inches.
@@ -216,7 +216,7 @@ def class_iou_bars(
 
     Args:
         metrics: split -> record of `tf_muscle.model.metrics.summarize`.
-        path: of the PNG.
+        path: the PNG.
         synthetic: the photos are rendered.
 
     Returns:

@@ -26,14 +26,15 @@ FIGURES = {
     "model gave before and after training. IoU is the foreground mIoU of that one photo.",
     "best_and_worst.png": "The test photos with the highest and with the lowest foreground mIoU; "
     "photos with no annotated and no marked pixel are left out.",
-    "learning_curves.png": "Validation far below training is overfitting; mIoU at the dashed line "
-    "is a model that finds nothing. Training scores are taken during the epoch, on augmented "
-    "photos, so they can lie below those of the first table.",
-    "class_iou_bars.png": "IoU of each class: the pixels that are both marked and true, divided by "
-    "those that are either.",
-    "confusion_heatmap.png": "Where the pixels of each true class of the test photos went: percent "
-    "of the row, and pixels. The diagonal is right; the first column is what was missed, the first "
-    "row what was marked where there is nothing.",
+    "learning_curves.png": "Scores of the validation photos far below those of the training photos "
+    "mean overfitting. The dashed line is the mIoU of a model that marks nothing. Training scores "
+    "are taken during the epoch, on augmented photos, so they can lie below those of the first "
+    "table.",
+    "class_iou_bars.png": "IoU of each class: the pixels that are both marked and annotated, "
+    "divided by those that are either.",
+    "confusion_heatmap.png": "What the model made of the pixels of each true class, in the test "
+    "photos: percent of the row, and number of pixels. The diagonal is right. The first column was "
+    "missed; the first row was marked where there is no muscle.",
 }
 
 ENCODER_LABELS = {"resnet34": "ResNet34", "resnet18": "ResNet18"}
@@ -135,10 +136,10 @@ def model_card(
     """The README.md of an exported model: what it is, how it is called, how well it does.
 
     Args:
-        name: of the model.
-        options: as for `write_report`.
-        environment: as for `write_report`.
-        metrics: as for `write_report`.
+        name: the model's, which is that of its folder.
+        options: the resolved options by their names.
+        environment: the content of environment.json.
+        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
         usage: how it is called; None: as a SavedModel.
 
     Returns:
@@ -208,7 +209,7 @@ def _interval_note(metrics: Metrics, synthetic: bool) -> str:
     return (
         f"In parentheses: the 95% bootstrap interval over the {metrics['test']['image_count']} "
         f"{'synthetic ' if synthetic else ''}test images. It covers which images happen to be "
-        "tested, not another training run, and photos of one person are alike, so it is rather "
+        "tested, not another training run. Photos of one person are alike, so it is more likely "
         "too narrow than too wide."
     )
 
@@ -258,14 +259,14 @@ def _reading(
         f"{'above' if above >= 0 else 'below'} it.",
         *(
             [
-                "At the photos' own size the masks are scored that `predict` writes; the other "
-                f"scores are taken at {size}x{size} pixels, where the network works."
+                "The scores at the photos' own size are those of the masks that `predict` writes; "
+                f"the others are taken at {size}x{size} pixels, the size of the network's input."
             ]
             if "own_size" in test
             else []
         ),
-        "Accuracy is the share of its pixels that a class got back, averaged over the classes; "
-        "what is marked where nothing is hardly lowers it.",
+        "Accuracy is the share of the pixels of a class that were given that class, averaged over "
+        "the classes; marking too much hardly lowers it.",
         "Loss is what training minimised; compare it between runs with the same `loss` only.",
         f"Training took {len(history['loss'])} epochs"
         + (

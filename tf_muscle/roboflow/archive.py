@@ -27,6 +27,7 @@ MAX_BYTES = 100_000_000_000  # unpacked; a hundred thousand photos of 1 MB
 # What zip programs write unless told otherwise. Python unpacks the others by whole blocks, of which
 # a few kilobytes grow to gigabytes in memory.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+UTF_8_NAME = 1 << 11  # APPNOTE.TXT 4.4.4
 BLOCK = 1 << 20  # bytes in memory while a file is unpacked or hashed
 
 
@@ -101,7 +102,7 @@ def is_bundled_sample(export_fingerprint: str) -> bool:
     """Whether an export is the project's own, whose photos are rendered, wherever it lies.
 
     Args:
-        export_fingerprint: of `fingerprint`.
+        export_fingerprint: 16 hex digits, of `fingerprint`.
     """
     return export_fingerprint == fingerprint(bundled("sample_gym"))
 
@@ -180,11 +181,22 @@ def _open_zip(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.Z
         ) from error
 
 
+def _decoded_name(member: zipfile.ZipInfo) -> str:
+    """A name without the mark of UTF-8, which zipfile takes for code page 437; macOS sets none."""
+    if member.flag_bits & UTF_8_NAME:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
+
+
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     members: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        told = shortened(member.filename)
-        text = member.filename.replace("\\", "/")  # some Windows tools write "\"
+        written = _decoded_name(member)
+        told = shortened(written)
+        text = written.replace("\\", "/")  # some Windows tools write "\"
         name = PurePosixPath(text)
         windows = PureWindowsPath(name)
         if name.is_absolute() or windows.drive or ".." in name.parts:

@@ -6,6 +6,7 @@ project's name and has no annotation.
 
 import json
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from tf_muscle.roboflow.split_folder import (
     source_name,
 )
 
+OUTSIDE_FIX = "put them beside it and name them without folders,"
 EXPORT_AGAIN = 'export it from Roboflow as "COCO Segmentation" again'
 MAX_BYTES = 500_000_000  # COCO's 118,000 photos take 450 million; read, up to 25 times as much
 MAX_DRAWN = 10_000_000_000  # regions of an image times its pixels; drawn in some three seconds
@@ -54,7 +56,7 @@ def read_splits(
     """Reads the classes, and the outlines of each split folder's images.
 
     Args:
-        folders: of the splits.
+        folders: one folder for each split.
         ignore: id of the category whose regions nobody labelled: they are `VOID`, and it is none of
             the classes.
 
@@ -147,7 +149,10 @@ def _classes(
     files: list[Annotations], ignore: int | None
 ) -> tuple[tuple[str, ...], dict[int, int]]:
     """Numbers the categories of all splits: class names, and category id -> class_id."""
-    by_file = {f.path: {entry["id"]: entry["name"] for entry in f.categories} for f in files}
+    by_file = {
+        f.path: {e["id"]: unicodedata.normalize("NFC", e["name"].strip()) for e in f.categories}
+        for f in files
+    }
     check_same_classes(by_file)
     categories = by_file[files[0].path]
     for file in files:
@@ -169,11 +174,11 @@ def _classes(
     for category_id, name in sorted(categories.items()):
         if category_id == ignore:
             continue
-        if name.strip().lower() == "background":
+        if name.lower() == "background":
             class_ids[category_id] = 0
         elif category_id != 0 or category_id in used:
             class_ids[category_id] = len(class_names)
-            class_names.append(name.strip())
+            class_names.append(name)
     check_class_names(files[0].path, class_names)
     return tuple(class_names), class_ids
 
@@ -228,7 +233,7 @@ def _photos(files: list[Annotations]) -> dict[Path, dict[str, Path]]:
                 f"({listed(list(dict.fromkeys(orphans)))}); {EXPORT_AGAIN}."
             )
     for names, told, fix in (
-        (outside, f"whose names in {COCO_FILE} lead out of its folder", "put them beside it"),
+        (outside, f"whose names in {COCO_FILE} lead out of its folder", OUTSIDE_FIX),
         (absent, f"that {COCO_FILE} lists but that are not beside it", "put them there"),
         (ambiguous, f"whose names in {COCO_FILE} fit several files", "name one of these there"),
         (twice, f"that two entries of {COCO_FILE} beside them lead to", "remove one entry"),

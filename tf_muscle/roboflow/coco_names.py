@@ -1,15 +1,18 @@
 r"""Which file an image entry of _annotations.coco.json means.
 
-Tools write "images/p.jpg", "./p.jpg", "images\p.jpg", names without suffix or in another case, and
-composed or decomposed letters. Such a name is taken where exactly one file fits it.
+Tools write "images/p.jpg", "./p.jpg", "images\p.jpg", "C:\photos\p.jpg", "arm%201.jpg", names
+without suffix or in another case, and composed or decomposed letters. Such a name is taken where
+exactly one file of the split fits it.
 """
 
+import itertools
 import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
+from urllib.parse import unquote
 
 from tf_muscle.roboflow.split_folder import IMAGE_SUFFIXES
 
@@ -21,7 +24,7 @@ class FoundFiles:
     Attributes:
         files: name -> file, from the split folder.
         absent: names that no file fits.
-        outside: names that lead out of the split folder.
+        outside: names that lead out of the split folder, where no file of that name is in it.
         ambiguous: name -> the files that it fits, more than one.
     """
 
@@ -43,15 +46,18 @@ def find_files(names: Iterable[str], files: Iterable[str]) -> FoundFiles:
     absent, outside = [], []
     ambiguous: dict[str, tuple[str, ...]] = {}
     for name in names:
-        path = PurePosixPath(_composed(name.replace("\\", "/")))
-        if path.is_absolute() or PureWindowsPath(path).drive or ".." in path.parts:
-            outside.append(name)
-            continue
-        fitting = next(filter(None, index.candidates(path)), [])
+        path = PurePosixPath(_composed(name.strip().replace("\\", "/")))
+        fitting: list[str] = []
+        if ".." not in path.parts:
+            decoded = PurePosixPath(_composed(unquote(str(path))))
+            candidates = itertools.chain(index.candidates(path), index.candidates(decoded))
+            fitting = next(filter(None, candidates), [])
         if len(fitting) == 1:
             found[name] = fitting[0]
         elif fitting:
             ambiguous[name] = tuple(sorted(fitting))
+        elif path.is_absolute() or PureWindowsPath(path).drive or ".." in path.parts:
+            outside.append(name)
         else:
             absent.append(name)
     return FoundFiles(found, tuple(absent), tuple(outside), ambiguous)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def find_root(given: Path) -> Path:
         told = " or ".join(str(given / other) for other in root)
         raise UserError(f"{given} holds {len(root)} exports; give one of them, {told}.")
     if not any((given / file).is_file() for file in ANNOTATIONS):
-        raise _no_export(given)
+        raise _no_export(given, sorted(path.name for path in given.iterdir()))
     fix = "move its files into a folder train inside it"
     if split_of(given.resolve().name):
         fix = f"give the folder above it, {given.resolve().parent}"
@@ -77,7 +78,7 @@ def find_root_in_zip(names: Collection[PurePosixPath], path: Path) -> PurePosixP
             "them."
         )
     if not any(str(name) in ANNOTATIONS for name in names):
-        raise _no_export(path)
+        raise _no_export(path, sorted(names))
     raise UserError(
         f"No export found: {path} holds the files of one split without their folder; unpack it "
         "into a folder train, and give the folder above that."
@@ -114,11 +115,61 @@ def name_splits(names: Iterable[str]) -> dict[str, str]:
     return {split: found[split] for split in SPLITS if split in found}
 
 
+def check_photos(folders: Sequence[Path]) -> None:
+    """Looks for split folders without a photo; annotations may name photos that lie deeper.
+
+    Raises:
+        UserError: there are some; where their photos lie deeper, that place is named.
+    """
+    bare = [
+        folder
+        for folder in folders
+        if not (folder / COCO_FILE).is_file() and not any(map(_is_image, _names(folder)))
+    ]
+    if not bare:
+        return
+    told = listed([folder.name for folder in bare])
+    deeper = [
+        below.relative_to(folder.parent).as_posix()
+        for folder in bare
+        for below, _, files in _walk(folder)
+        if any(map(_is_image, files))
+    ]
+    if deeper:
+        raise UserError(
+            f"A split with no photo directly in it: {told}; photos and masks lie in "
+            f"{listed(deeper)}, so move them up into the split's folder, beside its {CLASS_LIST}."
+        )
+    raise UserError(
+        f"A split with no example: {told}; remove the folder to have photos set aside from train, "
+        "or export from Roboflow again with photos in it."
+    )
+
+
+def other_files(folders: Sequence[Path], used: Collection[Path]) -> list[str]:
+    """Counts the files of split folders that nothing is read from: "2 .mp4", "1 without suffix".
+
+    Args:
+        folders: of the splits.
+        used: the photos of the splits.
+    """
+    counts = Counter(
+        Path(name).suffix or "without suffix"
+        for folder in folders
+        for name in _names(folder)
+        if folder / name not in used
+        and name not in ANNOTATIONS
+        and not name.startswith((".", "README"))
+        and not name.lower().endswith(IMAGE_SUFFIXES)
+    )
+    return [f"{count} {name}" for name, count in sorted(counts.items())]
+
+
 def passed_over(root: Path, used: Collection[Path]) -> dict[str, int]:
     """Counts the photos of an export that belong to no split, by folder.
 
     Args:
-        root: of the export.
+        root: folder of the unpacked export.
         used: the photos and masks of its splits.
 
     Returns:
@@ -161,13 +212,16 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield from folder.iterdir()
 
 
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_file()]
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith((*IMAGE_SUFFIXES, *OTHER_SUFFIXES)) and not name.startswith(".")
+
+
 def _is_photo(name: str) -> bool:
-    lower = name.lower()
-    return (
-        lower.endswith((*IMAGE_SUFFIXES, *OTHER_SUFFIXES))
-        and not lower.startswith(".")
-        and not lower.endswith("_mask.png")
-    )
+    return _is_image(name) and not name.lower().endswith("_mask.png")
 
 
 def _only_root(found: Sequence[_SplitFolder]) -> PurePosixPath | list[PurePosixPath]:
@@ -180,7 +234,13 @@ def _only_root(found: Sequence[_SplitFolder]) -> PurePosixPath | list[PurePosixP
     return roots.pop() if len(roots) == 1 else sorted(roots)
 
 
-def _no_export(given: Path) -> UserError:
+def _no_export(given: Path, inside: Sequence[object] = ()) -> UserError:
+    zips = [name for name in map(str, inside) if name.lower().endswith(".zip")]
+    if zips:
+        return UserError(
+            f"No export found: {given} holds {listed(zips)} and no split folder; "
+            f"{'give' if given.is_dir() else 'unpack it and give'} the .zip of the export itself."
+        )
     return UserError(
         f"No export found: {given} has none of the folders {listed(SPLITS)}, nor has a folder in "
         f"it; {EXPORT_AS}."

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tf_muscle.errors import UserError, listed, shortened
-from tf_muscle.roboflow.records import Example
+from tf_muscle.roboflow.records import VOID, Example
 from tf_muscle.roboflow.split_folder import (
     CLASS_LIST,
     EXPORT_AS,
@@ -32,15 +32,15 @@ def read_splits(
     """Reads the class list and pairs the images and masks of each split folder.
 
     Args:
-        folders: of the splits.
+        folders: one folder for each split.
         ignore: value of mask pixels that nobody labelled.
 
     Returns:
         The class names, which start with "background", and each split's examples by file name.
 
     Raises:
-        UserError: a class list is missing or unusable or differs between splits, or lists `ignore`,
-            or an image and its mask are not both there, or two images share one.
+        UserError: a class list is missing or unusable, differs between splits or has `ignore` as
+            a class, or an image and its mask are not both there, or two images share one.
     """
     paths = [folder / CLASS_LIST for folder in folders]
     missing = [shown(path) for path in paths if not path.is_file()]
@@ -58,7 +58,7 @@ def write_class_list(path: Path, class_names: Iterable[str]) -> None:
     """Writes a _classes.csv as Roboflow does, and in quotes what could not be read back.
 
     Args:
-        path: of the file.
+        path: the _classes.csv.
         class_names: by class_id; blanks at their ends are lost.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -74,10 +74,11 @@ def read_class_list(path: Path, ignore: int | None = None) -> tuple[str, ...]:
 
     Args:
         path: of the file.
-        ignore: value of mask pixels that nobody labelled, which no class may have.
+        ignore: value of mask pixels that nobody labelled; a row of it that stands apart from the
+            classes 0, 1, 2, ... is left out.
 
     Returns:
-        The class names by class_id, without blanks at their ends.
+        The class names by class_id, in NFC, without blanks at their ends.
 
     Raises:
         UserError: it is in another encoding or Roboflow's multi-label list, or its ids are not 0,
@@ -99,19 +100,23 @@ def read_class_list(path: Path, ignore: int | None = None) -> tuple[str, ...]:
         )
     ids = [row[0] for row in rows[1:]]
     names = {row[0]: ", ".join(row[1:]) for row in rows[1:]}  # Roboflow quotes no comma of a name
-    if ignore is not None and str(ignore) in names:
-        raise UserError(
-            f"--ignore {ignore} is the class {shortened(names[str(ignore)])} of {shown(path)}; "
-            "remove that class from the lists of all splits, or give the value of pixels that "
-            "nobody labelled."
-        )
+    if ignore is not None and ids.count(str(ignore)) == 1:
+        if ignore < len(ids):
+            raise UserError(
+                f"--ignore {ignore} is the class {shortened(names[str(ignore)])} of {shown(path)}; "
+                "give the value of pixels that nobody labelled, or leave --ignore out."
+            )
+        ids.remove(str(ignore))  # a name for the unlabelled pixels, such as 255, void
     wanted = [str(class_id) for class_id in range(len(ids))]
     if not ids or len(ids) > MAX_CLASSES or sorted(ids, key=lambda i: (len(i), i)) != wanted:
+        fix = EXPORT_AGAIN
+        if str(VOID) in ids:
+            fix += f", or give --ignore {VOID} if that marks pixels that nobody labelled"
         raise UserError(
             f"{shown(path)} has the ids {listed(ids) or 'of no class'} in place of 0, 1, 2 "
-            f"and so on, each once and up to {MAX_CLASSES - 1}; {EXPORT_AGAIN}."
+            f"and so on, each once and up to {MAX_CLASSES - 1}; {fix}."
         )
-    class_names = tuple(names[class_id] for class_id in wanted)
+    class_names = tuple(unicodedata.normalize("NFC", names[class_id]) for class_id in wanted)
     if class_names[0].lower() != "background":
         raise UserError(
             f'{shown(path)} calls class 0 "{shortened(class_names[0])}", but class 0 is '

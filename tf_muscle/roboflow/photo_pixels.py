@@ -18,7 +18,7 @@ TWO_BYTES = {f"{mode};16{end}" for mode in ("RGB", "RGBX", "RGBA") for end in SW
 
 # Tags of TIFF 6.0 and of DNG 1.7.
 NEW_SUBFILE_TYPE, BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 254, 258, 259, 262
-PLANAR, SUBSAMPLING, DNG_VERSION = 284, 530, 50706
+PLANAR, DNG_VERSION = 284, 50706
 WHITE_IS_ZERO, YCBCR, CFA, LINEAR_RAW = 0, 6, 32803, 34892
 
 
@@ -37,9 +37,8 @@ def check_tiff(image: Image.Image) -> None:
         raise OSError("a camera's raw file: export it as JPEG")
     if tags.get(PLANAR) == 2 and max(tags.get(BITS_PER_SAMPLE, (1,))) > 8:
         raise OSError("16 bits in separate planes")
-    plain = tags.get(COMPRESSION, 1) == 1
-    if plain and tags.get(PHOTOMETRIC) == YCBCR and tags.get(SUBSAMPLING, (2, 2)) != (1, 1):
-        raise OSError("uncompressed colours of lower resolution")
+    if tags.get(COMPRESSION, 1) == 1 and tags.get(PHOTOMETRIC) == YCBCR:
+        raise OSError("uncompressed YCbCr")
 
 
 def white_is_zero(image: Image.Image) -> bool:
@@ -55,7 +54,7 @@ def low_byte_tiles(tiles: Sequence[Any]) -> list[Any]:
     """How to decode the low bytes of an image with 16 bits for each colour.
 
     Args:
-        tiles: of an opened image, before it is loaded.
+        tiles: an opened image's `tile`, before it is loaded.
 
     Returns:
         What to set its `tile` to; empty if it has other pixels.
@@ -92,7 +91,7 @@ def scaled(samples: np.ndarray) -> np.ndarray:
     are; above that they have a bit depth, too.
 
     Args:
-        samples: of any shape, integers or floats.
+        samples: integers or floats, any shape.
 
     Returns:
         uint8 of the same shape.
@@ -143,7 +142,7 @@ def to_rgb(image: Image.Image, *, negative: bool = False) -> np.ndarray:
 
     Args:
         image: the image.
-        negative: of `white_is_zero`.
+        negative: 0 is white, see `white_is_zero`.
 
     Returns:
         RGB, uint8 [H, W, 3].

@@ -19,7 +19,12 @@ from tf_muscle.config import SAMPLE, between, bundled
 from tf_muscle.errors import UserError, listed, printable
 from tf_muscle.roboflow import coco_export, mask_export
 from tf_muscle.roboflow.archive import fingerprint, open_export
-from tf_muscle.roboflow.export_layout import passed_over, split_folders
+from tf_muscle.roboflow.export_layout import (
+    check_photos,
+    other_files,
+    passed_over,
+    split_folders,
+)
 from tf_muscle.roboflow.pixels import check_headers, check_pixels, read_mask
 from tf_muscle.roboflow.readme import README, read_baked_augmentation, read_stretched
 from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export
@@ -106,6 +111,7 @@ def _read(
         folders = {split: folders[split]}
     _check_links(root, list(folders.values()))
     export_format = _recognise(list(folders.values()))
+    check_photos(list(folders.values()))
     reader = mask_export if export_format == "masks" else coco_export
     if ignore is not None:
         between("ignore", ignore, 1, VOID)
@@ -126,7 +132,7 @@ def _read(
         notes.append(f"Left out of the loss and of every score by --ignore {ignore}: {ignored}.")
     video_notes = _video_notes(splits)
     if split is None:
-        notes += _passed_over_notes(root, splits)
+        notes += _passed_over_notes(root, folders, splits)
         splits, told = _with_missing_splits(splits, split_seed)
         notes += told
     baked_augmentation, readme_notes = read_baked_augmentation(root)
@@ -168,21 +174,29 @@ def _video_notes(splits: dict[str, tuple[Example, ...]]) -> list[str]:
     ]
 
 
-def _passed_over_notes(root: Path, splits: dict[str, tuple[Example, ...]]) -> list[str]:
+def _passed_over_notes(
+    root: Path, folders: dict[str, Path], splits: dict[str, tuple[Example, ...]]
+) -> list[str]:
     used = {example.image_path for examples in splits.values() for example in examples}
+    notes = []
+    if others := other_files(list(folders.values()), used):
+        notes.append(
+            f"Files in the folders {listed(list(folders))} that are no photos are passed over: "
+            f"{listed(others)}."
+        )
     counts = passed_over(root, used)
     if not counts:
-        return []
-    named = listed(
-        [
-            f"{'beside the split folders' if folder == '.' else folder} ({count} photos)"
-            for folder, count in counts.items()
-        ]
-    )
-    return [
-        f"Photos outside the folders {listed(SPLITS)} are passed over: {named}; move them into one "
-        "of these, with their annotations, if they belong to the data set."
+        return notes
+    named = [
+        f"{'beside the split folders' if folder == '.' else folder} ({count})"
+        for folder, count in counts.items()
     ]
+    notes.append(
+        f"Photos that do not belong to a split are passed over: {listed(named)}; move them into "
+        f"one of the folders {listed(SPLITS)}, with their annotations, if they belong to the data "
+        "set."
+    )
+    return notes
 
 
 def _check_links(root: Path, folders: list[Path]) -> None:

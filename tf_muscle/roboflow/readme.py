@@ -25,7 +25,9 @@ PREPROCESSING = "pre-processing was applied"
 AUGMENTATION = "augmentation was applied"
 BOXES = "applied to the bounding boxes"
 # The others, "Fit within", "Fit (black edges)" and the like, keep the proportions.
-RESIZE = re.compile(r"Resize to (?P<width>\d+)x(?P<height>\d+) \(Stretch\b", re.IGNORECASE)
+RESIZE = re.compile(
+    r"Resize to (?P<width>\d+) ?[x\u00d7] ?(?P<height>\d+) \(Stretch\b", re.IGNORECASE
+)
 LONGEST = 100_000  # characters that are read; Roboflow writes some 1,500
 
 # What the line of each augmentation contains. "brigthness" is Roboflow's own spelling. No README

@@ -9,9 +9,12 @@ from tf_muscle.roboflow.records import VOID
 
 CLASS_LIST = "_classes.csv"
 COCO_FILE = "_annotations.coco.json"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png")
 # Images by their names, but of a format that tf.io.decode_image does not read or reads as a film.
-OTHER_SUFFIXES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
+OTHER_SUFFIXES = (
+    *(".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".apng"),
+    *(".jp2", ".jxl", ".tga", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf"),
+)
 # Unicode's categories of control characters, half characters, ends of lines and of paragraphs.
 NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
 SPLIT_NAMES = {

@@ -76,8 +76,8 @@ def hold_out(
     sources = sorted({example.source_name for example in train})
     if len(sources) <= len(missing):
         raise UserError(
-            f"train holds {len(sources)} source photos, too few to set {' and '.join(missing)} "
-            "aside; add photos or export with a split made in Roboflow."
+            f"train holds {len(sources)} source photos, too few to hold out "
+            f"{' and '.join(missing)}; add photos or export with a split made in Roboflow."
         )
     frames = find_frames(sources)
     groups = {source: [source] for source in sources if source not in frames} | videos_of(frames)
@@ -147,7 +147,7 @@ def _cut(groups: Mapping[str, list[str]], missing: Sequence[str], seed: int) -> 
     if not {"train", *missing} <= set(chosen.values()):
         raise UserError(
             f"train holds {sum(map(len, groups.values()))} frames of {len(groups)} videos, too few "
-            f"to set {' and '.join(missing)} aside; add photos or export with a split made in "
+            f"to hold out {' and '.join(missing)}; add photos or export with a split made in "
             "Roboflow."
         )
     return chosen

@@ -18,7 +18,7 @@ def photo_orientation(image: Image.Image, path: Path) -> int:
 
     Args:
         image: an opened photo.
-        path: of its file.
+        path: the file it was opened from.
     """
     if image.format == "PNG":
         data = path.read_bytes()

@@ -1,12 +1,14 @@
 """Which photos are frames of one video, by their names.
 
-Three kinds of names count, the last only where the names beside it agree:
+Four kinds of names count:
 
     squat_mp4-0012, IMG_2030_MOV-7    Roboflow's and our own: the suffix of the video, a number
     frame_0012, clip2_0012            the word frame, or a numbered clip, vid or video
     curl_000012                       six digits behind any other name, as older versions of
-                                      predict wrote them, if at least half of the numbers from the
-                                      first to the last are there
+                                      predict wrote them
+    out0012, scene00012               as ffmpeg's and VLC's manuals name what they cut out
+
+The last two only if at least half of the numbers from the first to the last are there.
 
 Cameras number photos, too: IMG_0012, DSC01234, PXL_20230101_123456789 and p12 are photos, and so is
 what calls itself image, img, photo or picture.
@@ -28,12 +30,15 @@ FRAME = re.compile(
     rf"(.*(?<![a-z])(?:{WORDS}|{SUFFIXES})(?:[^a-z].*?)?(?<!\d)|.*_(?:{OTHER_SUFFIXES})-)(\d+)",
     re.IGNORECASE,
 )
-SIX_DIGITS = re.compile(r"(.*[^\W\d_].*_)(\d{6})")
+NUMBERED = re.compile(
+    r"(.*[^\W\d_].*_(?=\d{6}$)|(?:.*[^a-z])?(?:out|output|scene)[_-]?(?=\d{3,6}$))(\d+)",
+    re.IGNORECASE,
+)
 PHOTOS = re.compile(
     r"(?:.*[^a-z])?(?:img|images?|photos?|pictures?|pics?|dsc[fn]?|pxl|p|mvimg|screenshot)[^a-z]*",
     re.IGNORECASE,
 )
-LEAST_FRAMES = 4  # of six digits, before they are taken for a video
+LEAST_FRAMES = 4  # of `NUMBERED`, before they are taken for a video
 # Two frames apart by at most two numbers: in two public exports that holds for 168 of the 170
 # frames that were held out. Where a video's frames are numbered in larger steps (every tenth
 # frame), the step counts as one, up to one second of ordinary video.
@@ -63,7 +68,7 @@ def find_frames(source_names: Iterable[str]) -> dict[str, Frame]:
     for name in source_names:
         if frame := frame_number(name):
             frames[name] = frame
-        elif match := SIX_DIGITS.fullmatch(UPLOAD_SUFFIX.sub("", name)):
+        elif match := NUMBERED.fullmatch(UPLOAD_SUFFIX.sub("", name)):
             numbered[match[1]][name] = Frame(match[1], int(match[2]))
     for video, places in numbered.items():
         numbers = sorted({frame.number for frame in places.values()})

@@ -206,7 +206,7 @@ def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
     Args:
         run: an interrupted run.
         data: where its export lies now.
-        fingerprint: of what lies there.
+        fingerprint: 16 hex digits, of what lies there.
 
     Raises:
         UserError: these are other photos or masks.

@@ -26,8 +26,8 @@ def make_manifest(
     Args:
         run: with all its files written.
         config: the resolved options.
-        environment: of environment.json.
-        metrics: of metrics.json; the manifest repeats its single numbers.
+        environment: the content of environment.json.
+        metrics: the content of metrics.json; the manifest repeats its single numbers.
         saved_model: folder of the SavedModel.
     """
     data = environment["data"]

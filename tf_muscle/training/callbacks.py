@@ -33,7 +33,7 @@ class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the best validation mIoU.
 
     Args:
-        path: of the weights file.
+        path: the weights file, .weights.h5.
         best: score to beat, of the epochs before a resumed run.
         tie: an epoch so close below the best replaces it, as in `history.best_epoch`.
     """
@@ -165,7 +165,7 @@ class TensorBoardImages(keras.callbacks.Callback):
     """Writes predictions and the confusion matrix of a few validation photos to TensorBoard.
 
     Args:
-        folder: of the event files.
+        folder: where the event files go.
         images: uint8 [N, S, S, 3].
         masks: uint8 [N, S, S], the truth.
         class_names: K names.
@@ -219,7 +219,7 @@ def trim_history(path: Path, epochs: int) -> list[dict[str, str]]:
     A run killed between writing its history and its checkpoint repeats an epoch when it is resumed.
 
     Args:
-        path: of history.csv, which may be missing or end in half a line.
+        path: history.csv, which may be missing or end in half a line.
         epochs: rows to keep.
 
     Returns:

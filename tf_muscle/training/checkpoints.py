@@ -28,7 +28,7 @@ def is_finite(model: keras.Model, logs: Logs) -> bool:
 
     Args:
         model: after the epoch.
-        logs: of the epoch, with `loss` and, if there was a validation, `val_loss`.
+        logs: scores of the epoch, float; with `loss` and, if there was a validation, `val_loss`.
     """
     losses = (logs["loss"], logs.get("val_loss", 0.0))
     return all(map(math.isfinite, losses)) and all(
@@ -94,7 +94,7 @@ class Backup(keras.callbacks.Callback):
     otherwise.
 
     Args:
-        folder: of the checkpoints.
+        folder: where the two checkpoints lie.
         steps_per_epoch: steps that make an epoch.
         say: prints a line.
     """

@@ -79,13 +79,14 @@ def evaluate_model(
 
     Args:
         model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
-        examples: of `pipeline.load_split`.
+        examples: dictionaries with `image` uint8 [S, S, 3] and `mask` uint8 [S, S], as
+            `pipeline.load_split` gives them.
         class_names: K names.
-        loss: of the training, taken of each image by itself.
+        loss: takes masks [1, S, S] and logits [1, S, S, K]; called for each image by itself.
         batch_size: images at a time; it does not change the scores.
-        geometry: of the examples.
-        masks: of `pipeline.load_masks`: score the predictions at the photos' own sizes, too, as
-            whoever calls `predict` gets them.
+        geometry: how the examples were brought to S pixels; needed with `masks`.
+        masks: uint8 [H, W] at the photos' own sizes, in the order of the examples. With them the
+            predictions are scored at these sizes too, as `predict` writes them.
     """
     forward = tf.function(
         functools.partial(model, training=False),

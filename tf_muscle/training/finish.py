@@ -140,10 +140,10 @@ def draw_figures(
         folder: to make.
         data: the photos.
         predictions: test masks, uint8 [N, S, S].
-        untrained_masks: of `predict_untrained`.
+        untrained_masks: uint8 [M, S, S], of the first M test photos before training.
         metrics: split -> record of `metrics.summarize`.
-        history: of `read_history`.
-        tie: option of the run.
+        history: the columns of history.csv by name, float [E] each.
+        tie: the option `tie`, a difference of mIoU.
         synthetic: the photos are rendered.
     """
     folder.mkdir()

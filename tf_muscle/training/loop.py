@@ -233,11 +233,11 @@ def fit(
     """Trains the model, with validation after every epoch.
 
     Args:
-        model: of `compiled_model`.
+        model: compiled; from uint8 images [B, S, S, 3] to logits [B, S, S, K].
         config: augmentation, seed, epochs and batch size.
-        data: of `load_data`.
+        data: the loaded export; its train and valid splits are used.
         callbacks: Keras callbacks, run in this order.
-        epochs_done: of an interrupted run that is resumed.
+        epochs_done: epochs that an interrupted run has behind it; 0 for a new one.
     """
     batch_size = config.optimization.batch_size
     # A smaller last batch would leave some of several devices with nothing to normalise.

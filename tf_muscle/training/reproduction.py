@@ -212,7 +212,7 @@ def reproduce(
         run: the run.
         check_only: train nothing.
         data: where the run's export lies now, if it was moved.
-        run_name: of the new run.
+        run_name: name of the new run; None: the old name with "-again-" and the time.
         against: compare with this finished run instead of training.
 
     Returns:
