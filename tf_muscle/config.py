@@ -6,6 +6,7 @@ Needs no TensorFlow.
 """
 
 import dataclasses
+import difflib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -228,7 +229,29 @@ class RunConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Everything that decides a training run."""
+    """Everything that decides a training run.
+
+    The defaults are the published recipe. `Config.of` takes options by their names alone, and each
+    is described where it stands in this module, and by `python -m tf_muscle.train --help`.
+
+    Args:
+        data: `DataConfig`: the photos, the size that the model trains at.
+        augment: `AugmentConfig`: random changes to the training photos.
+        model: `ModelConfig`: encoder, decoder and the weights that they start from.
+        optimization: `OptimizationConfig`: loss, optimizer, epochs, batch size.
+        run: `RunConfig`: where the run goes, its seed and precision.
+
+    Raises:
+        UserError: options contradict each other.
+
+    Example:
+        >>> import tf_muscle
+        >>> config = tf_muscle.Config.of(data="muscles.zip", epochs=10, learning_rate=1e-3)
+        >>> config.optimization.epochs
+        10
+        >>> config.optimization.batch_size
+        16
+    """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
@@ -242,6 +265,24 @@ class Config:
                 f"--crop must be at most --image_size, {self.data.image_size}, "
                 f"got {self.augment.crop}"
             )
+
+    @classmethod
+    def of(cls, **options: Any) -> "Config":
+        """Builds a configuration from options by their names, as `--help` and presets have them.
+
+        Args:
+            **options: fields of the five concerns; what is left out keeps its default.
+
+        Raises:
+            UserError: there is no such option, or a value is out of its range.
+        """
+        names = list(cls().flat())
+        for name in options:
+            if name not in names:
+                alike = difflib.get_close_matches(name, names, 1)
+                meant = f"; {alike[0]} is one" if alike else ""
+                raise UserError(f"{name} is no option{meant}: see python -m tf_muscle.train --help")
+        return from_options(options)
 
     def flat(self) -> dict[str, Any]:
         """All options by their names, as a preset and config.yaml hold them."""

@@ -72,6 +72,39 @@ def muscle_rows(
     return tuple(rows)
 
 
+@dataclass(frozen=True)
+class PhotoResult:
+    """A photo and what was predicted of it.
+
+    Attributes:
+        image: RGB, uint8 [H, W, 3].
+        probabilities: of each class, float32 [H, W, K]; the K of a pixel add up to 1.
+        mask: class ids, uint8 [H, W]; 0 is the background.
+        class_names: K names, by class id.
+    """
+
+    image: np.ndarray
+    probabilities: np.ndarray
+    mask: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[MuscleRow, ...]:
+        """What the mask says of each muscle: whether it is active, its share of the photo ..."""
+        return muscle_rows(self.probabilities, self.mask, self.class_names)
+
+    def overlay(self, alpha: float = 0.6) -> np.ndarray:
+        """The photo with its muscles tinted and named.
+
+        Args:
+            alpha: of the tint, 0 (outlines only) to 1 (opaque).
+
+        Returns:
+            RGB, uint8 [H + legend, W, 3], see `draw_overlay`.
+        """
+        return draw_overlay(self.image, self.mask, self.class_names, alpha=alpha)
+
+
 class PredictionTable:
     """predictions.csv, written row by row."""
 

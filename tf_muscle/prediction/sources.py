@@ -1,12 +1,14 @@
 """What can be predicted on: photos, folders, globs, videos, cameras; and the decoding of photos."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from tf_muscle.errors import UserError, listed, printable, shortened
 from tf_muscle.prediction.file_kinds import (
@@ -21,6 +23,7 @@ from tf_muscle.roboflow.image_files import (
     UnreadableImageError,
     decode,
 )
+from tf_muscle.roboflow.photo_pixels import to_rgb
 
 # Files whose content tells nothing are damaged if they are called so, and else something else.
 PHOTO_SUFFIXES = (
@@ -39,6 +42,7 @@ RAW_SUFFIXES = (
 LONGEST_NUMBER = 3  # digits of a camera's number
 
 Source = Path | int  # a photo or a video, or the number of a camera
+PhotoLike = str | os.PathLike[str] | Image.Image | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -255,3 +259,37 @@ def open_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> Photo:
         raise UserError(
             f"{path} cannot be read as a photo ({reason}): replace it or convert it to JPEG"
         ) from error
+
+
+def photo_pixels(photo: PhotoLike) -> np.ndarray:
+    """The pixels of a photo as viewers show it, from a file, a Pillow picture or an array.
+
+    Args:
+        photo: a path, see `read_photo`; a Pillow picture of any mode; or RGB, uint8 [H, W, 3].
+
+    Returns:
+        RGB, uint8 [H, W, 3].
+
+    Raises:
+        UserError: it cannot be read, or the array has another type or shape.
+    """
+    if isinstance(photo, str | os.PathLike):
+        return read_photo(Path(photo))
+    if isinstance(photo, Image.Image):
+        try:
+            return to_rgb(ImageOps.exif_transpose(photo))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"a picture of mode {photo.mode} cannot be read ({error}): convert it to RGB"
+            ) from error
+    if not isinstance(photo, np.ndarray):
+        raise UserError(
+            f"a photo was given as {type(photo).__name__}: give a path, a Pillow picture or an "
+            "array, RGB, uint8 [height, width, 3]"
+        )
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise UserError(
+            f"a photo was given as {photo.dtype} {list(photo.shape)}: give RGB, uint8 [height, "
+            "width, 3]"
+        )
+    return photo

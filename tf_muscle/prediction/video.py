@@ -1,5 +1,6 @@
 """The predictions of a video written as a video; memory does not grow with its length."""
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tf_muscle.atomic import replacing
+from tf_muscle.config import at_least
+from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
@@ -33,8 +36,8 @@ class PredictedVideo:
 
 def predict_video(
     predictor: Predictor,
-    source: Path | int,
-    out: Path,
+    source: str | os.PathLike[str] | int,
+    out: str | os.PathLike[str],
     *,
     smooth: float = SMOOTH,
     each: Callable[[PredictedFrame], None] | None = None,
@@ -42,9 +45,39 @@ def predict_video(
 ) -> PredictedVideo:
     """Predicts a video, or what a camera sees until ctrl-C, and writes it with its overlay.
 
-    The arguments and errors are those of `VideoPredictions` and `write_video`.
+    Args:
+        predictor: of `load_predictor`; takes its batch size of frames at a time, of a camera one.
+        source: path of a video or an animated picture, or the number of a camera, int from 0.
+        out: path of the MP4 to write, H.264 without sound. It is finished and playable after
+            ctrl-C, too.
+        smooth: float from 0, time constant in seconds of the moving average of the probabilities.
+        each: called with every `PredictedFrame`.
+        max_pixels: int, height times width of a frame that is still decoded.
+
+    Returns:
+        `PredictedVideo`: its `timeline` has the area of each muscle over time, and its repetitions.
+
+    Raises:
+        UserError: the video has no frame that can be decoded, its frames are too large, there is
+            no such camera, or `out` exists.
+
+    Example:
+        >>> import tf_muscle
+        >>> predictor = tf_muscle.load_predictor("runs/mine")
+        >>> video = tf_muscle.predict_video(predictor, "curl.mp4", "overlay.mp4")
+        >>> video.timeline.seconds
+        array([0. , 0.1, 0.2, 0.3])
+        >>> video.timeline.area.shape  # frames, muscles
+        (4, 3)
+        >>> list(video.timeline.repetitions)
+        ['biceps', 'triceps', 'calf']
     """
-    predictions = VideoPredictions(predictor, source, smooth=smooth, max_pixels=max_pixels)
+    at_least("smooth", smooth, 0)
+    out = Path(out)
+    if out.exists():
+        raise UserError(f"{out} exists and is never overwritten: choose another name")
+    place = source if isinstance(source, int) else Path(source)
+    predictions = VideoPredictions(predictor, place, smooth=smooth, max_pixels=max_pixels)
     with closing(predictions):
         return write_video(predictions, out, each)
 
