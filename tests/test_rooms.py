@@ -18,10 +18,10 @@ FLOORS = (
     ("model",),
     ("report",),
     ("inspection",),
-    ("exporting.saved_model",),
+    ("exporting",),
     ("prediction",),
     ("training",),
-    ("exporting", "page"),
+    ("page",),
     ("__init__",),  # the way in for Python: what users import, and no module here does
     ("train", "evaluate", "predict", "inspect", "export", "demo", "reproduce", "__main__"),
     ("tuner",),

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -187,3 +188,10 @@ def test_installed_package_in_a_strangers_checkout_names_no_commit(
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     monkeypatch.setattr(environment, "PACKAGE", tmp_path / "lib" / "tf_muscle")
     assert "git_commit" not in versions()
+
+
+def test_processor_is_named_with_its_threads(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    assert environment.processor(cpuinfo).endswith(f", {os.cpu_count()} threads")  # no Linux
+    cpuinfo.write_text("processor : 0\nmodel name\t: Z80 @ 4 MHz\nflags : bit\n")
+    assert environment.processor(cpuinfo) == f"Z80 @ 4 MHz, {os.cpu_count()} threads"

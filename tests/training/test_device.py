@@ -1,4 +1,3 @@
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -66,13 +65,6 @@ def test_description(machine: Any) -> None:
     assert device.description() == "CPU"
     machine({"device_name": "Tesla T4"}, {"device_name": "Tesla V100"})
     assert device.description() == "Tesla T4, Tesla V100"
-
-
-def test_processor_is_named_with_its_threads(tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    assert device.processor(cpuinfo).endswith(f", {os.cpu_count()} threads")  # no Linux
-    cpuinfo.write_text("processor : 0\nmodel name\t: Z80 @ 4 MHz\nflags : bit\n")
-    assert device.processor(cpuinfo) == f"Z80 @ 4 MHz, {os.cpu_count()} threads"
 
 
 def test_strategy(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from tf_muscle.exporting.card import megabytes, tested_record, tested_section, u
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.photos import Photos, load_photos
 from tf_muscle.report.tables import model_card
-from tf_muscle.runs.environment import read_environment
+from tf_muscle.runs.environment import processor, read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
     find_data,
@@ -30,7 +30,6 @@ from tf_muscle.runs.folder import (
     refuse_pattern,
     write_json,
 )
-from tf_muscle.training.device import processor
 
 Format = Literal["saved_model", "litert", "onnx"]
 LitertType = Literal["float32", "float16", "int8"]

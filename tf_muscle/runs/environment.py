@@ -4,18 +4,22 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tf_muscle.config import PACKAGE
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder, write_json
+
+CPUINFO = Path("/proc/cpuinfo")  # on Linux
 
 RECORDED_PACKAGES = (
     "tf_muscle",
@@ -258,3 +262,18 @@ def versions() -> dict[str, str]:
         if commit.returncode == 0:
             record["git_commit"] = commit.stdout.strip()
     return record
+
+
+def processor(cpuinfo: Path = CPUINFO) -> str:
+    """The processor and its cores: both decide how TensorFlow splits its sums."""
+    # Python gives no more than the instruction set.
+    name = read_cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} threads"
+
+
+def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
+    """What Linux tells of the last of its processors; nothing on other systems."""
+    if not path.exists():
+        return {}
+    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,16 +1,12 @@
 """What the machine has: processor or GPUs, and the precision that pays on it."""
 
-import os
-import platform
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from tf_muscle.errors import UserError
-from tf_muscle.runs.environment import Precision
-
-CPUINFO = Path("/proc/cpuinfo")
+from tf_muscle.runs.environment import CPUINFO, Precision, read_cpuinfo
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -42,21 +38,6 @@ def description() -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus
     ]
     return ", ".join(names)
-
-
-def processor(cpuinfo: Path = CPUINFO) -> str:
-    """The processor and its cores: both decide how TensorFlow splits its sums."""
-    # Python gives no more than the instruction set.
-    name = read_cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} threads"
-
-
-def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
-    """What Linux tells of the last of its processors; nothing on other systems."""
-    if not path.exists():
-        return {}
-    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def choose_precision(option: str) -> Precision:

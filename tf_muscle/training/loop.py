@@ -27,6 +27,7 @@ from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import (
     Environment,
     Machine,
+    processor,
     record_resume,
     refuse_changed_data,
     versions,
@@ -45,7 +46,6 @@ from tf_muscle.training.checkpoints import Backup
 from tf_muscle.training.device import (
     choose_precision,
     description,
-    processor,
     refuse_uneven_batches,
     seed_everything,
     strategy,
