@@ -20,7 +20,7 @@ from tf_muscle.runs.environment import (
     refuse_changed_data,
     versions,
 )
-from tf_muscle.runs.folder import RunFolder
+from tf_muscle.runs.folder import RunFolder, write_json
 
 MACHINE = Machine(
     {"keras": "3.12"}, "Z80, 1 threads", "CPU", Precision("bfloat16", "the processor (Z80) has AMX")
