@@ -18,6 +18,8 @@ from typing import Literal
 
 import numpy as np
 
+import tf_muscle
+
 CLASSES = 4
 LEARNING_RATE = 1e-4
 
@@ -53,7 +55,6 @@ def keras_step(work: Work) -> Step:
 
     images, masks = batch(work)
     if work.contender == "ours":
-        from tf_muscle.config import OptimizationConfig
         from tf_muscle.model import optimizers
         from tf_muscle.model.losses import SegmentationLoss
         from tf_muscle.model.unet import build_unet
@@ -66,9 +67,8 @@ def keras_step(work: Work) -> Step:
             precision=work.precision,
         )
         loss = SegmentationLoss("cross_entropy")
-        rule = optimizers.optimizer(
-            OptimizationConfig(optimizer=work.optimizer, learning_rate=LEARNING_RATE), 1000
-        )
+        config = tf_muscle.Config.of(optimizer=work.optimizer, learning_rate=LEARNING_RATE)
+        rule = optimizers.optimizer(config.optimization, 1000)
     else:
         from tf_muscle.model.unet import import_segmentation_models
 
@@ -105,6 +105,7 @@ def exported_step(work: Work) -> Step:
     """A forward pass of the file that export writes, in its own runtime."""
     import tensorflow as tf
 
+    from tf_muscle.data.geometry import Geometry
     from tf_muscle.exporting import litert, saved_model
     from tf_muscle.model.unet import build_unet
 
@@ -121,7 +122,7 @@ def exported_step(work: Work) -> Step:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export")
         if work.contender == "saved_model":
-            saved_model.save(model, ["class"] * CLASSES, work.image_size, path)
+            saved_model.save(model, ["class"] * CLASSES, Geometry("pad", work.image_size), path)
             loaded = saved_model.open_saved_model(path)
             held = tf.constant(images)
             return lambda: loaded.signatures["serving_default"](images=held)["class_ids"].numpy()

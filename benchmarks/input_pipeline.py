@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import tf_muscle
 from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
-from tf_muscle.config import SAMPLE, AugmentConfig, DataConfig
 
 
 def rate(deliver: Callable[[], Any], photos: int, seconds: float, windows: int) -> float:
@@ -31,7 +31,7 @@ def rate(deliver: Callable[[], Any], photos: int, seconds: float, windows: int) 
 def main() -> None:
     """The command."""
     parser = benchmark_parser(__doc__, "windows of 2 s instead of 5 s")
-    parser.add_argument("--data", default=SAMPLE)
+    parser.add_argument("--data", default="sample")
     parser.add_argument("--image_size", type=int, default=256)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--windows", type=int, default=5)
@@ -47,8 +47,9 @@ def main() -> None:
 
     size, count = options.image_size, options.batch_size
     seconds = 2.0 if options.quick else 5.0
-    recipe = AugmentConfig()
-    builder = load_builder(DataConfig(data=options.data, image_size=size))
+    config = tf_muscle.Config.of(data=options.data, image_size=size)
+    recipe = config.augment
+    builder = load_builder(config.data)
     examples = load_split(builder, "train", Geometry("pad", size))
     photos = int(examples.cardinality())
     start = time.perf_counter()

@@ -6,16 +6,16 @@ Command: python -m benchmarks.prepare [--data EXPORT] [--quick]
 import tempfile
 import time
 
+import tf_muscle
 from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
-from tf_muscle.config import SAMPLE, DataConfig
 
 
 def main() -> None:
     """The command."""
     parser = benchmark_parser(__doc__, "once instead of 3 times")
-    parser.add_argument("--data", default=SAMPLE)
+    parser.add_argument("--data", default="sample")
     options = parser.parse_args()
 
     from tf_muscle.data.prepare import load_builder
@@ -23,7 +23,7 @@ def main() -> None:
     rows = []
     for _ in range(1 if options.quick else 3):
         with tempfile.TemporaryDirectory() as folder:
-            config = DataConfig(data=options.data, data_dir=folder)
+            config = tf_muscle.Config.of(data=options.data, data_dir=folder).data
             start = time.perf_counter()
             builder = load_builder(config)
             built = time.perf_counter()

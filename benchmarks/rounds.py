@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -152,9 +153,7 @@ def machine() -> dict[str, Any]:
 
 def save(out: str | None, name: str, rows: Sequence[dict[str, Any]], **facts: Any) -> Path:
     """Writes a benchmark's JSON, by default to runs/benchmarks/ under the time."""
-    from tf_muscle.runs.folder import default_name
-
-    path = Path(out) if out else Path("runs", "benchmarks", f"{default_name(name)}.json")
+    path = Path(out or f"runs/benchmarks/{name}-{datetime.now():%Y%m%d-%H%M%S}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {"benchmark": name, "machine": machine(), **facts, "rows": list(rows)}
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -10,10 +10,10 @@ from PIL import Image
 from tf_muscle import predict
 from tf_muscle.command import run_command
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.prediction import predictor as predictor_module
+from tf_muscle.prediction import run_predict
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.video import SMOOTH
+from tf_muscle.prediction.stream import SMOOTH
 from tf_muscle.roboflow.reader import read_export
 
 NAMES = ("background", "biceps", "calf")
@@ -35,7 +35,7 @@ def command(
         options.pop("image_size", None)
         return Predictor(light, NAMES, Geometry("pad", 32), **options)
 
-    monkeypatch.setattr(predictor_module, "load_predictor", load)
+    monkeypatch.setattr(run_predict, "load_predictor", load)
     monkeypatch.chdir(tmp_path)
 
     def run(*words: object) -> tuple[int, str]:
@@ -207,7 +207,7 @@ def test_ctrl_c_in_a_video_keeps_what_is_done(
         return light(images)
 
     monkeypatch.setattr(
-        predictor_module,
+        run_predict,
         "load_predictor",
         lambda model, **options: Predictor(interrupted, NAMES, Geometry("pad", 32), batch_size=4),
     )

@@ -26,7 +26,7 @@ def test_it_runs_and_finds_muscles(tmp_path: Path) -> None:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    check = "print('pixels of muscles', sum(int((mask > 0).sum()) for mask in predicted))"
+    check = "print('pixels of muscles', sum(int((one.mask > 0).sum()) for one in results))"
     notebook.cells.append(nbformat.v4.new_code_cell(check))
     client = NotebookClient(notebook, timeout=3000, resources={"metadata": {"path": tmp_path}})
     client.execute()  # raises the first error of a cell

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from tf_muscle.command import run_command
 from tf_muscle.evaluate import main as evaluate
@@ -290,6 +291,23 @@ def test_an_export_of_one_folder_is_scored_whole(
         photos = len(list((other / name).glob("*.jpg")))
         told = f"All {photos} photos in {name} of {other} are scored, its only folder, so none were"
         assert told in capsys.readouterr().out
+
+
+def test_unlabelled_pixels_of_another_export_are_left_out_of_its_scores(
+    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = other_photos(small_export, tmp_path / "other", "test", "test")
+    for path in (other / "test").glob("*_mask.png"):
+        mask = np.array(Image.open(path))
+        mask[: len(mask) // 2] = 255
+        Image.fromarray(mask).save(path)
+    words = [str(straight), "--data", str(other)]
+    assert run_command(evaluate, words) == 2
+    assert "such as --ignore 255" in capsys.readouterr().err
+    assert run_command(evaluate, [*words, "--ignore", "255"]) == 0
+    whole = json.loads((straight / "metrics.json").read_text())["test"]["confusion_matrix"]
+    assert 0 < np.sum(evaluated(straight)["confusion_matrix"]) < np.sum(whole)
+    assert "of every score by --ignore 255" in capsys.readouterr().out
 
 
 def test_a_split_that_is_not_there_is_not_evaluated(

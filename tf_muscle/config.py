@@ -6,6 +6,7 @@ Needs no TensorFlow.
 """
 
 import dataclasses
+import difflib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,9 +219,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
         if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
-            raise UserError(
-                f"--run_name must be a plain name, got {self.run_name}; --runs_dir takes a path"
-            )
+            raise UserError(f"--run_name must be a plain name, not a path, got {self.run_name}")
         if self.run_name and self.run_name.startswith(UNFINISHED):
             raise UserError(
                 f"--run_name must not begin with {UNFINISHED}, which is cleared away, "
@@ -230,7 +229,29 @@ class RunConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Everything that decides a training run."""
+    """Everything that decides a training run.
+
+    The defaults are the published recipe. `Config.of` takes options by their names alone, and each
+    is described where it stands in this module, and by `python -m tf_muscle.train --help`.
+
+    Args:
+        data: `DataConfig`: the photos, the size that the model trains at.
+        augment: `AugmentConfig`: random changes to the training photos.
+        model: `ModelConfig`: encoder, decoder and the weights that they start from.
+        optimization: `OptimizationConfig`: loss, optimizer, epochs, batch size.
+        run: `RunConfig`: where the run goes, its seed and precision.
+
+    Raises:
+        UserError: options contradict each other.
+
+    Example:
+        >>> import tf_muscle
+        >>> config = tf_muscle.Config.of(data="muscles.zip", epochs=10, learning_rate=1e-3)
+        >>> config.optimization.epochs
+        10
+        >>> config.optimization.batch_size
+        16
+    """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
@@ -244,6 +265,24 @@ class Config:
                 f"--crop must be at most --image_size, {self.data.image_size}, "
                 f"got {self.augment.crop}"
             )
+
+    @classmethod
+    def of(cls, **options: Any) -> "Config":
+        """Builds a configuration from options by their names, as `--help` and presets have them.
+
+        Args:
+            **options: fields of the five concerns; what is left out keeps its default.
+
+        Raises:
+            UserError: there is no such option, or a value is out of its range.
+        """
+        names = list(cls().flat())
+        for name in options:
+            if name not in names:
+                alike = difflib.get_close_matches(name, names, 1)
+                meant = f"; {alike[0]} is one" if alike else ""
+                raise UserError(f"{name} is no option{meant}: see python -m tf_muscle.train --help")
+        return from_options(options)
 
     def flat(self) -> dict[str, Any]:
         """All options by their names, as a preset and config.yaml hold them."""

@@ -36,6 +36,11 @@ def main(argv: Sequence[str]) -> int:
         "than the model is.",
     )
     parser.add_argument(
+        "--ignore",
+        type=int,
+        help="Mask value of pixels that nobody labelled, such as 255. Without it, the run's own.",
+    )
+    parser.add_argument(
         "--batch_size",
         type=int,
         default=16,
@@ -44,10 +49,10 @@ def main(argv: Sequence[str]) -> int:
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
     run = find_run(options.pop("run"))
-    from tf_muscle.training.evaluation import evaluate_run
+    from tf_muscle.training.evaluation import evaluate
 
-    path = evaluate_run(run, **options)
-    print(f"written to {path}")
+    scores = evaluate(run, **options)
+    print(f"written to {scores.path}")
     return 0
 
 

@@ -55,9 +55,9 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parse(parser, argv)
     run = find_run(options.pop("run"))
-    from tf_muscle.exporting.run_export import ExportConfig, export_run
+    from tf_muscle.exporting.run_export import export
 
-    folders = export_run(run, ExportConfig(**options))
+    folders = export(run, **options)
     print(f"written to {', '.join(str(folder) for folder in folders)}")
     return 0
 

@@ -48,10 +48,10 @@ def main(argv: Sequence[str]) -> int:
     from tf_muscle.inspection.inspection import inspect_export
 
     findings = inspect_export(data, out, resplit, options["split_seed"], options["ignore"])
-    for severity, sentence in findings:
-        print(f"{severity}: {sentence}")
+    for finding in findings:
+        print(f"{finding.severity}: {finding.sentence}")
     print(f"written to {out / 'inspection.html'}")
-    return int(any(severity != "note" for severity, _ in findings))
+    return int(any(finding.severity != "note" for finding in findings))
 
 
 if __name__ == "__main__":

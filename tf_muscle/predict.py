@@ -2,30 +2,16 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tf_muscle.command import command_parser, parse, run_command
 from tf_muscle.config import at_least, between
-from tf_muscle.errors import UserError, printable
 from tf_muscle.runs.folder import default_name
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-    from tf_muscle.prediction.predictor import Predictor
-    from tf_muscle.prediction.results_folder import ResultsFolder
-    from tf_muscle.prediction.sources import Source
-    from tf_muscle.prediction.video import PredictedFrame
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command: 1 if some of the sources could not be read, else 0.
-
-    Raises:
-        UserError: before any work, an option or a source is wrong.
-    """
+    """The command: 0 if every source was read, 1 if some could not be."""
     parser = command_parser(
         "predict", "Mark the active muscles in photos and videos.", "MODEL SOURCE... "
     )
@@ -74,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--smooth",
         type=float,
-        default=0.1,  # video.SMOOTH, which --help is too quick to import
+        default=0.1,  # stream.SMOOTH, which --help is too quick to import
         help="Time constant, in seconds, over which a video's probabilities are averaged; 0 "
         "averages nothing.",
     )
@@ -86,118 +72,11 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
-    from tf_muscle.prediction.sources import find_sources
+    model, words, out = options.pop("model"), options.pop("source"), options.pop("out")
+    out = Path(out or Path("predictions") / default_name(Path(model).resolve().stem))
+    from tf_muscle.prediction.run_predict import predict_sources
 
-    sources = find_sources(options["source"])
-    out = Path(
-        options["out"] or Path("predictions") / default_name(Path(options["model"]).resolve().stem)
-    )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is never overwritten: choose another --out")
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from tf_muscle.prediction.predictor import load_predictor
-    from tf_muscle.prediction.results_folder import ResultsFolder
-
-    predictor = load_predictor(
-        options["model"],
-        image_size=options["image_size"],
-        batch_size=options["batch_size"],
-        tta=options["tta"],
-        threshold=options["threshold"],
-    )
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    if sources.passed_over:
-        console.print(sources.passed_over)
-    with (
-        ResultsFolder(out, predictor, options["format"]) as results,
-        Progress(console=console) as progress,
-    ):
-        failures = predict_photos(predictor, sources.photos, results, progress)
-        failures += predict_videos(sources.videos, results, progress, options["smooth"])
-    print(f"written to {out}")
-    if failures:
-        count = len(sources.photos) + len(sources.videos)
-        print(f"{failures} of {count} sources could not be read", file=sys.stderr)
-    return int(failures > 0)
-
-
-def predict_photos(
-    predictor: "Predictor", photos: "Sequence[Path]", results: "ResultsFolder", progress: "Progress"
-) -> int:
-    """Predicts photos, a batch in memory at a time.
-
-    Returns:
-        How many could not be read.
-    """
-    from tf_muscle.prediction.file_kinds import has_pages
-    from tf_muscle.prediction.sources import read_photo
-
-    failures = 0
-    if not photos:
-        return failures
-    task = progress.add_task("photos", total=len(photos))
-    for start in range(0, len(photos), predictor.batch_size):
-        images = {}
-        for path in photos[start : start + predictor.batch_size]:
-            try:
-                images[path] = read_photo(path)
-            except UserError as error:
-                failures += 1
-                progress.console.print(f"skipped: {error}")
-                progress.advance(task)
-                continue
-            if has_pages(path):
-                name = printable(str(path))
-                progress.console.print(f"note: {name} holds several pictures, the first is taken")
-        predictions = predictor.stream(list(images.values()))
-        for (path, image), probabilities in zip(images.items(), predictions, strict=True):
-            results.add_photo(path, image, probabilities)
-            progress.advance(task)
-    return failures
-
-
-def predict_videos(
-    videos: "Sequence[Source]", results: "ResultsFolder", progress: "Progress", smooth: float
-) -> int:
-    """Predicts videos and cameras, and says how often each muscle worked.
-
-    Returns:
-        How many could not be read.
-
-    Raises:
-        KeyboardInterrupt: ctrl-C stopped a video before its end, after its outputs are written; it
-            is how a camera's recording ends and then stops nothing.
-    """
-    from rich.markup import escape
-
-    failures = 0
-    for source in videos:
-        name = f"camera {source}, until ctrl-C" if isinstance(source, int) else source.name
-        name = printable(name)
-        task = progress.add_task(escape(name), total=None)
-        try:
-            video = results.add_video(source, smooth, partial(_show_frame, progress, task))
-        except UserError as error:
-            failures += 1
-            progress.console.print(f"skipped: {error}")
-            progress.remove_task(task)
-            continue
-        if video.note:
-            progress.console.print(f"note: {video.note}")
-        counts = {muscle: len(peaks) for muscle, peaks in video.timeline.repetitions.items()}
-        told = ", ".join(f"{muscle} {count}" for muscle, count in counts.items())
-        progress.console.print(f"{name}: repetitions: {told}")
-        if video.interrupted and not isinstance(source, int):
-            raise KeyboardInterrupt
-        progress.update(task, total=len(video.timeline.seconds))  # the file may declare another
-    return failures
-
-
-def _show_frame(progress: "Progress", task: "TaskID", frame: "PredictedFrame") -> None:
-    progress.update(task, completed=frame.number + 1, total=frame.count or None)
+    return predict_sources(model, words, out, options.pop("format"), **options)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tf_muscle.data.prepare import prepare
-from tf_muscle.exporting.run_export import ExportConfig, export_run
+from tf_muscle.exporting.run_export import export
 from tf_muscle.model.metrics import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
 from tf_muscle.runs.folder import RunFolder
@@ -61,8 +61,11 @@ def exported(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> 
     """saved_models/ with the SavedModel and the LiteRT files of the small run."""
     pytest.importorskip("ai_edge_litert", reason="pip install -e .[litert]")
     folder = tmp_path_factory.mktemp("saved_models")
-    config = ExportConfig(formats=("saved_model", "litert"), saved_models_dir=str(folder))
-    assert export_run(small_run, config) == [folder / "tiny", folder / "tiny-litert"]
+    formats = ("saved_model", "litert")
+    assert export(small_run, formats=formats, saved_models_dir=folder) == [
+        folder / "tiny",
+        folder / "tiny-litert",
+    ]
     return folder
 
 
@@ -72,5 +75,5 @@ def exported_onnx(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory
     for module in ("onnx", "tf2onnx", "onnxruntime"):
         pytest.importorskip(module, reason="pip install -e .[onnx]")
     folder = tmp_path_factory.mktemp("saved_models")
-    export_run(small_run, ExportConfig(formats=("onnx",), saved_models_dir=str(folder)))
+    export(small_run, formats=("onnx",), saved_models_dir=folder)
     return folder

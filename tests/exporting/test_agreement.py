@@ -8,7 +8,7 @@ import pytest
 
 from tf_muscle.errors import UserError
 from tf_muscle.exporting.agreement import LIMITS, Agreement, Limit, compare, refuse_drop
-from tf_muscle.exporting.run_export import ExportConfig, export_run
+from tf_muscle.exporting.run_export import export
 from tf_muscle.runs.folder import RunFolder
 
 IMAGES = np.zeros((2, 1, 4, 3), np.uint8)
@@ -68,7 +68,7 @@ def test_a_refused_export_leaves_nothing(
 ) -> None:
     monkeypatch.setitem(LIMITS, "float32", Limit(1.1, 0.0))  # nothing agrees in 110 percent
     with pytest.raises(UserError, match="saved_model in float32 gives 100"):
-        export_run(small_run, ExportConfig(saved_models_dir=str(tmp_path / "models")))
+        export(small_run, saved_models_dir=tmp_path / "models")
     assert list((tmp_path / "models").iterdir()) == []
 
 
@@ -79,5 +79,5 @@ def test_photos_with_other_classes_are_refused(small_run: RunFolder, tmp_path: P
     shutil.copytree(small_run.path, run.path)
     run.environment.write_text(json.dumps(environment))
     with pytest.raises(UserError, match=r"has the classes background, biceps, triceps, calf, the"):
-        export_run(run, ExportConfig(saved_models_dir=str(tmp_path / "models")))
+        export(run, saved_models_dir=tmp_path / "models")
     assert not (tmp_path / "models").exists()

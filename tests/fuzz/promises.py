@@ -10,6 +10,7 @@ import shutil
 import signal
 import unicodedata
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +21,8 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.results_folder import ResultsFolder
-from tf_muscle.prediction.sources import find_sources, read_photo
+from tf_muscle.prediction.sources import find_sources, open_photo
+from tf_muscle.prediction.stream import VideoPredictions, predict_photos
 from tf_muscle.roboflow.image_files import decode_photo
 from tf_muscle.roboflow.reader import (
     SPLITS,
@@ -135,15 +137,16 @@ def check_photo(path: Path, out: Path) -> None:
     found = find_sources([str(path)])
     (source,) = found.photos + found.videos  # what is called a photo may move
     assert isinstance(source, Path)
-    image = read_photo(source)
+    photo = open_photo(source)
+    image = photo.image
     with Image.open(path) as stored:
         assert image.shape[:2] in (stored.size, stored.size[::-1])
     assert image.dtype == np.uint8
     assert image.shape[2] == 3
-    with ResultsFolder(out, predictor(), "both") as results:
-        (probabilities,) = results._predictor.probabilities([image])
-        assert probabilities.shape == (*image.shape[:2], 3)
-        results.add_photo(source, image, probabilities)
+    with ResultsFolder(out, NAMES, "both") as results:
+        (prediction,) = predict_photos(predictor(), [photo])
+        assert prediction.class_ids.shape == image.shape[:2]
+        results.add_photo(prediction)
     assert len(list((out / "train").iterdir())) == 3
     assert (out / "predictions.csv").read_bytes().count(b"\n") >= 3
 
@@ -153,8 +156,11 @@ def check_film(path: Path, out: Path) -> None:
     found = find_sources([str(path)])
     (source,) = found.photos + found.videos
     assert isinstance(source, Path)
-    with ResultsFolder(out, predictor(), "coco") as results:
-        video = results.add_video(source, 0.1, lambda frame: None)
+    with (
+        closing(VideoPredictions(predictor(), source)) as predictions,
+        ResultsFolder(out, NAMES, "coco") as results,
+    ):
+        video = results.add_video(predictions, lambda frame: None)
     seconds = video.timeline.seconds
     assert len(seconds)
     assert (np.diff(seconds) > 0).all()

@@ -15,7 +15,7 @@ from hostile_exports import Export, coco_document, member, valid_files, zipped
 from hostile_pictures import chunk, png
 from hostile_videos import PLAYLISTS, film
 from PIL import Image
-from promises import check_export, check_film, check_photo, fresh_folder, predictor
+from promises import NAMES, check_export, check_film, check_photo, fresh_folder, predictor
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.sources import find_sources, read_photo
@@ -305,16 +305,16 @@ def test_a_video_whose_name_rich_took_for_markup_lost_a_part_of_it(tmp_path: Pat
     from rich.console import Console
     from rich.progress import Progress
 
-    from tf_muscle.predict import predict_videos
     from tf_muscle.prediction.results_folder import ResultsFolder
+    from tf_muscle.prediction.run_predict import add_videos
 
     path = tmp_path / "[bold]arm.mp4"
     path.write_bytes(film("mp4", "libx264", "yuv420p", 32, 16))
     with (
-        ResultsFolder(tmp_path / "out", predictor(), "overlay") as results,
+        ResultsFolder(tmp_path / "out", NAMES, "overlay") as results,
         Progress(console=Console(file=io.StringIO())) as progress,
     ):
-        assert predict_videos([path], results, progress, 0.1) == 0
+        assert add_videos(results, predictor(), [path], 0.1, progress) == 0
         assert progress.tasks[0].description == r"\[bold]arm.mp4"
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
-from tf_muscle.prediction.sources import read_photo
+from tf_muscle.prediction.sources import open_photo, read_photo
 from tf_muscle.roboflow.reader import check_pixels, read_export, read_mask
 
 NAMES = ("background", '"long" head,left', "musculus, calf")
@@ -47,7 +47,8 @@ def test_our_reader_accepts_the_folder_and_finds_the_same_masks(
     for path, mask in predicted.values():
         name = names.add(path.stem)
         masks[name] = mask
-        folder.add(name, read_photo(path), mask, path)
+        photo = open_photo(path)
+        folder.add(name, photo.image, mask, photo.original)
     folder.close()
     export = read_export(tmp_path / "out")
     check_pixels(export)
@@ -67,7 +68,8 @@ def test_photos_are_copied_where_they_lie_upright(
     folder = MaskFolder(tmp_path / "train", NAMES)
     for name in ("plain.jpg", "turned.jpg"):
         path, mask = predicted[name]
-        folder.add(path.stem, read_photo(path), mask, path)
+        photo = open_photo(path)
+        folder.add(path.stem, photo.image, mask, photo.original)
     copied = (tmp_path / "train" / "plain.jpg").read_bytes()
     assert copied == predicted["plain.jpg"][0].read_bytes()
     shown = read_photo(predicted["turned.jpg"][0]).astype(int)

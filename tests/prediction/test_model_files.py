@@ -53,7 +53,7 @@ def test_a_saved_model_loads_from_folders_of_any_name(
     name: str, photos: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / name / "model"
-    save(one_layer(), NAMES, 48, folder)
+    save(one_layer(), NAMES, Geometry("pad", 48), folder)
     monkeypatch.chdir(tmp_path)
     for path in (folder, Path(name, "model")):
         predictor = load_predictor(path)

@@ -1,9 +1,12 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
+from tf_muscle.errors import UserError
 from tf_muscle.prediction.predictor import Predictor
 
 NAMES = ("background", "red", "green")
@@ -119,3 +122,72 @@ def test_a_muscle_counts_from_its_threshold_on() -> None:
     stricter = predictor(threshold=0.65)
     np.testing.assert_array_equal(stricter.class_ids(probabilities), [[0, 0, 2, 0]])
     assert stricter.class_ids(probabilities).dtype == np.uint8
+
+
+def test_a_photo_may_be_a_path_a_picture_or_an_array(tmp_path: Path) -> None:
+    """Of each, the picture that a viewer shows: upright, on white, three channels."""
+    shown = np.zeros((20, 30, 3), np.uint8)
+    shown[:10, :, :2] = 255  # yellow, which is red to the model, above black
+    exif = Image.Exif()
+    exif[0x0112] = 3  # stored upside down
+    stored = Image.fromarray(np.ascontiguousarray(shown[::-1, ::-1]))
+    stored.save(tmp_path / "photo.png", exif=exif)
+    clear = Image.new("RGBA", (30, 20), (0, 255, 0, 0))  # transparent, so white
+    deep = Image.fromarray(np.full((20, 30), 65_535, np.uint16))
+    palette = Image.fromarray(shown).convert("P", palette=Image.Palette.ADAPTIVE)
+    white = np.full((20, 30, 3), 255, np.uint8)
+    photos = {
+        "str": (str(tmp_path / "photo.png"), shown),
+        "path": (tmp_path / "photo.png", shown),
+        "opened": (Image.open(tmp_path / "photo.png"), shown),
+        "array": (shown, shown),
+        "grey": (Image.new("L", (30, 20), 255), white),
+        "transparent": (clear, white),
+        "16 bits": (deep, white),
+        "palette": (palette, shown),
+    }
+    predicts = predictor(batch_size=3)
+    results = list(predicts.predict_all(photo for photo, _ in photos.values()))
+    for (name, (photo, expected)), result in zip(photos.items(), results, strict=True):
+        np.testing.assert_array_equal(result.image, expected, err_msg=name)
+        np.testing.assert_array_equal(predicts.predict(photo).mask, result.mask, err_msg=name)
+    result = predicts.predict(shown)
+    (probabilities,) = predicts.probabilities([shown])
+    np.testing.assert_array_equal(result.probabilities, probabilities)
+    np.testing.assert_array_equal(result.mask, predicts.class_ids(probabilities))
+    assert [(row.muscle, row.active) for row in result.rows] == [("red", True), ("green", False)]
+    drawn = result.overlay(alpha=0)
+    assert drawn.shape[0] > 20  # the legend
+    np.testing.assert_array_equal(drawn[3, 10], [255, 255, 0])  # no tint inside the outline
+
+
+@pytest.mark.parametrize(
+    ("photo", "told"),
+    [
+        (np.zeros((4, 4), np.uint8), r"uint8 \[4, 4\]: give RGB"),
+        (np.zeros((4, 4, 4), np.uint8), r"uint8 \[4, 4, 4\]"),
+        (np.zeros((4, 4, 3), np.float32), r"float32 \[4, 4, 3\]"),
+        (np.zeros((0, 4, 3), np.uint8), r"uint8 \[0, 4, 3\]"),
+        ([[0, 0, 0]], "given as list: give a path"),
+        (None, "given as NoneType"),
+        (Image.fromarray(np.full((4, 4), np.nan, np.float32)), "mode F cannot be read"),
+        ("none.jpg", r"none\.jpg cannot be read"),
+    ],
+)
+def test_what_is_no_photo_is_refused(photo: object, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        predictor().predict(photo)
+
+
+def test_photos_are_read_a_batch_at_a_time() -> None:
+    read = []
+
+    def photos() -> Iterator[np.ndarray]:
+        for number in range(7):
+            read.append(number)
+            yield np.full((5, 5, 3), number, np.uint8)
+
+    results = predictor(batch_size=3).predict_all(photos())
+    assert next(results).image.max() == 0
+    assert read == [0, 1, 2]
+    assert len(list(results)) == 6

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction import file_kinds
-from tf_muscle.prediction.file_kinds import has_pages
 from tf_muscle.prediction.frames import Frame, VideoWriter
-from tf_muscle.prediction.sources import find_sources, is_video, read_photo
+from tf_muscle.prediction.sources import find_sources, is_video, open_photo, read_photo
 from tf_muscle.roboflow import image_files
 
 # How a camera stores the picture that a viewer shows, by EXIF's orientation (CIPA DC-008, 4.6.4).
@@ -42,6 +41,21 @@ def test_a_photo_comes_as_viewers_show_it(
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(STORED[orientation](photo))).save(path, exif=exif)
     np.testing.assert_array_equal(read_photo(path), photo)
+
+
+def test_a_damaged_tag_does_not_keep_a_photo_from_being_turned(
+    photo: np.ndarray, tmp_path: Path
+) -> None:
+    """Pillow's own exif_transpose fails on these."""
+    for kind, value in ((2, b"abc\0"), (7, b"abcd"), (11, struct.pack("<f", np.nan))):
+        tags = struct.pack("<HHI4s", 0x0100, kind, 1 if kind == 11 else 4, value)  # a width
+        tags += struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+        exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + tags + bytes(4)
+        path = tmp_path / f"{kind}.jpg"
+        Image.fromarray(photo).save(path, exif=exif, quality=100, subsampling=0)
+        with Image.open(path) as stored, pytest.raises(Exception, match="integer"):
+            ImageOps.exif_transpose(stored)
+        assert np.abs(read_photo(path) - np.rot90(photo, -1).astype(int)).mean() < 3
 
 
 def test_every_mode_becomes_rgb(tmp_path: Path) -> None:
@@ -274,6 +288,6 @@ def test_moving_pictures_are_videos(photo: np.ndarray, tmp_path: Path) -> None:
             assert is_video(path) == (count == 2), path.name
     frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
     assert not is_video(tmp_path / "pages.tif")
-    assert has_pages(tmp_path / "pages.tif")
-    assert not has_pages(tmp_path / "1.gif")
+    assert open_photo(tmp_path / "pages.tif").has_more
+    assert not open_photo(tmp_path / "1.gif").has_more
     assert is_video(0)

@@ -13,7 +13,8 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.video import PredictedFrame, predict_video, smoothed
+from tf_muscle.prediction.stream import PredictedFrame, smoothed
+from tf_muscle.prediction.video import predict_video
 
 SIZE = 32
 
@@ -51,8 +52,7 @@ def test_the_average_follows_in_the_same_time_at_every_frame_rate(
 ) -> None:
     seconds = np.arange(0, 3, 1 / rate)
     values = [
-        probabilities[0, 0, 1]
-        for _, probabilities in smoothed(predictor, blinking(seconds), 0.5, 4)
+        probabilities[0, 0, 1] for _, probabilities in smoothed(predictor, blinking(seconds), 0.5)
     ]
     # The light has been seen from one frame before second 1 on: 1 - exp(-t / 0.5).
     expected = np.where(seconds >= 1, 1 - np.exp(-(seconds - 1 + 1 / rate) / 0.5), 0)
@@ -61,7 +61,7 @@ def test_the_average_follows_in_the_same_time_at_every_frame_rate(
 
 def test_uneven_frames_weigh_by_their_time(predictor: Predictor) -> None:
     seconds = np.array([0, 0.9, 1.0, 1.5, 1.6])
-    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0.3, 2)]
+    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0.3)]
     expected = [0.0, 0.0]
     for step in (0.1, 0.5, 0.1):
         expected.append(expected[-1] + (1 - math.exp(-step / 0.3)) * (1 - expected[-1]))
@@ -70,7 +70,7 @@ def test_uneven_frames_weigh_by_their_time(predictor: Predictor) -> None:
 
 def test_zero_switches_smoothing_off(predictor: Predictor) -> None:
     seconds = np.arange(0, 2, 0.1)
-    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0, 4)]
+    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0)]
     np.testing.assert_array_equal(values, (seconds >= 1).astype(np.float32))
 
 

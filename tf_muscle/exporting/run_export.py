@@ -3,10 +3,10 @@
 import dataclasses
 import importlib.util
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from tf_muscle.atomic import UNFINISHED, replacing
 from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, listed
 from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.card import megabytes, tested_record, tested_section, usage
@@ -22,11 +22,19 @@ from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.photos import Photos, load_photos
 from tf_muscle.report.tables import model_card
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import RunFolder, find_data, read_options, refuse_pattern, write_json
+from tf_muscle.runs.folder import (
+    RunFolder,
+    find_data,
+    find_run,
+    read_options,
+    refuse_pattern,
+    write_json,
+)
 from tf_muscle.training.device import processor
 
 Format = Literal["saved_model", "litert", "onnx"]
 LitertType = Literal["float32", "float16", "int8"]
+Precision = Literal["float32", "bfloat16"]
 # What a format needs beside the project's own requirements: the extra of that name.
 MODULES: dict[Format, tuple[str, ...]] = {
     "saved_model": (),
@@ -35,50 +43,70 @@ MODULES: dict[Format, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class ExportConfig:
-    """What is written where; see `tf_muscle.export` for what each option means."""
-
-    formats: Sequence[Format] = ("saved_model",)
-    litert_types: Sequence[LitertType] = ("float32", "float16", "int8")
-    precision: Literal["float32", "bfloat16"] = "float32"
-    data: str | None = None
-    saved_models_dir: str = "saved_models"
-    name: str | None = None
-
-
-def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
+def export(
+    run: str | os.PathLike[str],
+    *,
+    formats: Sequence[Format] = ("saved_model",),
+    litert_types: Sequence[LitertType] = ("float32", "float16", "int8"),
+    precision: Precision = "float32",
+    data: str | None = None,
+    saved_models_dir: str | os.PathLike[str] = "saved_models",
+    name: str | None = None,
+) -> list[Path]:
     """Exports the best model of a run, each format with a card and tested on the test photos.
 
+    Args:
+        run: a finished run: its `RunFolder`, its path, or its name in runs/.
+        formats: of "saved_model" (TensorFlow), "litert" (phones) and "onnx" (ONNX Runtime).
+        litert_types: types of the weights of LiteRT files, a file each.
+        precision: of the SavedModel's arithmetic.
+        data: path of an export with the same classes to test and calibrate with; by default the
+            run's own.
+        saved_models_dir: path of the folder that the exports go into.
+        name: of the export's folder there, followed by -litert or -onnx; by default the run's.
+
     Returns:
-        The folders, in the order of config.formats.
+        The paths of the folders, in the order of `formats`.
 
     Raises:
         UserError: the run has no finished model, a folder exists, a package is missing, the photos
             cannot be read, or a format lost more than `agreement.LIMITS` allow. Formats before
             that one are written.
+
+    Example:
+        >>> import tf_muscle
+        >>> (folder,) = tf_muscle.export("runs/mine", formats=["saved_model"], name="again")
+        >>> folder.as_posix()
+        'saved_models/again'
+        >>> (folder / "README.md").is_file()
+        True
     """
-    folders = _new_folders(run, config)
+    _refuse_unknown("formats", formats, get_args(Format))
+    _refuse_unknown("litert_types", litert_types, get_args(LitertType))
+    _refuse_unknown("precision", (precision,), get_args(Precision))
+    run = find_run(run)
+    folders = _new_folders(run, formats, Path(saved_models_dir), name)
     if not (run.model.is_file() and run.metrics.is_file()):
         raise UserError(f"{run.path} has no finished model: go on with it by --resume {run.path}")
-    _refuse_missing_packages(config.formats)
+    _refuse_missing_packages(formats)
 
     options = read_options(run)
     environment = read_environment(run)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     class_names = environment.info.class_names
-    data = dataclasses.replace(
+    source = dataclasses.replace(
         from_options(options).data,
-        data=config.data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
+        data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
     )
     geometry = Geometry(options["resize"], options["image_size"])
-    photos = load_photos(data, class_names, litert.CALIBRATION_IMAGES)
+    photos = load_photos(source, class_names, litert.CALIBRATION_IMAGES)
     model = keras.saving.load_model(run.model)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
 
     for form, folder in folders.items():
         with replacing(folder) as unfinished:
-            written = _write(form, unfinished, model, config, options, class_names, photos)
+            types = (precision,) if form == "saved_model" else litert_types
+            written = _write(form, types, unfinished, model, options, class_names, photos)
             measured = {}
             for kind, (_, predict) in written.items():
                 measured[kind] = compare(
@@ -86,7 +114,7 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
                 )
                 refuse_drop(f"{form} in {kind}", kind, measured[kind])
             sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
-            record = tested_record(form, measured, sizes, data.data, processor())
+            record = tested_record(form, measured, sizes, source.data, processor())
             write_json(unfinished / "export.json", record)
             how = usage(form, folder.name, geometry)
             card = model_card(folder.name, options, environment, metrics, how)
@@ -95,21 +123,27 @@ def export_run(run: RunFolder, config: ExportConfig) -> list[Path]:
     return list(folders.values())
 
 
-def _new_folders(run: RunFolder, config: ExportConfig) -> dict[Format, Path]:
+def _new_folders(
+    run: RunFolder, formats: Sequence[Format], saved_models: Path, name: str | None
+) -> dict[Format, Path]:
     """Names the folder of each format; none may exist."""
-    name = config.name or run.path.resolve().name
+    name = name or run.path.resolve().name
     if name.startswith(UNFINISHED):
         raise UserError(f"--name must not begin with {UNFINISHED}, which is cleared away")
-    if "saved_model" in config.formats:
+    if "saved_model" in formats:
         refuse_pattern(name, "--name")
     endings = {"saved_model": "", "litert": "-litert", "onnx": "-onnx"}
-    folders = {
-        form: Path(config.saved_models_dir) / f"{name}{endings[form]}" for form in config.formats
-    }
+    folders = {form: saved_models / f"{name}{endings[form]}" for form in formats}
     for folder in folders.values():
         if folder.exists():
             raise UserError(f"{folder} exists and is never overwritten: choose another --name")
     return folders
+
+
+def _refuse_unknown(option: str, given: Sequence[str], known: Sequence[str]) -> None:
+    for one in given:
+        if one not in known:
+            raise UserError(f"--{option} must be of {listed(known)}, got {one}")
 
 
 def _refuse_missing_packages(formats: Sequence[Format]) -> None:
@@ -124,9 +158,9 @@ def _refuse_missing_packages(formats: Sequence[Format]) -> None:
 
 def _write(
     form: Format,
+    types: Sequence[str],
     folder: Path,
     model: keras.Model,
-    config: ExportConfig,
     options: Mapping[str, Any],
     class_names: Sequence[str],
     photos: Photos,
@@ -135,10 +169,11 @@ def _write(
     network = options["encoder"], options["decoder"]
     geometry = Geometry(options["resize"], options["image_size"])
     if form == "saved_model":
-        if config.precision != "float32":
-            model = rebuild(model, *network, precision=config.precision)
+        (precision,) = types
+        if precision != "float32":
+            model = rebuild(model, *network, precision=precision)
         saved_model.save(model, class_names, geometry, folder)
-        return {config.precision: (folder, saved_model.load(folder))}
+        return {precision: (folder, saved_model.load(folder))}
     folder.mkdir()
     (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
     if form == "onnx":
@@ -146,7 +181,7 @@ def _write(
         return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
     fixed = rebuild(model, *network, image_size=geometry.size)
     written = {}
-    for kind, content in litert.convert(fixed, config.litert_types, photos.calibration).items():
+    for kind, content in litert.convert(fixed, types, photos.calibration).items():
         path = folder / f"{kind}.tflite"
         litert.save(content, class_names, geometry, path)
         written[kind] = (path, litert.load(path))

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from tf_muscle.errors import listed
 from tf_muscle.inspection.findings import SEVERITIES, Evidence, Finding, Severity
 from tf_muscle.inspection.leakage import across_splits
 from tf_muscle.inspection.project_name import normalised, project_names
+from tf_muscle.inspection.statistics import file_label
 from tf_muscle.roboflow.pixels import read_mask
 from tf_muscle.roboflow.readme import README
 from tf_muscle.roboflow.records import SPLITS, VOID
@@ -20,7 +22,17 @@ MASKS_AGREE = 0.8  # two people who outline one muscle agree on nine pixels in t
 
 def find(evidence: Evidence) -> list[Finding]:
     """Makes every check; the gravest finding first."""
-    findings = [finding for check in CHECKS for finding in check(evidence)]
+    images = evidence.survey.images
+    findings = [
+        replace(
+            finding,
+            files=tuple(
+                tuple(file_label(images[index]) for index in group) for group in finding.groups
+            ),
+        )
+        for check in CHECKS
+        for finding in check(evidence)
+    ]
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 

@@ -27,6 +27,7 @@ class Finding:
         groups: the images that show it, by their index in `Survey.images`; those of one group
             belong together.
         show_masks: the masks are what should be looked at, not the photos.
+        files: the images of `groups` as their user finds them: "train/X.jpg".
     """
 
     check: str
@@ -34,6 +35,7 @@ class Finding:
     sentence: str
     groups: tuple[tuple[int, ...], ...] = ()
     show_masks: bool = True
+    files: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Reads an export as training does and writes what stands out: a page, a JSON, another split."""
 
+import os
 from pathlib import Path
 
 from tf_muscle.atomic import replacing
 from tf_muscle.config import SAMPLE, bundled
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.checks import find
-from tf_muscle.inspection.findings import Evidence
+from tf_muscle.inspection.findings import Evidence, Finding
 from tf_muscle.inspection.grouping import grouped_split
 from tf_muscle.inspection.leakage import find_links
 from tf_muscle.inspection.measure import survey
@@ -47,28 +48,38 @@ def read_as_training_does(
 
 
 def inspect_export(
-    data: str,
-    out: Path,
-    resplit: Path | None = None,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    resplit: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
     ignore: int | None = None,
-) -> list[tuple[str, str]]:
-    """Writes the page and the JSON of an inspection, and on request a copy with another split.
+) -> list[Finding]:
+    """Looks an export over before anything is trained on it.
 
     Args:
-        data: folder or .zip of the export, or "sample".
-        out: folder to write, in one move; must not exist.
-        resplit: folder for the copy; must not exist.
-        split_seed: int, for the splits that are missing, as in training, and for the new split.
-        ignore: value of mask pixels that nobody labelled.
+        data: the folder or the .zip that Roboflow served, or "sample" for the bundled photos.
+        out: path of a new folder for the page, inspection.html, and all numbers,
+            inspection.json; by default nothing is written.
+        resplit: path of a new folder for a copy of the export, split so that copies of a photo and
+            frames of a video stay together; by default none is made.
+        split_seed: int, of the splits that are missing, as in training, and of the new one.
+        ignore: int, 1 to 255, the value of mask pixels that nobody labelled, as in training.
 
     Returns:
-        (severity, sentence) of each finding, the gravest first.
+        A list of `Finding`, each with `severity` ("error", "warning" or "note"), `sentence` and
+        `files`; the gravest first.
 
     Raises:
         UserError: training refuses the export for more than leakage, or a folder exists.
+
+    Example:
+        >>> import tf_muscle
+        >>> findings = tf_muscle.inspect_export("muscles.zip", out="inspections/muscles")
+        >>> [finding.sentence for finding in findings if finding.severity == "error"]
+        []
     """
     path = bundled("sample_gym") if data == SAMPLE else Path(data)
+    out, resplit = (None if folder is None else Path(folder) for folder in (out, resplit))
     for option, folder in (("out", out), ("resplit", resplit)):
         if folder is not None:
             _refuse_folder(option, folder, path)
@@ -81,18 +92,19 @@ def inspect_export(
         mark = fingerprint(path)
         synthetic = is_bundled_sample(mark)
         record = inspection_record(
-            surveyed, findings, name=data, fingerprint=mark, synthetic=synthetic
+            surveyed, findings, name=os.fspath(data), fingerprint=mark, synthetic=synthetic
         )
-        with replacing(out) as unfinished:
-            unfinished.mkdir()
-            write_page(unfinished / "inspection.html", surveyed, findings, record)
-            write_json(unfinished / "inspection.json", record)
+        if out is not None:
+            with replacing(out) as unfinished:
+                unfinished.mkdir()
+                write_page(unfinished / "inspection.html", surveyed, findings, record)
+                write_json(unfinished / "inspection.json", record)
         if resplit is not None:
             splits, left_out = grouped_split(surveyed.images, links, split_seed)
             write_resplit(resplit, export, surveyed.images, splits)
             sizes = ", ".join(f"{len(indices)} {split}" for split, indices in splits.items())
             print(f"Copied to {resplit} with a new split: {sizes}, {len(left_out)} left out.")
-    return [(finding.severity, finding.sentence) for finding in findings]
+    return findings
 
 
 def _refuse_folder(option: str, folder: Path, export: Path) -> None:

@@ -82,10 +82,7 @@ def inspection_record(
                 "check": finding.check,
                 "severity": finding.severity,
                 "sentence": finding.sentence,
-                "files": [
-                    [file_label(survey.images[index]) for index in group]
-                    for group in finding.groups
-                ],
+                "files": [list(group) for group in finding.files],
             }
             for finding in findings
         ],

@@ -2,20 +2,20 @@
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tf_muscle.errors import UserError
-from tf_muscle.prediction.file_kinds import has_pages
-from tf_muscle.prediction.outputs import MuscleRow, draw_overlay, muscle_rows
+from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.sources import read_photo
+from tf_muscle.prediction.sources import open_photo
+from tf_muscle.prediction.stream import PredictedFrame, Prediction, predict_photos
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
-from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
+from tf_muscle.prediction.video import PredictedVideo, predict_video
 from tf_muscle.report.lettering import percent
 from tf_muscle.report.overlays import class_colors
 
@@ -29,22 +29,18 @@ MAX_FRAMES = 3600  # two minutes at 30 a second: everybody else waits for a vide
 
 
 @dataclass(frozen=True)
-class MarkedPhoto:
+class MarkedPhoto(Prediction):
     """A photo and its mask, kept while it is shown so that another opacity needs no prediction.
 
+    The longer side is at most `SHOWN_SIZE`.
+
     Attributes:
-        image: RGB, uint8 [H, W, 3], the longer side at most `SHOWN_SIZE`.
-        class_ids: uint8 [H, W].
         class_names: K names.
-        rows: `MuscleRow` of each class but the background.
         note: what the user should know of the photo; else None.
     """
 
-    image: np.ndarray
-    class_ids: np.ndarray
     class_names: tuple[str, ...]
-    rows: tuple[MuscleRow, ...]
-    note: str | None = None
+    note: str | None
 
     def drawn(self, opacity: float) -> np.ndarray:
         """The photo with tinted muscles and its legend: RGB, uint8 [H + legend, W, 3].
@@ -61,14 +57,13 @@ def mark_photo(predictor: Predictor, path: Path) -> MarkedPhoto:
     Raises:
         UserError: the file is no photo, is damaged, or has more than `MAX_PHOTO_PIXELS`.
     """
-    photo = Image.fromarray(read_photo(path, max_pixels=MAX_PHOTO_PIXELS))
-    photo.thumbnail((SHOWN_SIZE, SHOWN_SIZE))
-    image = np.asarray(photo)
-    (probabilities,) = predictor.probabilities([image])
-    class_ids = predictor.class_ids(probabilities)
-    rows = muscle_rows(probabilities, class_ids, predictor.class_names)
-    note = f"{path} holds several pictures: only the first is marked" if has_pages(path) else None
-    return MarkedPhoto(image, class_ids, predictor.class_names, tuple(rows), note)
+    photo = open_photo(path, max_pixels=MAX_PHOTO_PIXELS)
+    shown = Image.fromarray(photo.image)
+    shown.thumbnail((SHOWN_SIZE, SHOWN_SIZE))
+    small = replace(photo, image=np.asarray(shown), original=None)
+    (marked,) = predict_photos(predictor, [small])
+    note = f"{path} holds several pictures: only the first is marked" if photo.has_more else None
+    return MarkedPhoto(marked.image, marked.class_ids, marked.rows, predictor.class_names, note)
 
 
 def mark_video(

@@ -24,7 +24,7 @@ from tf_muscle.page.answers import (
     video_table,
 )
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.video import PredictedFrame
+from tf_muscle.prediction.stream import PredictedFrame
 
 TITLE = "Which muscles are working?"
 OPACITY = 60  # percent, as `draw_overlay` has it

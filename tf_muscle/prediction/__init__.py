@@ -1,1 +1,1 @@
-"""From photos, videos and cameras to masks: sources -> predictor -> outputs."""
+"""From photos, videos and cameras to masks: sources -> stream -> outputs."""

@@ -1,6 +1,5 @@
 """Photos with their predicted masks in Roboflow's layouts, to be imported and corrected there."""
 
-import shutil
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,12 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from tf_muscle.roboflow.image_files import open_image, orientation
+from tf_muscle.prediction.file_kinds import content_of_bytes
 from tf_muscle.roboflow.mask_export import write_class_list
 from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE
 from tf_muscle.runs.folder import write_json
 
 LONGEST_STEM = 200  # bytes; file systems take 255, and _mask.png and more comes behind it
-COPIED_FORMATS = {"JPEG": ".jpg", "PNG": ".png"}  # what Roboflow and our own reader take
 
 
 class UniqueNames:
@@ -57,7 +55,7 @@ class MaskFolder:
         write_class_list(folder / CLASS_LIST, class_names)
 
     def add(
-        self, name: str, image: np.ndarray, class_ids: np.ndarray, original: Path | None = None
+        self, name: str, image: np.ndarray, class_ids: np.ndarray, original: bytes | None = None
     ) -> None:
         """Writes a photo and its mask.
 
@@ -65,7 +63,7 @@ class MaskFolder:
             name: without suffix, of `UniqueNames`.
             image: RGB, uint8 [H, W, 3], as it is shown.
             class_ids: uint8 [H, W].
-            original: the photo's file, which is copied where it lies in memory as it is shown.
+            original: the photo's file, see `sources.Photo`; it is copied in place of the image.
         """
         _write_photo(self.folder, name, image, original)
         Image.fromarray(class_ids).save(self.folder / f"{name}_mask.png")
@@ -96,7 +94,7 @@ class CocoFolder:
         self._annotations: list[dict[str, Any]] = []
 
     def add(
-        self, name: str, image: np.ndarray, class_ids: np.ndarray, original: Path | None = None
+        self, name: str, image: np.ndarray, class_ids: np.ndarray, original: bytes | None = None
     ) -> None:
         """Writes a photo and keeps its outlines; see `MaskFolder.add`."""
         file_name = _write_photo(self.folder, name, image, original)
@@ -132,14 +130,12 @@ class CocoFolder:
         write_json(self.folder / COCO_FILE, document)
 
 
-def _write_photo(folder: Path, name: str, image: np.ndarray, original: Path | None) -> str:
+def _write_photo(folder: Path, name: str, image: np.ndarray, original: bytes | None) -> str:
     """Writes or copies a photo under a name; returns the file's name."""
-    if original is not None:
-        with open_image(original) as opened:
-            suffix = COPIED_FORMATS.get(opened.format or "")
-            upright = orientation(opened) == 1
-        if suffix and upright:
-            shutil.copyfile(original, folder / f"{name}{suffix}")
-            return f"{name}{suffix}"
-    Image.fromarray(image).save(folder / f"{name}.jpg", quality=95, subsampling=0)
-    return f"{name}.jpg"
+    if original is None:
+        file_name = f"{name}.jpg"
+        Image.fromarray(image).save(folder / file_name, quality=95, subsampling=0)
+    else:
+        file_name = f"{name}{'.png' if content_of_bytes(original) == 'PNG' else '.jpg'}"
+        (folder / file_name).write_bytes(original)
+    return file_name

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Literal
 
 from tf_muscle.roboflow.image_files import (
+    ANIMATED,
     AVIF,
     HEIF,
     UnreadableImageError,
+    has_more,
     open_image,
     readable_formats,
 )
@@ -48,8 +50,6 @@ WAYS_OUT = {  # of formats that this installation may not read
     HEIF: "python -m pip install pillow-heif, or convert to JPEG",
     AVIF: "python -m pip install --upgrade pillow, or convert to JPEG",
 }
-# Formats in which several pictures are frames; in others they are pages or previews.
-ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 
 
 def content_of(path: Path) -> Content | None:
@@ -91,24 +91,9 @@ def is_animation(path: Path) -> bool:
         return False
     try:
         with open_image(path) as image:
-            if not getattr(image, "is_animated", False):
-                return False
-            # An APNG may have a picture before its frames, for programs that show only one.
-            return not (image.info.get("default_image") and getattr(image, "n_frames", 0) == 2)
+            return has_more(image)
     except UnreadableImageError:
         return False
-
-
-def has_pages(path: Path) -> bool:
-    """Whether a file holds further pictures behind the one that is decoded as the photo."""
-    content = content_of(path)
-    if content == "TIFF":
-        try:
-            with open_image(path) as image:
-                return bool(getattr(image, "is_animated", False))
-        except UnreadableImageError:
-            return False
-    return is_animation(path)
 
 
 def _of_brands(head: bytes) -> Content | None:

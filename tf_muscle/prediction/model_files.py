@@ -1,5 +1,6 @@
 """The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ class Loaded:
     geometry: Geometry
 
 
-def load_model(model: str | Path, image_size: int | None, *, other_sizes: bool) -> Loaded:
+def load_model(
+    model: str | os.PathLike[str], image_size: int | None, *, other_sizes: bool
+) -> Loaded:
     """Loads a run (its folder or name), a .keras file or a SavedModel folder.
 
     Args:
@@ -40,10 +43,10 @@ def load_model(model: str | Path, image_size: int | None, *, other_sizes: bool) 
     if path.suffix == ".keras" and path.is_file():
         return _load_keras(path, image_size, other_sizes)
     try:
-        run = find_run(str(model))
+        run = find_run(model)
     except UserError as error:
         raise UserError(
-            f"{model} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
+            f"{path} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
             "folder such as saved_models/NAME"
         ) from error
     if not run.model.is_file():

@@ -9,6 +9,7 @@ from typing import TextIO
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.ndimage import find_objects
 
 from tf_muscle.report.lettering import class_labels, draw_text, fitted, percent, text_width
 from tf_muscle.report.overlays import class_colors, overlay
@@ -43,7 +44,7 @@ class MuscleRow:
 
 def muscle_rows(
     probabilities: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str]
-) -> list[MuscleRow]:
+) -> tuple[MuscleRow, ...]:
     """Describes each muscle of a photo, in the order of the class ids.
 
     Args:
@@ -51,26 +52,57 @@ def muscle_rows(
         class_ids: uint8 [H, W], of `Predictor.class_ids`.
         class_names: K names, the first is the background's and gets no row.
     """
-    counts = np.bincount(class_ids.ravel(), minlength=len(class_names))
     rows = []
-    for class_id, name in enumerate(class_names[1:], start=1):
-        if not counts[class_id]:
+    regions = find_objects(class_ids, max_label=len(class_names) - 1)
+    for class_id, (name, region) in enumerate(zip(class_names[1:], regions, strict=True), start=1):
+        if region is None:
             rows.append(MuscleRow(name, False, 0.0, None, None))
             continue
-        region = class_ids == class_id
-        ys = np.flatnonzero(region.any(axis=1))
-        xs = np.flatnonzero(region.any(axis=0))
-        x, y = int(xs[0]), int(ys[0])
+        ys, xs = region
+        inside = class_ids[region] == class_id
         rows.append(
             MuscleRow(
                 muscle=name,
                 active=True,
-                area_share=counts[class_id] / class_ids.size,
-                mean_probability=float(probabilities[..., class_id][region].mean(dtype=float)),
-                box=(x, y, int(xs[-1]) - x + 1, int(ys[-1]) - y + 1),
+                area_share=np.count_nonzero(inside) / class_ids.size,
+                mean_probability=float(probabilities[ys, xs, class_id][inside].mean(dtype=float)),
+                box=(xs.start, ys.start, xs.stop - xs.start, ys.stop - ys.start),
             )
         )
-    return rows
+    return tuple(rows)
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """A photo and what was predicted of it.
+
+    Attributes:
+        image: RGB, uint8 [H, W, 3].
+        probabilities: of each class, float32 [H, W, K]; the K of a pixel add up to 1.
+        mask: class ids, uint8 [H, W]; 0 is the background.
+        class_names: K names, by class id.
+    """
+
+    image: np.ndarray
+    probabilities: np.ndarray
+    mask: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[MuscleRow, ...]:
+        """What the mask says of each muscle: whether it is active, its share of the photo ..."""
+        return muscle_rows(self.probabilities, self.mask, self.class_names)
+
+    def overlay(self, alpha: float = 0.6) -> np.ndarray:
+        """The photo with its muscles tinted and named.
+
+        Args:
+            alpha: of the tint, 0 (outlines only) to 1 (opaque).
+
+        Returns:
+            RGB, uint8 [H + legend, W, 3], see `draw_overlay`.
+        """
+        return draw_overlay(self.image, self.mask, self.class_names, alpha=alpha)
 
 
 class PredictionTable:

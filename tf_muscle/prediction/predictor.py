@@ -1,18 +1,21 @@
 """A trained model ready for photos of any size; its probabilities come back at theirs.
 
 predictor = load_predictor("runs/mine")
-probabilities = predictor.probabilities([read_photo(path)])
-class_ids = predictor.class_ids(probabilities[0])
+mask = predictor.predict("photo.jpg").mask
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 
+from tf_muscle.config import at_least, between
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.prediction.model_files import Loaded, load_model
+from tf_muscle.prediction.outputs import PhotoResult
+from tf_muscle.prediction.sources import PhotoLike, photo_pixels
 
 TTA_SCALE = 1.25  # the second size of test-time augmentation, by the first
 
@@ -37,6 +40,26 @@ class Predictor:
     tta: bool = False
     threshold: float | None = None
 
+    def predict(self, photo: PhotoLike) -> PhotoResult:
+        """Marks the muscles in a photo.
+
+        Args:
+            photo: path of a photo, as JPEG, PNG, TIFF or HEIC; a Pillow picture; or an array, RGB,
+                uint8 [H, W, 3].
+
+        Raises:
+            UserError: the photo cannot be read, or the array has another type or shape.
+        """
+        return next(self.predict_all([photo]))
+
+    def predict_all(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
+        """`predict` of one photo after the other; `batch_size` of them are in memory at a time."""
+        remaining = iter(photos)
+        while images := [photo_pixels(photo) for photo in islice(remaining, self.batch_size)]:
+            for image, probabilities in zip(images, self.stream(images), strict=True):
+                mask = self.class_ids(probabilities)
+                yield PhotoResult(image, probabilities, mask, self.class_names)
+
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Predicts photos of mixed sizes.
 
@@ -48,14 +71,14 @@ class Predictor:
         """
         return list(self.stream(images))
 
-    def stream(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    def stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """`probabilities` one after the other, so that only one is held at its photo's size."""
         geometries = [self.geometry]
         if self.tta:
             larger = round(self.geometry.size * TTA_SCALE)
             geometries.append(replace(self.geometry, size=larger))
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
+        remaining = iter(images)
+        while batch := list(islice(remaining, self.batch_size)):
             passes = [self._squares(batch, geometry) for geometry in geometries]
             for image, *predicted in zip(batch, *passes, strict=True):
                 restored = [
@@ -85,7 +108,7 @@ class Predictor:
 
 
 def load_predictor(
-    model: str | Path,
+    model: str | os.PathLike[str],
     *,
     image_size: int | None = None,
     batch_size: int = 8,
@@ -95,17 +118,38 @@ def load_predictor(
     """Loads a trained model.
 
     Args:
-        model: a run (its folder or its name in runs/), a .keras file or a SavedModel folder.
-        image_size: pixels that photos are brought to; by default what the model was trained at, or
-            256 where nothing tells it.
-        batch_size: photos that the model sees at a time.
-        tta: mean over the photo and its mirror image, each at two sizes.
-        threshold: a muscle's pixel counts only from this probability on.
+        model: a run (its `RunFolder`, its path, or its name in runs/), a .keras file, or a
+            SavedModel folder.
+        image_size: int from 32, pixels that photos are brought to; by default what the model was
+            trained at, or 256 where nothing tells it.
+        batch_size: int from 1, photos that the model sees at a time.
+        tta: bool, mean over the photo and its mirror image, each at two sizes.
+        threshold: float, 0 to 1, a muscle's pixel counts only from this probability on; by default
+            the likeliest class of each pixel counts.
+
+    Returns:
+        `Predictor`: its `predict` takes a photo, its `predict_all` any number of them.
 
     Raises:
-        UserError: there is no such model, it is no segmentation model, or it takes photos of one
-            size only and is asked for another.
+        UserError: there is no such model, it is no segmentation model, it takes photos of one size
+            only and is asked for another, or an option is out of its range.
+
+    Example:
+        >>> import tf_muscle
+        >>> predictor = tf_muscle.load_predictor("runs/mine")
+        >>> result = predictor.predict("photo.jpg")
+        >>> result.image.shape, result.mask.shape, result.probabilities.shape
+        ((256, 256, 3), (256, 256), (256, 256, 4))
+        >>> [row.muscle for row in result.rows]
+        ['biceps', 'triceps', 'calf']
+        >>> result.overlay().shape[1:]  # the legend makes it higher
+        (256, 3)
     """
+    at_least("batch_size", batch_size, 1)
+    if image_size is not None:
+        at_least("image_size", image_size, 32)
+    if threshold is not None:
+        between("threshold", threshold, 0.0, 1.0)
     loaded: Loaded = load_model(model, image_size, other_sizes=tta)
     return Predictor(
         forward=loaded.forward,

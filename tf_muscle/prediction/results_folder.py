@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-import numpy as np
 from PIL import Image
 
 from tf_muscle.errors import printable
@@ -21,12 +20,12 @@ from tf_muscle.prediction.dataset_folders import (
     MaskFolder,
     UniqueNames,
 )
-from tf_muscle.prediction.outputs import PredictionTable, draw_overlay, muscle_rows
-from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.outputs import PredictionTable, draw_overlay
 from tf_muscle.prediction.sources import VIDEO_SUFFIXES
+from tf_muscle.prediction.stream import PredictedFrame, PredictedPhoto, VideoPredictions
 from tf_muscle.prediction.timeline import write_timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
-from tf_muscle.prediction.video import PredictedFrame, PredictedVideo, predict_video
+from tf_muscle.prediction.video import PredictedVideo, write_video
 
 Format = Literal["overlay", "mask", "both", "coco"]
 
@@ -36,14 +35,14 @@ class ResultsFolder:
 
     Args:
         path: the folder; absent or empty.
-        predictor: that predicts.
+        class_names: K names, the first is the background's.
         output_format: what is written of photos: overlays, masks, both, or outlines. Frames of
             videos become photos with "mask" and "coco" only, for there are many.
     """
 
-    def __init__(self, path: Path, predictor: Predictor, output_format: Format) -> None:
+    def __init__(self, path: Path, class_names: tuple[str, ...], output_format: Format) -> None:
         self.path = path
-        self._predictor = predictor
+        self._class_names = class_names
         self._names = UniqueNames()
         self._overlays: Path | None = None
         self._dataset: MaskFolder | CocoFolder | None = None
@@ -53,9 +52,9 @@ class ResultsFolder:
             self._overlays = path / "overlays"
             self._overlays.mkdir()
         if output_format in ("mask", "both"):
-            self._dataset = MaskFolder(path / "train", predictor.class_names)
+            self._dataset = MaskFolder(path / "train", class_names)
         elif output_format == "coco":
-            self._dataset = CocoFolder(path / "train", predictor.class_names)
+            self._dataset = CocoFolder(path / "train", class_names)
         # Line by line, so that what is done is in the table whenever the process ends.
         self._file = (path / "predictions.csv").open(
             "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
@@ -75,37 +74,32 @@ class ResultsFolder:
         if self._dataset:
             self._dataset.close()
 
-    def add_photo(self, path: Path, image: np.ndarray, probabilities: np.ndarray) -> None:
-        """Writes what was predicted of a photo.
-
-        Args:
-            path: the photo's file.
-            image: RGB, uint8 [H, W, 3], of `read_photo`.
-            probabilities: float32 [H, W, K].
-        """
-        name = self._names.add(path.stem)
-        class_names = self._predictor.class_names
-        class_ids = self._predictor.class_ids(probabilities)
-        self._table.add(path, name, muscle_rows(probabilities, class_ids, class_names))
+    def add_photo(self, prediction: PredictedPhoto) -> None:
+        """Writes what was predicted of a photo."""
+        photo = prediction.photo
+        name = self._names.add(photo.path.stem)
+        self._table.add(photo.path, name, prediction.rows)
         if self._overlays:
-            drawn = Image.fromarray(draw_overlay(image, class_ids, class_names))
-            drawn.save(self._overlays / f"{name}.jpg", quality=92, subsampling=0)
+            drawn = draw_overlay(prediction.image, prediction.class_ids, self._class_names)
+            path = self._overlays / f"{name}.jpg"
+            Image.fromarray(drawn).save(path, quality=92, subsampling=0)
         if self._dataset:
-            self._dataset.add(name, image, class_ids, path)
+            self._dataset.add(name, prediction.image, prediction.class_ids, photo.original)
 
     def add_video(
-        self, source: Path | int, smooth: float, advance: Callable[[PredictedFrame], None]
+        self, predictions: VideoPredictions, advance: Callable[[PredictedFrame], None]
     ) -> PredictedVideo:
-        """Predicts a video or camera and writes its overlay, timeline and, if asked for, masks.
+        """Writes a video's overlay, timeline and, if asked for, the masks of its frames.
 
         Args:
-            source: video file or animated picture, or number of a camera.
-            smooth: seconds of the moving average; 0 for none.
+            predictions: the video's, from an opened source.
             advance: called after every frame.
 
         Raises:
-            UserError: the video cannot be read, or there is no such camera.
+            UserError: the video has no frame that can be decoded.
+            KeyboardInterrupt: see `write_video`.
         """
+        source = predictions.source
         file = Path(f"camera_{source}") if isinstance(source, int) else source
         # Each frame's name is longer, and must not be cut off.
         name = self._names.add(file.stem, longest=LONGEST_STEM - len(frame_name("", file, 0)))
@@ -117,9 +111,7 @@ class ResultsFolder:
                 self._dataset.add(photo_name, frame.image, frame.class_ids)
             advance(frame)
 
-        video = predict_video(
-            self._predictor, source, folder / "overlay.mp4", smooth=smooth, each=each
-        )
+        video = write_video(predictions, folder / "overlay.mp4", each)
         write_timeline(video.timeline, folder / "timeline.csv")
         draw_timeline(video.timeline, folder / "timeline.png", title=printable(file.name))
         self._table.add(file, name, video.timeline.summary())

@@ -257,7 +257,7 @@ def _reading(
         *(
             [
                 "The scores at the photos' own size are those of the masks that `predict` writes; "
-                f"the others are taken at {size}x{size} pixels, the size of the network's input."
+                f"the other scores are taken at {size}x{size} pixels, the network's own size."
             ]
             if "own_size" in test
             else []

@@ -4,12 +4,13 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -28,6 +29,8 @@ from tf_muscle.roboflow.photo_pixels import (
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 # Read where Pillow was built with libavif, and where pillow-heif is installed.
 AVIF, HEIF = "AVIF", "HEIF"
+# Formats in which several pictures are frames; in TIFF they are pages, in others previews.
+ANIMATED = ("GIF", "WEBP", "PNG", AVIF)
 # Phones take 50 million at most but for special modes. Decoding takes 18 bytes for each of a photo
 # with alpha, 0.9 GB in all.
 MAX_PIXELS = 51_000_000
@@ -91,6 +94,8 @@ def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[
         raise
     except Image.DecompressionBombError as error:
         raise LargeImageError("a multiple of them") from error
+    except UnidentifiedImageError as error:  # names an opened file by its address
+        raise UnreadableImageError("cannot identify image file") from error
     # Pillow's readers check little, so that a damaged file raises what its bytes happen to lead to.
     except Exception as error:
         raise UnreadableImageError(one_line(error)) from error
@@ -105,7 +110,29 @@ def orientation(image: Image.Image) -> int:
     return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
 
 
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo as viewers show it, and how it lies in its file.
+
+    Attributes:
+        pixels: RGB, uint8 [H, W, 3].
+        format: Pillow's name.
+        upright: the file's own pixels lie as they are shown.
+        has_more: there are further pictures behind this one, frames or pages.
+    """
+
+    pixels: np.ndarray
+    format: str
+    upright: bool
+    has_more: bool
+
+
 def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The pixels of `decode`: RGB, uint8 [H, W, 3]."""
+    return decode(file, max_pixels).pixels
+
+
+def decode(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
     """Decodes a photo as viewers show it: turned as its EXIF orientation says, on white.
 
     Training, evaluation and prediction all see photos through this one function. Samples of more
@@ -115,9 +142,6 @@ def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndar
         file: path or opened file of one of `readable_formats`; of several pictures in it, the first
             is taken.
         max_pixels: height times width that may be decoded.
-
-    Returns:
-        RGB, uint8 [H, W, 3].
 
     Raises:
         LargeImageError: it has more pixels.
@@ -129,21 +153,38 @@ def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndar
         negative = white_is_zero(opened)
         opened.load()
         image = _upright(opened)
-        if not low_bytes:
-            return to_rgb(image, negative=negative)
-        transparency = opened.info.get("transparency")
-        samples = high_bytes(image)
+        if low_bytes:
+            transparency = opened.info.get("transparency")
+            samples = high_bytes(image)
+        else:
+            pixels = to_rgb(image, negative=negative)
+        about = opened.format or "", image is opened, has_more(opened)
     del opened, image  # for the memory
-    with open_image(file, max_pixels) as again:
-        again.tile = low_bytes
-        again.load()
-        add_low_bytes(samples, _upright(again))
-    del again
-    return deep_to_rgb(samples, transparency)
+    if low_bytes:
+        with open_image(file, max_pixels) as again:
+            again.tile = low_bytes
+            again.load()
+            add_low_bytes(samples, _upright(again))
+        del again
+        pixels = deep_to_rgb(samples, transparency)
+    return DecodedPhoto(pixels, *about)
+
+
+def has_more(opened: ImageFile) -> bool:
+    """Whether there are frames or pages behind the first; a GIF then has to be loaded anew."""
+    try:
+        several = opened.format in (*ANIMATED, "TIFF") and bool(getattr(opened, "is_animated", 0))
+        # An APNG may have a picture before its frames, for programs that show only one.
+        return several and not (
+            opened.info.get("default_image") and getattr(opened, "n_frames", 0) == 2
+        )
+    except Exception:  # what damage behind the first happens to lead Pillow to
+        return False
 
 
 def _upright(loaded: Image.Image) -> Image.Image:
-    # Pillow turns TIFFs itself as it loads them, and then says so.
+    # Pillow turns TIFFs itself as it loads them, and then says so. Its exif_transpose would write
+    # the other tags anew, which fails where one of them is damaged.
     turn = UPRIGHT.get(orientation(loaded))
     return loaded if turn is None else loaded.transpose(turn)
 

@@ -1,26 +1,26 @@
 """Reads a Roboflow export: opened, checked, split, and described for whoever trains on it.
 
-    with open_export("muscles.v3.zip") as root:
-        export = read_export(root)
-        pixel_counts = check_pixels(export)
-        for example in export.splits["train"]:
-            mask = read_mask(example)
+    export = read_export("muscles.v3.zip")
+    pixel_counts = check_pixels(export)
+    for example in export.splits["train"]:
+        mask = read_mask(example)
 
 "Semantic Segmentation Masks" and "COCO Segmentation" are read, told apart by what lies in the split
 folders. Nothing here imports TensorFlow.
 """
 
+import atexit
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.config import between
+from tf_muscle.config import SAMPLE, between, bundled
 from tf_muscle.errors import UserError, listed, printable
 from tf_muscle.roboflow import coco_export, mask_export
 from tf_muscle.roboflow.archive import fingerprint, open_export
 from tf_muscle.roboflow.export_layout import (
     check_photos,
-    find_root,
     other_files,
     passed_over,
     split_folders,
@@ -49,28 +49,56 @@ __all__ = [
 
 
 def read_export(
-    root: Path,
+    path: str | os.PathLike[str],
     *,
     split_seed: int = 0,
     allow_leakage: bool = False,
     ignore: int | None = None,
     split: str | None = None,
 ) -> Export:
-    """Reads the export in a folder and makes every check that needs no pixels.
+    """Reads a Roboflow export and makes every check that needs no pixels.
+
+    A .zip is unpacked into a temporary folder that stays until Python ends; `open_export` unpacks
+    it for the time of a `with` block.
 
     Args:
-        root: the folder with the split folders, from `open_export`.
-        split_seed: for valid and test where Roboflow made no split; 10 percent of the photos each.
-        allow_leakage: go on although copies of one photo are in two splits.
-        ignore: value of mask pixels that nobody labelled, 1 to 255, or the id of the COCO category
-            that marks them; `read_mask` gives `VOID` there.
-        split: read this split's folder alone, whole, as a score of it needs no other. By default
-            all are read, and missing ones held out from train.
+        path: the folder or the .zip that Roboflow served, or "sample" for the bundled photos.
+        split_seed: int, for valid and test where Roboflow made no split; 10 percent of the photos
+            each.
+        allow_leakage: bool, go on although copies of one photo are in two splits.
+        ignore: int, 1 to 255, the value of mask pixels that nobody labelled, or the id of the COCO
+            category that marks them; `read_mask` gives `VOID` there.
+        split: "train", "valid" or "test": read this split's folder alone, whole, as a score of it
+            needs no other. By default all are read, and missing ones held out from train.
+
+    Returns:
+        `Export`: class names, and the examples of each split with the paths of photo and mask.
 
     Raises:
         UserError: there is no export, or it is of another kind, incomplete or inconsistent.
+
+    Example:
+        >>> import tf_muscle
+        >>> export = tf_muscle.read_export("muscles.zip")
+        >>> export.class_names
+        ('background', 'biceps', 'triceps', 'calf')
+        >>> {split: len(examples) for split, examples in export.splits.items()}
+        {'train': 12, 'valid': 4, 'test': 4}
+        >>> example = export.splits["train"][0]
+        >>> example.image_path.is_file()
+        True
     """
-    root = find_root(root)
+    with ExitStack() as opened:
+        place = bundled("sample_gym") if path == SAMPLE else Path(path)
+        root = opened.enter_context(open_export(place))
+        export = _read(root, split_seed, allow_leakage, ignore, split)
+        atexit.register(opened.pop_all().close)
+    return export
+
+
+def _read(
+    root: Path, split_seed: int, allow_leakage: bool, ignore: int | None, split: str | None
+) -> Export:
     folders = split_folders(root)
     if split is not None:
         if split not in folders:

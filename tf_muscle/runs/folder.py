@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,9 +23,12 @@ PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load take
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names of the files in runs/NAME/."""
+    """Names of the files in runs/NAME/; itself a path of the folder."""
 
     path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     @property
     def config(self) -> Path:
@@ -148,7 +152,7 @@ def new_run(config: Config, run_name: str) -> RunFolder:
     return run
 
 
-def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
+def find_run(name: str | os.PathLike[str], runs_dir: str = "runs") -> RunFolder:
     """The folder of a run, given as its path or its name in runs_dir.
 
     Raises:
@@ -157,7 +161,9 @@ def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
     for path in (Path(name), Path(runs_dir) / name):
         if (path / "config.yaml").is_file():
             return RunFolder(path)
-    raise UserError(f"{name} is no run: give a folder such as runs/NAME with a config.yaml in it")
+    raise UserError(
+        f"{os.fspath(name)} is no run: give a folder such as runs/NAME with a config.yaml in it"
+    )
 
 
 def find_data(data: str, command: str) -> str:

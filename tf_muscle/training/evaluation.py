@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,39 @@ from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import fingerprint, is_bundled_sample, split_names
-from tf_muscle.roboflow.records import DataInfo
+from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import RunFolder, default_name, find_data, read_options, write_json
+from tf_muscle.runs.folder import default_name, find_data, find_run, read_options, write_json
 
 # What a record keeps of the scores at the photos' own sizes.
 OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `evaluate` gives: a run's scores on one split, at the size that it was trained at.
+
+    Attributes:
+        data: the export.
+        split: "train", "valid" or "test".
+        image_count: photos that were scored.
+        mean_iou: mean IoU over the classes that occur, 0 to 1.
+        foreground_mean_iou: the same without the background.
+        intervals: 95 percent bootstrap interval (low, high) of each of these two.
+        iou: IoU of each class by its name; None where neither the masks nor the model have it.
+        background_only: the model found next to nothing of the muscles.
+        path: JSON file with all scores, those at the photos' own sizes among them.
+    """
+
+    data: str
+    split: str
+    image_count: int
+    mean_iou: float
+    foreground_mean_iou: float
+    intervals: Mapping[str, tuple[float, float]]
+    iou: Mapping[str, float | None]
+    background_only: bool
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -37,7 +65,7 @@ class Evaluation:
     predictions: np.ndarray  # uint8 [N, S, S], class ids
 
 
-def evaluate(
+def evaluate_model(
     model: keras.Model,
     examples: tf.data.Dataset,
     class_names: Sequence[str],
@@ -86,38 +114,57 @@ def evaluate(
     return Evaluation(record, np.concatenate(predictions))
 
 
-def evaluate_run(
-    run: RunFolder,
-    data: str | None = None,
+def evaluate(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
     split: str | None = None,
     *,
     allow_leakage: bool = False,
+    ignore: int | None = None,
     batch_size: int = 16,
-) -> Path:
+) -> Scores:
     """Scores a run's model, prints the table and keeps it in the run's folder.
 
     Args:
-        run: a finished run.
-        data: another export; None: the run's own.
-        split: "train", "valid" or "test"; None: test, or the only split of another export.
-        allow_leakage: accept an export that has one photo in two splits.
-        batch_size: photos at a time.
+        run: a finished run: its `RunFolder`, its path, or its name in runs/.
+        data: path of another export, or "sample"; by default the run's own.
+        split: "train", "valid" or "test"; by default test, or the only split of another export.
+        allow_leakage: bool, go on although copies of one photo stand in two splits.
+        ignore: int 1 to 255, mask value of pixels that nobody labelled; by default the run's own.
+        batch_size: int from 1, photos at a time; it does not change the scores.
 
     Returns:
-        The JSON file with the scores, runs/NAME/evaluations/...
+        `Scores`.
 
     Raises:
-        UserError: the run is not finished, or the export is gone, cannot be used, or has other
-            classes.
+        UserError: there is no such run, it is not finished, or the export is gone, cannot be used,
+            or has other classes.
+
+    Example:
+        >>> import tf_muscle
+        >>> scores = tf_muscle.evaluate("runs/mine", split="valid")
+        >>> scores.image_count
+        4
+        >>> list(scores.iou)
+        ['background', 'biceps', 'triceps', 'calf']
+        >>> 0 <= scores.foreground_mean_iou <= 1
+        True
     """
+    run = find_run(run)
+    if split not in (None, *SPLITS):
+        raise UserError(f"--split must be train, valid or test, got {split}")
     if not run.model.is_file():
         raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
     trained = read_options(run)
-    place = data or find_data(trained["data"], f"python -m tf_muscle.evaluate {run.path}")
+    moved = f"python -m tf_muscle.evaluate {run.path}"
+    place = os.fspath(data) if data else find_data(trained["data"], moved)
 
     asked = from_options(trained).data
     asked = dataclasses.replace(
-        asked, data=place, allow_leakage=allow_leakage or asked.allow_leakage
+        asked,
+        data=place,
+        allow_leakage=allow_leakage or asked.allow_leakage,
+        ignore=asked.ignore if ignore is None else ignore,
     )
     geometry = Geometry(trained["resize"], asked.image_size)
     environment = read_environment(run)
@@ -140,7 +187,7 @@ def evaluate_run(
     examples = load_split(builder, scored, geometry)
     masks = load_masks(builder, scored)
     loss = SegmentationLoss.from_config(environment.loss)
-    evaluation = evaluate(
+    evaluation = evaluate_model(
         model, examples, info.class_names, loss, batch_size, geometry=geometry, masks=masks
     )
     record = {"data": place, "split": scored, **evaluation.record}
@@ -152,7 +199,19 @@ def evaluate_run(
     folder.mkdir(exist_ok=True)
     path = folder / f"{default_name(Path(place).stem + '-' + scored)}.json"
     write_json(path, record)
-    return path
+    return Scores(
+        data=place,
+        split=scored,
+        image_count=record["image_count"],
+        mean_iou=record["mean_iou"],
+        foreground_mean_iou=record["foreground_mean_iou"],
+        intervals={
+            name: tuple(record["intervals"][name]) for name in ("mean_iou", "foreground_mean_iou")
+        },
+        iou=record["iou"],
+        background_only=record["background_only"],
+        path=path,
+    )
 
 
 def _split_to_score(asked: str | None, folders: Mapping[str, str], data: str) -> str:

@@ -25,7 +25,7 @@ from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training.checkpoints import corruption_reason
-from tf_muscle.training.evaluation import evaluate
+from tf_muscle.training.evaluation import evaluate_model
 
 PICTURED = 500  # test photos that the figures choose from; more would only fill memory
 BEFORE_AFTER = 4  # photos in the figure of before and after
@@ -90,7 +90,7 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     environment = read_environment(run)
     loss = SegmentationLoss.from_config(environment.loss)
     evaluated = {
-        split: evaluate(
+        split: evaluate_model(
             model,
             examples,
             data.class_names,

@@ -33,6 +33,7 @@ from tf_muscle.runs.environment import (
 )
 from tf_muscle.runs.folder import (
     RunFolder,
+    default_name,
     find_data,
     new_run,
     read_options,
@@ -54,21 +55,39 @@ from tf_muscle.training.finish import finish, predict_untrained
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
 
-def train(config: Config, run_name: str, *, resumed: RunFolder | None = None) -> RunFolder:
+def train(
+    config: Config, run_name: str | None = None, *, resumed: RunFolder | None = None
+) -> RunFolder:
     """Trains, evaluates, reports and exports: all of a run.
 
+    Prints its progress. Ctrl-C ends it after the epoch; whatever else interrupts it,
+    `python -m tf_muscle.train --resume runs/NAME` goes on with it.
+
     Args:
-        config: every option.
-        run_name: folder in runs_dir and in saved_models_dir.
-        resumed: an interrupted run to go on with, instead of a new one; see `resume`.
+        config: `Config`, every option.
+        run_name: string, the folder in runs_dir and in saved_models_dir; by default the config's
+            run_name, or "run" and the time.
+        resumed: `RunFolder`, an interrupted run to go on with in place of a new one; see `resume`.
 
     Returns:
-        The run's folder.
+        `RunFolder`: the paths of the run's files, such as `model`, `report` and `history`. It is
+        itself a path of the folder, which `evaluate`, `load_predictor` and `export` take.
 
     Raises:
         UserError: something that the user can mend; a new run leaves nothing behind then.
+
+    Example:
+        >>> import tf_muscle
+        >>> config = tf_muscle.Config.of(
+        ...     data="muscles.zip", image_size=32, encoder="resnet18", encoder_weights="none",
+        ...     epochs=1, batch_size=4,
+        ... )
+        >>> run = tf_muscle.train(config, "mine")
+        >>> run.model.as_posix()
+        'runs/mine/best.keras'
     """
     started = time.time()
+    run_name = run_name or config.run.run_name or default_name("run")
     if resumed is None:
         refuse_existing(config.run, run_name)
     data = load_data(config.data)
