@@ -69,9 +69,10 @@ def test_other_files_are_passed_over(mask_export: Path) -> None:
     (mask_export / "test" / "arm").write_bytes(b"photo?")
     export = read_export(mask_export)
     assert export.splits == before.splits
-    assert export.notes == (
+    (note,) = export.notes
+    assert note.text == (
         "Files in the folders train, valid, test that are no photos are passed over: 1 .MP4, "
-        "1 .txt, 1 without suffix.",
+        "1 .txt, 1 without suffix."
     )
 
 
