@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def retrain(search: Search, config: Config, run_name: str) -> None:
-    """Trains, judges and exports the best combination, or goes on with that."""
+    """Trains, evaluates and exports the best combination, or goes on with that."""
     import keras
 
     from tf_muscle.training.loop import resume, train

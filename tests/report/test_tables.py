@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tf_muscle.model.metrics import summarize
 from tf_muscle.report import photo_sheets, plots, published, tables
+from tf_muscle.report.model_card import model_card
 from tf_muscle.runs.environment import Environment
 
 NAMES = ["background", "biceps", "triceps", "calf"]
@@ -225,13 +226,13 @@ def test_class_name_with_a_bar(
 def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, Any]]) -> None:
     environment["data"]["synthetic"] = True
     record = Environment.from_json(environment)
-    card = tables.model_card("calves", OPTIONS, record, metrics)
+    card = model_card("calves", OPTIONS, record, metrics)
     assert card.startswith("# calves\n")
     assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
     assert "with a ResNet18 encoder" in card
     assert 'tf.saved_model.load("calves")' in card
     assert "longer side was resized to 128 pixels" in card
-    stretched = tables.model_card("c", OPTIONS | {"resize": "stretch"}, record, metrics)
+    stretched = model_card("c", OPTIONS | {"resize": "stretch"}, record, metrics)
     assert "photos stretched to 128x128" in stretched
     assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
     assert "`my_export.zip`" in card

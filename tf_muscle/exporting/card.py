@@ -1,4 +1,4 @@
-"""What is written beside an exported model: how it is called and how it was tested."""
+"""What is written beside an exported model: how it was tested."""
 
 import dataclasses
 import importlib.metadata
@@ -6,50 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_muscle.data.geometry import Geometry
 from tf_muscle.exporting.agreement import LIMITS, Agreement
-from tf_muscle.report.tables import markdown_table, preparation
+from tf_muscle.report.tables import markdown_table
 
 # The package that runs a format.
 RUNTIMES = {"saved_model": "tensorflow", "litert": "ai-edge-litert", "onnx": "onnxruntime"}
-
-RESULT = (
-    "`class_ids` of the result is uint8 [B, H, W], `probabilities` float32 [B, H, W, K]; "
-    "`labels.txt` has the names of the classes, one a line. "
-)
-
-
-def usage(form: str, name: str, geometry: Geometry) -> str | None:
-    """How an export is called, in Markdown; None for the SavedModel, whose card says it.
-
-    Args:
-        form: "saved_model", "litert" or "onnx".
-        name: name of the folder.
-        geometry: how the training brought photos to its size.
-    """
-    size = geometry.size
-    if form == "litert":
-        return (
-            "```python\nfrom ai_edge_litert.interpreter import Interpreter\n\n"
-            f'model = Interpreter("{name}/float16.tflite").get_signature_runner()\n'
-            "result = model(images=photo)\n```\n\n"
-            f"`photo` is one photo, uint8 RGB [1, {size}, {size}, 3]: the model scales the values "
-            f"itself. {preparation(geometry)} {RESULT}`examples/litert_client.py` in the project "
-            "does all of it. `labels.txt` and `preprocessing.json` are also packed into each file, "
-            "which any zip program opens. On phones the same file runs with LiteRT for Android and "
-            "iOS."
-        )
-    if form == "onnx":
-        return (
-            "```python\nimport onnxruntime\n\n"
-            f'model = onnxruntime.InferenceSession("{name}/model.onnx")\n'
-            'class_ids, probabilities = model.run(["class_ids", "probabilities"], '
-            '{"images": photos})\n```\n\n'
-            "`photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. "
-            f"{preparation(geometry)} The properties `image_size`, `resize` and `padding` of the "
-            f"file tell it; other sizes are taken, too. {RESULT}"
-        )
-    return None
 
 
 def tested_record(

@@ -17,10 +17,10 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed
 from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
-from tf_muscle.exporting.card import megabytes, tested_record, tested_section, usage
+from tf_muscle.exporting.card import megabytes, tested_record, tested_section
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.photos import Photos, load_photos
-from tf_muscle.report.tables import model_card
+from tf_muscle.report.model_card import model_card
 from tf_muscle.runs.environment import processor, read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -97,7 +97,6 @@ def export(
         from_options(options).data,
         data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
     )
-    geometry = Geometry(options["resize"], options["image_size"])
     photos = load_photos(source, class_names, litert.CALIBRATION_IMAGES)
     model = keras.saving.load_model(run.model)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
@@ -115,8 +114,7 @@ def export(
             sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
             record = tested_record(form, measured, sizes, source.data, processor())
             write_json(unfinished / "export.json", record)
-            how = usage(form, folder.name, geometry)
-            card = model_card(folder.name, options, environment, metrics, how)
+            card = model_card(folder.name, options, environment, metrics, form)
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
     return list(folders.values())

@@ -1,4 +1,4 @@
-"""What a run scored, as text: report.md, the card of its SavedModel, a table for the terminal."""
+"""What a run scored, as text: report.md, and a table for the terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 from rich.table import Table
 
 from tf_muscle.atomic import replacing
-from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch, ended_in_nan
@@ -37,8 +36,6 @@ FIGURES = {
     "photos: percent of the row, and number of pixels. The diagonal is right. The first column was "
     "missed; the first row was marked where there is no muscle.",
 }
-
-ENCODER_LABELS = {"resnet34": "ResNet34", "resnet18": "ResNet18"}
 
 SYNTHETIC = (
     "**Every photo is synthetic**: rendered, with masks drawn by rule. The scores show that the "
@@ -94,8 +91,8 @@ def write_report(
     parts = [
         f"# Report of {run_dir.resolve().name}",
         markdown_table(scores),
-        _interval_note(metrics, synthetic),
-        *_warnings(metrics, synthetic),
+        interval_note(metrics, synthetic),
+        *warnings(metrics, synthetic),
         _reading(
             metrics,
             history,
@@ -111,7 +108,7 @@ def write_report(
         "Dice is 2 IoU / (1 + IoU). *Absent*: neither true nor marked in any image of the split.",
         *_figure_parts(run_dir),
         "## Data",
-        *_data_parts(environment),
+        *data_parts(environment),
         "## Settings",
         markdown_table(named_values(options), align="---"),
         "## Environment",
@@ -124,74 +121,6 @@ def write_report(
     return path
 
 
-def model_card(
-    name: str,
-    options: Mapping[str, Any],
-    environment: Environment,
-    metrics: Metrics,
-    usage: str | None = None,
-) -> str:
-    """The README.md of an exported model: what it is, how it is called, how well it does.
-
-    Args:
-        name: the model's, which is that of its folder.
-        options: the resolved options by their names.
-        environment: the content of environment.json.
-        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
-        usage: how it is called; None: as a SavedModel.
-
-    Returns:
-        Markdown.
-    """
-    synthetic = environment.synthetic
-    class_names = ", ".join(f"{i} {name}" for i, name in enumerate(environment.info.class_names))
-    parts = [
-        f"# {name}",
-        f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
-        f"photo its class: {class_names}.",
-        usage or _saved_model_usage(name, Geometry(options["resize"], options["image_size"])),
-        "## How well it does",
-        markdown_table(score_rows(metrics, synthetic=synthetic)),
-        _interval_note(metrics, synthetic),
-        *_warnings(metrics, synthetic),
-        markdown_table(class_rows(metrics, synthetic=synthetic)),
-        "## What it was trained on",
-        *_data_parts(environment),
-        f"Encoder weights at the start: {environment.encoder_weights}.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def preparation(geometry: Geometry) -> str:
-    """How a photo is brought to the model's size, as a sentence for whoever calls an export."""
-    size = geometry.size
-    if geometry.resize == "stretch":
-        return (
-            f"It was trained on photos stretched to {size}x{size} (bilinear), so stretch yours, "
-            "and resize the result back to the photo."
-        )
-    return (
-        f"It was trained on photos whose longer side was resized to {size} pixels (bilinear), in "
-        f"the middle of a {size}x{size} square of RGB {PADDING}, so do the same with yours, and "
-        "cut the photo's part out of the result."
-    )
-
-
-def _saved_model_usage(name: str, geometry: Geometry) -> str:
-    return (
-        "```python\nimport tensorflow as tf\n\n"
-        f'model = tf.saved_model.load("{name}")\n'
-        'result = model.signatures["serving_default"](images=photos)\n```\n\n'
-        "`photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. "
-        f"{preparation(geometry)} The variables `image_size`, `resize` and `padding` of `model` "
-        "tell it; other sizes are taken, too. `class_ids` of the result is uint8 [B, H, W], "
-        "`probabilities` float32 [B, H, W, K]. The signature `encoded` takes the `bytes` of JPEG "
-        "or PNG files instead. `examples/tensorflow_client.py` in the project does all of it.\n\n"
-        "TensorFlow takes `*`, `?`, `[`, `]` and `\\` in a path for a pattern: where a folder is "
-        'called so, change into the SavedModel\'s and load `"."`.'
-    )
-
-
 def markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:
     """A Markdown table; the first row is the header, `align` is for all columns but the first."""
     header, *body = rows
@@ -202,7 +131,8 @@ def markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:
     )
 
 
-def _interval_note(metrics: Metrics, synthetic: bool) -> str:
+def interval_note(metrics: Metrics, synthetic: bool) -> str:
+    """What the intervals of the test scores say."""
     return (
         f"In parentheses: the 95% bootstrap interval over the {metrics['test']['image_count']} "
         f"{'synthetic ' if synthetic else ''}test images. It covers which images happen to be "
@@ -211,7 +141,7 @@ def _interval_note(metrics: Metrics, synthetic: bool) -> str:
     )
 
 
-def _warnings(metrics: Metrics, synthetic: bool) -> list[str]:
+def warnings(metrics: Metrics, synthetic: bool) -> list[str]:
     """Says of which splits the model found nothing; no paragraph if there is none."""
     headers = split_headers(metrics, synthetic=synthetic)
     lines = [
@@ -301,7 +231,7 @@ def _figure_parts(run_dir: Path) -> Iterator[str]:
         yield FIGURES[name]
 
 
-def _data_parts(environment: Environment) -> Iterator[str]:
+def data_parts(environment: Environment) -> Iterator[str]:
     """How many images and pixels there are, and what the user should know of them."""
     info = environment.info
     if environment.synthetic:

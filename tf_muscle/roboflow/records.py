@@ -1,4 +1,4 @@
-"""What an export is read into: the records that the rest of tf_muscle.data passes around."""
+"""What an export is read into: the records that are passed around."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields

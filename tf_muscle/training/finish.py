@@ -19,7 +19,8 @@ from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE, build_unet
 from tf_muscle.report import photo_sheets, plots
 from tf_muscle.report.history import read_history
-from tf_muscle.report.tables import model_card, results_table, write_report
+from tf_muscle.report.model_card import model_card
+from tf_muscle.report.tables import results_table, write_report
 from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, write_json

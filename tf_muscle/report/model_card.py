@@ -1,0 +1,108 @@
+"""The README.md of an exported model: what it is, how it is called, how well it does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_muscle.data.geometry import PADDING, Geometry
+from tf_muscle.report.score_rows import Metrics, class_rows, score_rows
+from tf_muscle.report.tables import data_parts, interval_note, markdown_table, warnings
+from tf_muscle.runs.environment import Environment
+
+ENCODER_LABELS = {"resnet34": "ResNet34", "resnet18": "ResNet18"}
+
+# How each format is called, in Markdown.
+USAGES = {
+    "saved_model": """```python
+import tensorflow as tf
+
+model = tf.saved_model.load("{name}")
+result = model.signatures["serving_default"](images=photos)
+```
+
+`photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. {preparation} The \
+variables `image_size`, `resize` and `padding` of `model` tell it; other sizes are taken, too. \
+{result} The signature `encoded` takes the `bytes` of JPEG or PNG files instead. \
+`examples/tensorflow_client.py` in the project does all of it.
+
+TensorFlow takes `*`, `?`, `[`, `]` and `\\` in a path for a pattern: where a folder is called so, \
+change into the SavedModel's and load `"."`.""",
+    "litert": """```python
+from ai_edge_litert.interpreter import Interpreter
+
+model = Interpreter("{name}/float16.tflite").get_signature_runner()
+result = model(images=photo)
+```
+
+`photo` is one photo, uint8 RGB [1, {size}, {size}, 3]: the model scales the values itself. \
+{preparation} {result} `labels.txt` has the names of the classes, one a line. \
+`examples/litert_client.py` in the project does all of it. `labels.txt` and `preprocessing.json` \
+are also packed into each file, which any zip program opens. On phones the same file runs with \
+LiteRT for Android and iOS.""",
+    "onnx": """```python
+import onnxruntime
+
+model = onnxruntime.InferenceSession("{name}/model.onnx")
+class_ids, probabilities = model.run(["class_ids", "probabilities"], {{"images": photos}})
+```
+
+`photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. {preparation} The \
+properties `image_size`, `resize` and `padding` of the file tell it; other sizes are taken, too. \
+{result} `labels.txt` has the names of the classes, one a line.""",
+}
+RESULT = "`class_ids` of the result is uint8 [B, H, W], `probabilities` float32 [B, H, W, K]."
+
+
+def model_card(
+    name: str,
+    options: Mapping[str, Any],
+    environment: Environment,
+    metrics: Metrics,
+    form: str = "saved_model",
+) -> str:
+    """Writes the card.
+
+    Args:
+        name: the model's, which is that of its folder.
+        options: the resolved options by their names.
+        environment: the content of environment.json.
+        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
+        form: "saved_model", "litert" or "onnx".
+
+    Returns:
+        Markdown.
+    """
+    synthetic = environment.synthetic
+    class_names = ", ".join(f"{i} {name}" for i, name in enumerate(environment.info.class_names))
+    geometry = Geometry(options["resize"], options["image_size"])
+    parts = [
+        f"# {name}",
+        f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
+        f"photo its class: {class_names}.",
+        USAGES[form].format(
+            name=name, size=geometry.size, preparation=_preparation(geometry), result=RESULT
+        ),
+        "## How well it does",
+        markdown_table(score_rows(metrics, synthetic=synthetic)),
+        interval_note(metrics, synthetic),
+        *warnings(metrics, synthetic),
+        markdown_table(class_rows(metrics, synthetic=synthetic)),
+        "## What it was trained on",
+        *data_parts(environment),
+        f"Encoder weights at the start: {environment.encoder_weights}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _preparation(geometry: Geometry) -> str:
+    """How a photo is brought to the model's size, as a sentence for whoever calls an export."""
+    size = geometry.size
+    if geometry.resize == "stretch":
+        return (
+            f"It was trained on photos stretched to {size}x{size} (bilinear), so stretch yours, "
+            "and resize the result back to the photo."
+        )
+    return (
+        f"It was trained on photos whose longer side was resized to {size} pixels (bilinear), in "
+        f"the middle of a {size}x{size} square of RGB {PADDING}, so do the same with yours, and "
+        "cut the photo's part out of the result."
+    )
