@@ -303,18 +303,12 @@ def from_options(options: dict[str, Any]) -> Config:
     Raises:
         UserError: a value is out of its range.
     """
-    return Config(
-        **{
-            concern.name: concern.type(  # type: ignore[operator]
-                **{
-                    field.name: options[field.name]
-                    for field in dataclasses.fields(concern.type)  # type: ignore[arg-type]
-                    if field.name in options
-                }
-            )
-            for concern in dataclasses.fields(Config)
-        }
-    )
+    concerns = {}
+    for concern in dataclasses.fields(Config):
+        kind: Any = concern.type
+        known = {field.name for field in dataclasses.fields(kind)}
+        concerns[concern.name] = kind(**{k: v for k, v in options.items() if k in known})
+    return Config(**concerns)
 
 
 def bundled(name: str) -> Path:

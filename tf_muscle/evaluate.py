@@ -38,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--ignore",
         type=int,
-        help="Mask value of pixels that nobody labelled, such as 255. Without it, the run's own.",
+        help="Mask value of pixels that nobody labelled, such as 255, or the id of the COCO "
+        "category that marks them. Without it, the run's own.",
     )
     parser.add_argument(
         "--batch_size",

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tf_muscle.config import AugmentConfig
+from tf_muscle.config import AugmentConfig, DataConfig
 from tf_muscle.data import pipeline
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
@@ -20,7 +20,7 @@ from tf_muscle.data.pipeline import (
     load_split,
     training_batches,
 )
-from tf_muscle.data.prepare import prepare
+from tf_muscle.data.prepare import load_builder
 
 COUNT, SIZE = 10, 32
 GEOMETRY = Geometry("pad", SIZE)
@@ -156,7 +156,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def builder(export: Path, tmp_path_factory: pytest.TempPathFactory) -> tfds.core.DatasetBuilder:
-    return prepare(export, data_dir=tmp_path_factory.mktemp("tfds"))
+    data_dir = str(tmp_path_factory.mktemp("tfds"))
+    return load_builder(DataConfig(data=str(export), data_dir=data_dir))
 
 
 def test_photos_are_stretched_as_pillow_does(

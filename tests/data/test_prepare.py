@@ -12,10 +12,14 @@ import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 from tf_muscle.config import DataConfig
-from tf_muscle.data.prepare import load_builder, prepare
+from tf_muscle.data.prepare import load_builder
 from tf_muscle.errors import UserError
 
 DUMMY_DATA = Path(__file__).parents[2] / "datasets" / "roboflow_segmentation" / "dummy_data"
+
+
+def prepare(export: Path, data_dir: Path) -> Builder:
+    return load_builder(DataConfig(data=str(export), data_dir=str(data_dir)))
 
 
 def test_first_call_prepares_in_silence(
@@ -34,10 +38,8 @@ def test_first_call_prepares_in_silence(
 def test_options_reach_the_config(tmp_path: Path) -> None:
     options = {"split_seed": 3, "allow_leakage": True, "ignore": 200, "data_dir": str(tmp_path)}
     config = DataConfig(data=str(DUMMY_DATA), **options)
-    for builder in (prepare(DUMMY_DATA, **options), load_builder(config)):
-        assert builder.builder_config.split_seed == 3
-        assert builder.builder_config.allow_leakage
-        assert builder.builder_config.ignore == 200
+    reading = load_builder(config).builder_config
+    assert (reading.split_seed, reading.allow_leakage, reading.ignore) == (3, True, 200)
 
 
 def test_unusable_export_leaves_nothing(tmp_path: Path) -> None:
@@ -74,8 +76,9 @@ def test_partly_built_data_are_refused(tmp_path: Path) -> None:
 
 SECOND_CALL = """
 import sys
-from tf_muscle.data.prepare import prepare
-builder = prepare(sys.argv[1])
+from tf_muscle.config import DataConfig
+from tf_muscle.data.prepare import load_builder
+builder = load_builder(DataConfig(data=sys.argv[1]))
 assert builder.info.features["segmentation_mask"].names[-1] == "calf"
 assert "tensorflow" not in sys.modules, "TensorFlow was imported to find prepared data"
 print(builder.data_dir)

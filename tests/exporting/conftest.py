@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from tf_muscle.data.prepare import prepare
+from tf_muscle.config import DataConfig
+from tf_muscle.data.prepare import load_builder
 from tf_muscle.exporting.run_export import export
 from tf_muscle.model.metrics import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
@@ -22,8 +23,9 @@ def small_run(small_export: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     """runs/tiny: random weights that mark a part of each photo; 12 training and 4 test photos."""
     run = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
     run.path.mkdir()
-    data_dir = tmp_path_factory.mktemp("prepared")
-    builder = prepare(small_export, allow_leakage=True, data_dir=data_dir)
+    data_dir = str(tmp_path_factory.mktemp("prepared"))
+    data = DataConfig(data=str(small_export), allow_leakage=True, data_dir=data_dir)
+    builder = load_builder(data)
     class_names = list(builder.info.metadata["class_names"])
     keras.utils.set_random_seed(0)
     model = build_unet(len(class_names), encoder="resnet18", fused=False)
@@ -35,7 +37,7 @@ def small_run(small_export: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     model.save(run.model)
     options = {
         "data": str(small_export), "image_size": SIZE, "resize": "pad", "split_seed": 0,
-        "allow_leakage": True, "data_dir": str(data_dir), "encoder": "resnet18",
+        "allow_leakage": True, "data_dir": data_dir, "encoder": "resnet18",
         "decoder": "transpose",
     }  # fmt: skip
     run.config.write_text(yaml.safe_dump(options))

@@ -13,7 +13,7 @@ from PIL import Image
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.inspection import inspect_export, read_as_training_does
 from tf_muscle.inspection.measure import survey
-from tf_muscle.inspection.pictures import thumbnail
+from tf_muscle.inspection.page import thumbnail
 
 # All that the template itself writes.
 TAGS = {

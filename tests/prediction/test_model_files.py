@@ -58,7 +58,7 @@ def test_a_saved_model_loads_from_folders_of_any_name(
     for path in (folder, Path(name, "model")):
         predictor = load_predictor(path)
         assert Path.cwd() == tmp_path
-        shown = predictor.probabilities(photos)[0]
+        shown = next(predictor.stream(photos))
         np.testing.assert_allclose(shown, by_hand(photos[0]), atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_a_run_gives_the_probabilities_computed_by_hand(
 ) -> None:
     predictor = load_predictor(run)
     assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
-    for image, probabilities in zip(photos, predictor.probabilities(photos), strict=True):
+    for image, probabilities in zip(photos, predictor.stream(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
     monkeypatch.chdir(run.parents[1])
     shutil.copytree(run, run.parents[1] / "runs" / "by_name", dirs_exist_ok=True)
@@ -107,7 +107,7 @@ def test_a_saved_model_gives_the_same(photos: list[np.ndarray], tmp_path: Path) 
     save_servable(tmp_path / "sized", 48, "pad")
     predictor = load_predictor(tmp_path / "sized")
     assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
-    for image, probabilities in zip(photos, predictor.probabilities(photos), strict=True):
+    for image, probabilities in zip(photos, predictor.stream(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
     assert load_predictor(tmp_path / "sized", image_size=64).geometry.size == 64
     save_servable(tmp_path / "older", None)
@@ -120,11 +120,11 @@ def test_the_unet_takes_every_size(tmp_path: Path) -> None:
     model.save(tmp_path / "unet.keras")
     image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
     predictor = load_predictor(tmp_path / "unet.keras", image_size=56, tta=True)
-    (probabilities,) = predictor.probabilities([image])
+    (probabilities,) = predictor.stream([image])
     assert probabilities.shape == (40, 56, 3)
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     plain = load_predictor(tmp_path / "unet.keras", image_size=56)
-    (one_pass,) = plain.probabilities([image])
+    (one_pass,) = plain.stream([image])
     square = np.empty((1, 56, 56, 3), np.uint8)
     square[:] = 124, 116, 104
     square[:, 8:48] = image

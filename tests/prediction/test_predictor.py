@@ -30,7 +30,7 @@ def test_probabilities_come_back_at_each_photos_size() -> None:
     random = np.random.default_rng(0)
     sizes = [(64, 64), (64, 20), (7, 64), (100, 31), (30, 40), (1, 1), (1, 300), (64, 63)]
     images = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
-    results = predictor(batch_size=3).probabilities(images)
+    results = list(predictor(batch_size=3).stream(images))
     assert [result.shape for result in results] == [(*size, 3) for size in sizes]
     for image, result in zip(images, results, strict=True):
         assert result.dtype == np.float32
@@ -48,7 +48,7 @@ def test_a_region_comes_back_where_it_is(size: tuple[int, int]) -> None:
     truth[height // 2 :, : width // 4] = 2
     image[truth == 1, 0] = 255
     image[truth == 2, 1] = 255
-    (probabilities,) = predictor(geometry=Geometry("pad", 128)).probabilities([image])
+    (probabilities,) = predictor(geometry=Geometry("pad", 128)).stream([image])
     # Half of the light is a probability of a half: argmax then draws the edge where it is.
     mask = np.where(probabilities[..., 1:].max(-1) > 0.25, probabilities[..., 1:].argmax(-1) + 1, 0)
     pixel = max(1, max(size) / 128)
@@ -66,7 +66,7 @@ def test_photos_are_padded_and_not_stretched() -> None:
     rows, columns = np.mgrid[:200, :100]
     disc = (rows - 100) ** 2 + (columns - 50) ** 2 < 40**2
     image = np.where(disc[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1)
-    predictor(spy, geometry=Geometry("pad", 50)).probabilities([image])
+    list(predictor(spy, geometry=Geometry("pad", 50)).stream([image]))
     (squares,) = seen
     assert squares.shape == (1, 50, 50, 3)
     # 200x100 becomes 50x25, in the middle of 50 columns: padding left of 12 and from 37.
@@ -84,9 +84,9 @@ def test_batches_are_as_large_as_asked() -> None:
         return colours(images)
 
     images = [np.zeros((9, 9, 3), np.uint8)] * 7
-    assert len(predictor(spy, batch_size=3).probabilities(images)) == 7
+    assert len(list(predictor(spy, batch_size=3).stream(images))) == 7
     assert lengths == [3, 3, 1]
-    assert predictor(spy).probabilities([]) == []
+    assert list(predictor(spy).stream([])) == []
 
 
 def test_tta_is_the_mean_of_two_sizes_and_their_mirror_images() -> None:
@@ -102,13 +102,13 @@ def test_tta_is_the_mean_of_two_sizes_and_their_mirror_images() -> None:
         return answer
 
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    (probabilities,) = predictor(lopsided, tta=True).probabilities([image])
+    (probabilities,) = predictor(lopsided, tta=True).stream([image])
     assert [images.shape[1] for images in seen] == [64, 64, 80, 80]
     np.testing.assert_array_equal(seen[0][0], image)
     np.testing.assert_array_equal(seen[1][0], image[:, ::-1])
     # Mirrored back, each size says half of it on both sides; the mean of 0.2 and 0.4 is left.
     np.testing.assert_allclose(probabilities[..., 1], 0.3, atol=1e-6)
-    (same,) = predictor(tta=True).probabilities([np.full((40, 64, 3), 200, np.uint8)])
+    (same,) = predictor(tta=True).stream([np.full((40, 64, 3), 200, np.uint8)])
     np.testing.assert_allclose(same[..., 1], 200 / 510, atol=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_a_photo_may_be_a_path_a_picture_or_an_array(tmp_path: Path) -> None:
         np.testing.assert_array_equal(result.image, expected, err_msg=name)
         np.testing.assert_array_equal(predicts.predict(photo).mask, result.mask, err_msg=name)
     result = predicts.predict(shown)
-    (probabilities,) = predicts.probabilities([shown])
+    (probabilities,) = predicts.stream([shown])
     np.testing.assert_array_equal(result.probabilities, probabilities)
     np.testing.assert_array_equal(result.mask, predicts.class_ids(probabilities))
     assert [(row.muscle, row.active) for row in result.rows] == [("red", True), ("green", False)]

@@ -15,62 +15,38 @@ from tf_muscle.errors import UserError, listed, system_errors
 
 
 def load_builder(config: DataConfig, split: str | None = None) -> Builder:
-    """Prepares the export that `--data` names, or the bundled sample; see `prepare`."""
-    return prepare(
-        bundled("sample_gym") if config.data == SAMPLE else config.data,
-        split_seed=config.split_seed,
-        allow_leakage=config.allow_leakage,
-        ignore=config.ignore,
-        data_dir=config.data_dir,
-        split=split,
-    )
-
-
-def prepare(
-    export: str | Path,
-    *,
-    split_seed: int = 0,
-    allow_leakage: bool = False,
-    ignore: int | None = None,
-    data_dir: str | Path | None = None,
-    split: str | None = None,
-) -> Builder:
     """Prepares an export as a TFDS data set, or finds it prepared.
 
     The first call checks and decodes everything. A later one, of the same content under whatever
     path, compares fingerprints only, and does not even import TensorFlow.
 
     Args:
-        export: the folder or .zip that Roboflow served.
-        split_seed: int, for the 80/10/10 split of an export that has a train folder only.
-        allow_leakage: accept an export that has one photo in two splits.
-        ignore: value of mask pixels that nobody labelled, or id of the COCO category that marks
-            them; the masks hold `records.VOID` there.
-        data_dir: where TFDS keeps its data sets; TFDS_DATA_DIR or ~/tensorflow_datasets by default.
+        config: which export, and how it is read.
         split: prepare the folder of this split alone, whole; by default all three.
 
     Returns:
         A prepared builder: `as_dataset(split="train")` gives the examples, `info.metadata` what is
-        known of the export (class_names, pixel_counts by split and class, baked_augmentation,
-        stretched, notes, format, fingerprint, num_examples).
+        known of the export, see `records.DataInfo`.
 
     Raises:
         UserError: the export cannot be used, or data_dir cannot be written to.
     """
-    config = RoboflowSegmentationConfig(
-        export_dir=export,
-        split_seed=split_seed,
-        allow_leakage=allow_leakage,
-        ignore=ignore,
+    reading = RoboflowSegmentationConfig(
+        export_dir=bundled("sample_gym") if config.data == SAMPLE else config.data,
+        split_seed=config.split_seed,
+        allow_leakage=config.allow_leakage,
+        ignore=config.ignore,
         split=split,
     )
+    data_dir = config.data_dir and Path(config.data_dir).expanduser()
     with quiet_tfds():
-        builder = Builder(config=config, data_dir=data_dir and Path(data_dir).expanduser())
+        builder = Builder(config=reading, data_dir=data_dir)
         try:
             # The data are the user's own, so that no bucket of TFDS's can hold them.
             offline = tfds.download.DownloadConfig(try_download_gcs=False)
             # TFDS makes a RuntimeError of what TensorFlow says of a full disk.
-            with system_errors(builder.data_dir_root, "try again, or give another --data_dir"):
+            another = "try again, or give another --data_dir or TFDS_DATA_DIR"
+            with system_errors(builder.data_dir_root, another):
                 builder.download_and_prepare(download_config=offline)
         except OSError as error:
             raise UserError(

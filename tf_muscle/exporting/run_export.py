@@ -12,15 +12,18 @@ import keras
 import numpy as np
 
 from tf_muscle.atomic import UNFINISHED, replacing
-from tf_muscle.config import from_options
+from tf_muscle.config import DataConfig, from_options
+from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.pipeline import as_arrays, load_split
+from tf_muscle.data.prepare import load_builder, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.card import megabytes, tested_record, tested_section
 from tf_muscle.exporting.inference import rebuild
-from tf_muscle.exporting.photos import Photos, load_photos
 from tf_muscle.report.model_card import model_card
+from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.environment import processor, read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -40,6 +43,17 @@ MODULES: dict[Format, tuple[str, ...]] = {
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
 }
+
+TESTED = 200  # photos, one at a time; more would not change what an export is told to have lost
+
+
+@dataclasses.dataclass(frozen=True)
+class Photos:
+    """Photos at the size of the training."""
+
+    images: np.ndarray  # uint8 [N, S, S, 3], of the test split
+    masks: np.ndarray  # uint8 [N, S, S], their true class ids
+    calibration: np.ndarray  # uint8 [M, S, S, 3], of the training split
 
 
 def export(
@@ -97,7 +111,7 @@ def export(
         from_options(options).data,
         data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
     )
-    photos = load_photos(source, class_names, litert.CALIBRATION_IMAGES)
+    photos = _load_photos(source, class_names)
     model = keras.saving.load_model(run.model)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
 
@@ -151,6 +165,19 @@ def _refuse_missing_packages(formats: Sequence[Format]) -> None:
                 f"--formats {form} needs {' and '.join(missing)}: "
                 f'python -m pip install -c constraints.txt -e ".[{form}]"'
             )
+
+
+def _load_photos(data: DataConfig, class_names: Sequence[str]) -> Photos:
+    """Loads test photos of these classes, and training photos spread evenly over their split."""
+    builder = load_builder(data)
+    info = DataInfo.from_json(builder.info.metadata)
+    refuse_other_classes(info.class_names, data.data, class_names)
+    geometry = data_geometry(data, info)
+    train = load_split(builder, "train", geometry)
+    every = max(1, int(train.cardinality()) // litert.CALIBRATION_IMAGES)
+    calibration, _, _ = as_arrays(train.shard(every, 0), litert.CALIBRATION_IMAGES)
+    images, masks, _ = as_arrays(load_split(builder, "test", geometry), TESTED)
+    return Photos(images, masks, calibration)
 
 
 def _write(

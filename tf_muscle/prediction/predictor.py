@@ -60,19 +60,15 @@ class Predictor:
                 mask = self.class_ids(probabilities)
                 yield PhotoResult(image, probabilities, mask, self.class_names)
 
-    def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predicts photos of mixed sizes.
+    def stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Predicts photos of mixed sizes; only one result is held at its photo's size.
 
         Args:
             images: RGB, uint8 [H, W, 3] each.
 
-        Returns:
+        Yields:
             The probability of each class, float32 [H, W, K], at each photo's own size.
         """
-        return list(self.stream(images))
-
-    def stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """`probabilities` one after the other, so that only one is held at its photo's size."""
         geometries = [self.geometry]
         if self.tta:
             larger = round(self.geometry.size * TTA_SCALE)

@@ -55,7 +55,7 @@ class Precision:
 
     def __str__(self) -> str:
         """As files and tables have it; the inverse of `parse`."""
-        return f"{self.name} ({self.reason})"
+        return f"{self.name} ({self.reason})" if self.reason else self.name
 
     @classmethod
     def parse(cls, text: str) -> "Precision":

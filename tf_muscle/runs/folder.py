@@ -21,79 +21,33 @@ STRETCHED_BEFORE = {"resize": "stretch"}
 PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load takes for a pattern
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunFolder:
     """Names of the files in runs/NAME/; itself a path of the folder."""
 
     path: Path
 
+    def __post_init__(self) -> None:
+        self.config = self.path / "config.yaml"  # the resolved options, which --config reads
+        # Versions, device, what is known of the data, the encoder weights really used.
+        self.environment = self.path / "environment.json"
+        self.history = self.path / "history.csv"  # scores of every epoch
+        self.metrics = self.path / "metrics.json"  # scores of the best model on every split
+        # What a rerun is compared with, see manifest.py; marks the run as complete.
+        self.manifest = self.path / "run.json"
+        self.model = self.path / "best.keras"  # the best model, of Keras' own layers in float32
+        self.report = self.path / "report.md"  # the page for people
+        self.figures = self.path / "figures"
+        self.tensorboard = self.path / "tensorboard"  # for `tensorboard --logdir`
+        # What a resumed training needs; gone when the run is complete.
+        self.checkpoints = self.path / "checkpoints"
+        self.best_weights = self.checkpoints / "best.weights.h5"  # of the best epoch so far
+        self.backup = self.checkpoints / "backup"  # newest states of weights and optimizer
+        # Masks of a few test photos before the first epoch.
+        self.untrained_masks = self.checkpoints / "untrained_masks.npy"
+
     def __fspath__(self) -> str:
         return str(self.path)
-
-    @property
-    def config(self) -> Path:
-        """The resolved options, which --config reads."""
-        return self.path / "config.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, data fingerprint, encoder weights really used."""
-        return self.path / "environment.json"
-
-    @property
-    def history(self) -> Path:
-        """Scores of every epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def metrics(self) -> Path:
-        """Scores of the best model on every split."""
-        return self.path / "metrics.json"
-
-    @property
-    def manifest(self) -> Path:
-        """What a rerun is compared with, see manifest.py; marks the run as complete."""
-        return self.path / "run.json"
-
-    @property
-    def model(self) -> Path:
-        """The best model, of Keras' own layers in float32."""
-        return self.path / "best.keras"
-
-    @property
-    def report(self) -> Path:
-        """The page for people."""
-        return self.path / "report.md"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the pictures."""
-        return self.path / "figures"
-
-    @property
-    def tensorboard(self) -> Path:
-        """Folder for `tensorboard --logdir`."""
-        return self.path / "tensorboard"
-
-    @property
-    def best_weights(self) -> Path:
-        """Weights of the best epoch so far."""
-        return self.checkpoints / "best.weights.h5"
-
-    @property
-    def backup(self) -> Path:
-        """Folder of the newest states of weights and optimizer."""
-        return self.checkpoints / "backup"
-
-    @property
-    def untrained_masks(self) -> Path:
-        """Masks of a few test photos before the first epoch."""
-        return self.checkpoints / "untrained_masks.npy"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of what a resumed training needs; gone when the run is complete."""
-        return self.path / "checkpoints"
 
     def lock(self) -> AbstractContextManager[None]:
         """Keeps a second process out, which gets a UserError; see `only_process`."""

@@ -199,19 +199,11 @@ def evaluate(
     folder.mkdir(exist_ok=True)
     path = folder / f"{default_name(Path(place).stem + '-' + scored)}.json"
     write_json(path, record)
-    return Scores(
-        data=place,
-        split=scored,
-        image_count=record["image_count"],
-        mean_iou=record["mean_iou"],
-        foreground_mean_iou=record["foreground_mean_iou"],
-        intervals={
-            name: tuple(record["intervals"][name]) for name in ("mean_iou", "foreground_mean_iou")
-        },
-        iou=record["iou"],
-        background_only=record["background_only"],
-        path=path,
-    )
+    means = ("mean_iou", "foreground_mean_iou")
+    intervals = {name: tuple(record["intervals"][name]) for name in means}
+    names = ("image_count", *means, "iou", "background_only")
+    kept = {name: record[name] for name in names}
+    return Scores(data=place, split=scored, intervals=intervals, path=path, **kept)
 
 
 def _split_to_score(asked: str | None, folders: Mapping[str, str], data: str) -> str:
