@@ -182,8 +182,8 @@ def test_command_line_of_the_shell() -> None:
 def test_help_answers_at_once(command: str) -> None:
     """No command imports TensorFlow to say what it can do, and each option is told by itself."""
     script = (
-        f"import sys, {COMMANDS[command]} as module\n"
-        "try:\n    module.main(['--help'])\n"
+        f"import sys\nfrom {COMMANDS[command]} import main\n"
+        "try:\n    main(['--help'])\n"
         "finally:\n    sys.stderr.write(str('tensorflow' in sys.modules or 'keras' in sys.modules))"
     )
     helped = subprocess.run(

@@ -13,22 +13,10 @@ from typing import Any, Literal
 import yaml
 
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, at_least, between
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
 PACKAGE = Path(__file__).resolve().parent
-
-
-def at_least(name: str, value: float, lowest: float) -> None:
-    """Refuses an option that is too small."""
-    if not value >= lowest:
-        raise UserError(f"--{name} must be at least {lowest}, got {value}")
-
-
-def between(name: str, value: float, lowest: float, highest: float) -> None:
-    """Refuses an option out of its range."""
-    if not lowest <= value <= highest:
-        raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
 
 
 @dataclasses.dataclass(frozen=True)

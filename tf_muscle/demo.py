@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.config import between
+from tf_muscle.errors import between
 
 
 def main(argv: Sequence[str]) -> int:

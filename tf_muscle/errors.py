@@ -32,6 +32,18 @@ class UserError(Exception):
         super().__init__(printable(message))
 
 
+def at_least(name: str, value: float, lowest: float) -> None:
+    """Refuses an option that is too small."""
+    if not value >= lowest:
+        raise UserError(f"--{name} must be at least {lowest}, got {value}")
+
+
+def between(name: str, value: float, lowest: float, highest: float) -> None:
+    """Refuses an option out of its range."""
+    if not lowest <= value <= highest:
+        raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
+
+
 @contextmanager
 def system_errors(place: object, then: str) -> Iterator[None]:
     """Turns a full disk, a read-only one or a missing right into one sentence.

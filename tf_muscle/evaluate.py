@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.config import at_least
+from tf_muscle.errors import at_least
 from tf_muscle.runs.folder import find_run
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.config import at_least, between
+from tf_muscle.errors import at_least, between
 from tf_muscle.runs.folder import default_name
 
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import jsonargparse
 
 from tf_muscle.command import add_options, command_parser, parse_over_preset
-from tf_muscle.config import Config, at_least, from_options
-from tf_muscle.errors import UserError
+from tf_muscle.config import Config, from_options
+from tf_muscle.errors import UserError, at_least
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.

@@ -15,7 +15,7 @@ from rich.table import Table
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
-from tf_muscle.report.tables import SYNTHETIC, markdown_table, named_values
+from tf_muscle.report.tables import SYNTHETIC, figure_parts, markdown_table, named_values
 from tuner.folder import RUNNING, SearchFolder
 from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
@@ -210,12 +210,7 @@ def _page(
             f"Published: {published.CITATION}, on its own 480 training photos; the authors do not "
             "say of which epoch."
         )
-    shown = [name for name in FIGURES if (folder.figures / name).exists()]
-    if shown:
-        yield "## Pictures"
-    for name in shown:
-        yield f"![{name.removesuffix('.png').replace('_', ' ')}](figures/{name})"
-        yield FIGURES[name]
+    yield from figure_parts(folder.figures, FIGURES)
     yield "## Again"
     best, path = (shlex.quote(str(one)) for one in (folder.best, folder.path))
     yield (

@@ -10,8 +10,9 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
-from tf_muscle.config import SAMPLE, DataConfig, bundled
+from tf_muscle.config import DataConfig
 from tf_muscle.errors import UserError, listed, system_errors
+from tf_muscle.roboflow.archive import export_path
 
 
 def load_builder(config: DataConfig, split: str | None = None) -> Builder:
@@ -32,7 +33,7 @@ def load_builder(config: DataConfig, split: str | None = None) -> Builder:
         UserError: the export cannot be used, or data_dir cannot be written to.
     """
     reading = RoboflowSegmentationConfig(
-        export_dir=bundled("sample_gym") if config.data == SAMPLE else config.data,
+        export_dir=export_path(config.data),
         split_seed=config.split_seed,
         allow_leakage=config.allow_leakage,
         ignore=config.ignore,

@@ -128,7 +128,8 @@ def export(
             sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
             record = tested_record(form, measured, sizes, source.data, processor())
             write_json(unfinished / "export.json", record)
-            card = model_card(folder.name, options, environment, metrics, form)
+            shown = "float16" if "float16" in types else types[0]
+            card = model_card(folder.name, options, environment, metrics, form, shown)
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
     return list(folders.values())

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from tf_muscle.atomic import replacing
-from tf_muscle.config import SAMPLE, bundled
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.checks import find
 from tf_muscle.inspection.findings import Evidence, Finding
@@ -14,7 +13,7 @@ from tf_muscle.inspection.measure import survey
 from tf_muscle.inspection.page import write_page
 from tf_muscle.inspection.resplit import write_resplit
 from tf_muscle.inspection.statistics import inspection_record
-from tf_muscle.roboflow.archive import fingerprint, is_bundled_sample, open_export
+from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, open_export
 from tf_muscle.roboflow.reader import check_pixels, read_export
 from tf_muscle.roboflow.records import Export
 from tf_muscle.runs.folder import write_json
@@ -78,7 +77,7 @@ def inspect_export(
         >>> [finding.sentence for finding in findings if finding.severity == "error"]
         []
     """
-    path = bundled("sample_gym") if data == SAMPLE else Path(data)
+    path = export_path(data)
     out, resplit = (None if folder is None else Path(folder) for folder in (out, resplit))
     for option, folder in (("out", out), ("resplit", resplit)):
         if folder is not None:

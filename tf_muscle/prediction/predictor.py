@@ -11,8 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from tf_muscle.config import at_least, between
 from tf_muscle.data.geometry import Geometry, likeliest
+from tf_muscle.errors import at_least, between
 from tf_muscle.prediction.model_files import Loaded, load_model
 from tf_muscle.prediction.outputs import PhotoResult
 from tf_muscle.prediction.sources import PhotoLike, photo_pixels

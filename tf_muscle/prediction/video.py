@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_muscle.atomic import replacing
-from tf_muscle.config import at_least
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, at_least
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor

@@ -29,7 +29,7 @@ change into the SavedModel's and load `"."`.""",
     "litert": """```python
 from ai_edge_litert.interpreter import Interpreter
 
-model = Interpreter("{name}/float16.tflite").get_signature_runner()
+model = Interpreter("{name}/{kind}.tflite").get_signature_runner()
 result = model(images=photo)
 ```
 
@@ -58,6 +58,7 @@ def model_card(
     environment: Environment,
     metrics: Metrics,
     form: str = "saved_model",
+    kind: str = "float32",
 ) -> str:
     """Writes the card.
 
@@ -67,6 +68,7 @@ def model_card(
         environment: the content of environment.json.
         metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
         form: "saved_model", "litert" or "onnx".
+        kind: type of the weights, of the file that is shown.
 
     Returns:
         Markdown.
@@ -79,7 +81,11 @@ def model_card(
         f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
         f"photo its class: {class_names}.",
         USAGES[form].format(
-            name=name, size=geometry.size, preparation=_preparation(geometry), result=RESULT
+            name=name,
+            kind=kind,
+            size=geometry.size,
+            preparation=_preparation(geometry),
+            result=RESULT,
         ),
         "## How well it does",
         markdown_table(score_rows(metrics, synthetic=synthetic)),

@@ -106,7 +106,7 @@ def write_report(
         markdown_table(class_rows(metrics, synthetic=synthetic)),
         "IoU counts the pixels that are both marked and true, divided by those that are either; "
         "Dice is 2 IoU / (1 + IoU). *Absent*: neither true nor marked in any image of the split.",
-        *_figure_parts(run_dir),
+        *figure_parts(run_dir / "figures", FIGURES),
         "## Data",
         *data_parts(environment),
         "## Settings",
@@ -222,13 +222,14 @@ def _published_parts() -> Iterator[str]:
     )
 
 
-def _figure_parts(run_dir: Path) -> Iterator[str]:
-    shown = [name for name in FIGURES if (run_dir / "figures" / name).exists()]
+def figure_parts(folder: Path, captions: Mapping[str, str]) -> Iterator[str]:
+    """The figures that are in the folder figures/ beside the page, each with its caption."""
+    shown = [name for name in captions if (folder / name).exists()]
     if shown:
         yield "## Pictures"
     for name in shown:
         yield f"![{name.removesuffix('.png').replace('_', ' ')}](figures/{name})"
-        yield FIGURES[name]
+        yield captions[name]
 
 
 def data_parts(environment: Environment) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Opening an export from a folder or from Roboflow's .zip, and telling two exports apart."""
 
 import hashlib
+import os
 import shutil
 import stat
 import struct
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from tf_muscle.config import bundled
+from tf_muscle.config import SAMPLE, bundled
 from tf_muscle.errors import UserError, shortened
 from tf_muscle.roboflow.coco_names import named_files
 from tf_muscle.roboflow.export_layout import find_root, find_root_in_zip, name_splits, split_folders
@@ -56,6 +57,11 @@ def open_export(path: str | Path) -> Iterator[Path]:
                 with archive.open(member) as packed, target.open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked, BLOCK)
         yield root
+
+
+def export_path(data: str | os.PathLike[str]) -> Path:
+    """Where the export lies that `--data` names; "sample" is the bundled one."""
+    return bundled("sample_gym") if data == SAMPLE else Path(data)
 
 
 def fingerprint(path: str | Path) -> str:
@@ -104,7 +110,7 @@ def is_bundled_sample(export_fingerprint: str) -> bool:
     Args:
         export_fingerprint: 16 hex digits, of `fingerprint`.
     """
-    return export_fingerprint == fingerprint(bundled("sample_gym"))
+    return export_fingerprint == fingerprint(export_path(SAMPLE))
 
 
 def _hash(sizes: dict[str, int], opened: Callable[[str], IO[bytes]]) -> str:

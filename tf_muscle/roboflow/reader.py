@@ -15,10 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.config import SAMPLE, between, bundled
-from tf_muscle.errors import UserError, listed, printable
+from tf_muscle.errors import UserError, between, listed, printable
 from tf_muscle.roboflow import coco_export, mask_export
-from tf_muscle.roboflow.archive import fingerprint, open_export
+from tf_muscle.roboflow.archive import export_path, fingerprint, open_export
 from tf_muscle.roboflow.export_layout import (
     check_photos,
     other_files,
@@ -89,8 +88,7 @@ def read_export(
         True
     """
     with ExitStack() as opened:
-        place = bundled("sample_gym") if path == SAMPLE else Path(path)
-        root = opened.enter_context(open_export(place))
+        root = opened.enter_context(open_export(export_path(path)))
         export = _read(root, split_seed, allow_leakage, ignore, split)
         atexit.register(opened.pop_all().close)
     return export

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from tf_muscle.config import SAMPLE, bundled, from_options
+from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
 from tf_muscle.data.prepare import load_builder, refuse_other_classes
@@ -21,7 +21,7 @@ from tf_muscle.errors import UserError, listed
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
-from tf_muscle.roboflow.archive import fingerprint, is_bundled_sample, split_names
+from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, split_names
 from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import default_name, find_data, find_run, read_options, write_json
@@ -168,7 +168,7 @@ def evaluate(
     )
     geometry = Geometry(trained["resize"], asked.image_size)
     environment = read_environment(run)
-    export = bundled("sample_gym") if place == SAMPLE else place
+    export = export_path(place)
     scored = split or "test"
     if not data or fingerprint(export) == environment.info.fingerprint:
         builder = load_builder(asked)  # split as it was trained on

@@ -16,10 +16,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tf_muscle.config import SAMPLE, Config, bundled, from_options
+from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, listed
 from tf_muscle.report.history import read_history
-from tf_muscle.roboflow.archive import fingerprint
+from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.runs.environment import NOTHING_CHANGED, EncoderStart, versions
 from tf_muscle.runs.folder import RunFolder, default_name, find_data, find_run
 from tf_muscle.runs.manifest import changed_outputs, differences, read_manifest
@@ -137,7 +137,7 @@ def check_data(manifest: Mapping[str, Any], data: str) -> None:
         UserError: they are not there, or are others.
     """
     recorded = manifest["data"]["fingerprint"]
-    now = fingerprint(bundled("sample_gym") if data == SAMPLE else data)
+    now = fingerprint(export_path(data))
     if now != recorded:
         raise UserError(
             f"--data {data} holds other photos than the run was trained on (fingerprint {now}, "
@@ -179,17 +179,14 @@ def print_comparison(comparisons: Sequence[Comparison], other: RunFolder, *, exa
         table.add_row(one.name, *numbers, f"{one.difference:.1e}", verdict)
     Console().print(table)
     wrong = sum(not one.agrees for one in comparisons)
-    count = (
-        f"{wrong} of {len(comparisons)} numbers do not"
-        if wrong
-        else f"all {len(comparisons)} numbers"
-    )
-    asked = (
-        "to the last digit"
-        if exact
-        else f"within {LOSS_TOLERANCE:.1%} of training losses, {EVALUATION_TOLERANCE:.0%} of others"
-        f" and {SCORE_TOLERANCE} of mIoU"
-    )
+    total = len(comparisons)
+    count = f"{wrong} of {total} numbers do not" if wrong else f"all {total} numbers"
+    asked = "to the last digit"
+    if not exact:
+        asked = (
+            f"within {LOSS_TOLERANCE:.1%} of training losses, {EVALUATION_TOLERANCE:.0%} of others "
+            f"and {SCORE_TOLERANCE} of mIoU"
+        )
     print(f"{other.path}: {count} agree {asked}")
 
 
