@@ -141,7 +141,7 @@ def check_photos(folders: Sequence[Path]) -> None:
             f"{listed(deeper)}, so move them up into the split's folder, beside its {CLASS_LIST}."
         )
     raise UserError(
-        f"A split with no example: {told}; remove the folder to have photos set aside from train, "
+        f"A split with no example: {told}; remove the folder to have photos held out from train, "
         "or export from Roboflow again with photos in it."
     )
 
