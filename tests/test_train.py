@@ -329,11 +329,11 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tf_muscle import train
+from tf_muscle.train import main
 from tf_muscle.training import device
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 device.strategy = lambda: mirrored
-train.main(sys.argv[1:])
+main(sys.argv[1:])
 """
 
 

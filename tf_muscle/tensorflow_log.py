@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import ModuleType
 VERBOSE = "--verbose"
 VERBOSE_HELP = "shows also what TensorFlow says of its libraries, this machine and its GPUs."
 STANDARD_ERROR = 2  # the file descriptor
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # the variable that TensorFlow reads: 0 says all, 3 nothing
 
 
 def set_up(*, verbose: bool) -> None:
@@ -24,9 +25,9 @@ def set_up(*, verbose: bool) -> None:
     system loads them no setting hides, so that it is caught at the import.
     """
     if verbose:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        os.environ[LEVEL] = "0"
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only what ends the process
+    os.environ.setdefault(LEVEL, "3")  # only what ends the process
     if "tensorflow" not in sys.modules and not any(map(_is_ours, sys.meta_path)):
         sys.meta_path.insert(0, QuietTensorFlow())
 
@@ -66,6 +67,13 @@ def has_gpu() -> bool:
     """Whether this machine has an NVIDIA GPU that CUDA_VISIBLE_DEVICES does not hide."""
     found = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
     return found and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+
+
+@contextmanager
+def quiet_converter() -> Iterator[None]:
+    """Silences LiteRT, which follows no setting, unless --verbose was given."""
+    with nullcontext() if os.environ.get(LEVEL) == "0" else standard_error_held():
+        yield
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
+from tf_muscle.tensorflow_log import quiet_converter
 
 CALIBRATION_IMAGES = 128  # LiteRT's guide asks for 100 to 500
 
@@ -50,7 +51,8 @@ def convert(model: keras.Model, types: Sequence[str], calibration: np.ndarray) -
                 converter.representative_dataset = lambda: (
                     {"images": image[np.newaxis]} for image in calibration
                 )
-            files[kind] = converter.convert()
+            with quiet_converter():
+                files[kind] = converter.convert()
     return files
 
 
@@ -82,6 +84,8 @@ def load(path: Path) -> Predict:
     from ai_edge_litert.interpreter import Interpreter
 
     # From its content, since Windows cannot rename a folder with a mapped file in it.
-    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=os.cpu_count())
+    with quiet_converter():
+        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=os.cpu_count())
+        interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner("serving_default")
     return lambda images: runner(images=images)["class_ids"].copy()

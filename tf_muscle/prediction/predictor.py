@@ -81,7 +81,10 @@ class Predictor:
                     geometry.restore(square, *image.shape[:2])
                     for geometry, square in zip(geometries, predicted, strict=True)
                 ]
-                yield sum(restored[1:], restored[0]) / len(restored)
+                mean = restored[0]
+                for other in restored[1:]:
+                    mean += other
+                yield mean / len(restored) if self.tta else mean
 
     def class_ids(self, probabilities: np.ndarray) -> np.ndarray:
         """The likeliest class of each pixel, as far as it reaches the threshold.
