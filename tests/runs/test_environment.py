@@ -195,3 +195,10 @@ def test_processor_is_named_with_its_threads(tmp_path: Path) -> None:
     assert environment.processor(cpuinfo).endswith(f", {os.cpu_count()} threads")  # no Linux
     cpuinfo.write_text("processor : 0\nmodel name\t: Z80 @ 4 MHz\nflags : bit\n")
     assert environment.processor(cpuinfo) == f"Z80 @ 4 MHz, {os.cpu_count()} threads"
+
+
+def test_resuming_a_run_that_recorded_no_precision_finds_no_change(run: RunFolder) -> None:
+    run.environment.write_text('{"keras": "3.12", "device": "CPU", "data": {}}')
+    machine = Machine({"keras": "3.12"}, "Z80, 1 threads", "CPU", Precision("float32", "as asked"))
+    record_resume(run, "muscles.zip", machine)
+    assert read_environment(run).resumed == ("nothing changed",)
