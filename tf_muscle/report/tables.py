@@ -38,7 +38,11 @@ FIGURES = {
     "missed; the first row was marked where there is no muscle.",
 }
 
-ENCODER_LABELS = {"resnet34": "ResNet34", "resnet18": "ResNet18"}
+ENCODER_LABELS = {
+    "resnet34": "ResNet34",
+    "resnet18": "ResNet18",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+}
 
 SYNTHETIC = (
     "**Every photo is synthetic**: rendered, with masks drawn by rule. The scores show that the "
