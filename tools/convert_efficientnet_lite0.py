@@ -49,7 +49,7 @@ VARIABLES = {
 
 
 def keras_name(name: str) -> str:
-    """ "_blocks.3._bn0.running_var" -> "block3a_expand_bn/moving_variance"."""
+    """Of "_blocks.3._bn0.running_var": "block3a_expand_bn/moving_variance"."""
     if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name):
         layer = f"{BLOCKS[int(match[1])]}_{IN_BLOCK[match[2]]}"
         variable = match[3]
@@ -67,6 +67,7 @@ def keras_array(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
+    """Converts the file that the command line names."""
     source = Path(sys.argv[1])
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     if digest != SOURCE_SHA256:

@@ -38,6 +38,7 @@ def photos() -> np.ndarray:
 
 
 def main() -> None:
+    """Runs timm's network with the weights that the command line names."""
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
     source = torch.load(sys.argv[1], weights_only=True)
     own = network.state_dict()

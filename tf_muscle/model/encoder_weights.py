@@ -1,4 +1,4 @@
-"""Puts ImageNet weights into the encoder, those of ResNets adapted to the report's mean/std input."""
+"""Puts ImageNet weights into the encoder; a ResNet's are adapted to the report's mean/std input."""
 
 import hashlib
 import io
