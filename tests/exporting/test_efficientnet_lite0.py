@@ -1,7 +1,5 @@
 """Exports of the encoder that is made for phones, from its ImageNet weights."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -39,19 +37,16 @@ def test_frozen_function_is_the_network(model: keras.Model) -> None:
     np.testing.assert_allclose(frozen(model)(images)["probabilities"], expected, atol=1e-4)
 
 
-def test_litert_float32_and_int8(model: keras.Model, tmp_path: Path) -> None:
+def test_litert_float32_and_int8(model: keras.Model) -> None:
     litert = pytest.importorskip("ai_edge_litert.interpreter", reason="pip install -e .[litert]")
     images = photos(16)
     files = convert(model, ["float32", "int8"], images)
     assert len(files["int8"]) == pytest.approx(len(files["float32"]) / 4, rel=0.1)
     expected = np.array(tf.nn.softmax(model(images)))
     assert expected.std() > 0.1
-    for kind, tolerance in {"float32": 1e-4, "int8": 0.05}.items():
+    for kind, tolerance in {"float32": 1e-4, "int8": 0.1}.items():
         runner = litert.Interpreter(model_content=files[kind]).get_signature_runner()
         found = np.concatenate(
             [runner(images=image[np.newaxis])["probabilities"] for image in images]
         )
-        print(
-            kind, len(files[kind]), np.abs(found - expected).max(), np.abs(found - expected).mean()
-        )
-        assert np.abs(found - expected).mean() < tolerance
+        np.testing.assert_allclose(found, expected, atol=tolerance, err_msg=kind)
