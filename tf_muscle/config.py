@@ -104,11 +104,12 @@ class ModelConfig:
     """The U-Net."""
 
     encoder_weights: str = "imagenet"
-    """Weights that the encoder starts from. imagenet: downloaded, as in the report; none: random;
-    auto: imagenet, or random when there is no download; else the path of an .h5 file of
-    segmentation-models' encoder."""
-    encoder: Literal["resnet34", "resnet18"] = "resnet34"
-    """Network that reads the photo. ResNet34 is the report's; ResNet18 trains 1.5 times as fast."""
+    """Weights that the encoder starts from. imagenet: downloaded, as in the report (those of
+    efficientnet_lite0 are in the package); none: random; auto: imagenet, or random when there is no
+    download; else the path of an .h5 file of segmentation-models' encoder."""
+    encoder: Literal["resnet34", "resnet18", "efficientnet_lite0"] = "resnet34"
+    """Network that reads the photo. ResNet34 is the report's; ResNet18 trains 1.5 times as fast;
+    EfficientNet-Lite0 is made for phones, and its ImageNet weights need no network."""
     decoder: Literal["transpose", "upsampling"] = "transpose"
     """How the features are brought back to the photo's size. transpose: transposed convolutions, as
     in the report; upsampling: repeated pixels."""

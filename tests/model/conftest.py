@@ -29,6 +29,23 @@ def stock_unet(fused_unet: keras.Model) -> keras.Model:
 
 
 @pytest.fixture(scope="session")
+def fused_efficientnet(randomize_normalization: Callable[[keras.Model], None]) -> keras.Model:
+    """As `fused_unet`, with the encoder EfficientNet-Lite0."""
+    keras.utils.set_random_seed(0)
+    model = build_unet(CLASS_COUNT, 64, encoder="efficientnet_lite0")
+    randomize_normalization(model)
+    return model
+
+
+@pytest.fixture(scope="session")
+def stock_efficientnet(fused_efficientnet: keras.Model) -> keras.Model:
+    """As `stock_unet`, with the encoder EfficientNet-Lite0."""
+    model = build_unet(CLASS_COUNT, encoder="efficientnet_lite0", fused=False)
+    model.set_weights(fused_efficientnet.get_weights())
+    return model
+
+
+@pytest.fixture(scope="session")
 def randomize_normalization() -> Callable[[keras.Model], None]:
     """Gives every batch normalization statistics and levels that a wrong formula would show."""
 

@@ -283,6 +283,7 @@ def test_imagenet_offline_names_file_place_and_alternatives(offline: Path) -> No
     assert f"http://127.0.0.1:9/{NAME}" in message
     for alternative in ("FILE", "none", "auto"):
         assert f"--encoder_weights {alternative}" in message
+    assert "--encoder efficientnet_lite0, whose ImageNet weights need no network" in message
     assert "\n" not in message
 
 

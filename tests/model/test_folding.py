@@ -40,8 +40,13 @@ def normalizations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
         keras.layers.Conv2D(6, 3, groups=2, dilation_rate=2, bias_initializer="normal"),
         keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same", use_bias=False),
         keras.layers.Conv2DTranspose(6, 3, strides=2, bias_initializer="normal"),
+        keras.layers.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False),
+        keras.layers.DepthwiseConv2D(3, depth_multiplier=2, bias_initializer="normal"),
     ],
-    ids=["no bias", "strides", "groups", "transposed without bias", "transposed"],
+    ids=[
+        *("no bias", "strides", "groups", "transposed without bias", "transposed"),
+        *("depthwise", "depthwise, two of each"),
+    ],
 )
 @pytest.mark.parametrize(
     "bn",
@@ -74,8 +79,13 @@ def test_one_layer_is_the_formula(convolution: keras.Layer, bn: keras.Layer) -> 
 @pytest.mark.parametrize(
     ("encoder", "decoder", "gone", "left"),
     # Folded: conv0's, the second of each residual block, two of each decoder block. Left: bn_data,
-    # the first of each residual block, and the one behind the last block.
-    [("resnet34", "transpose", 27, 18), ("resnet18", "upsampling", 19, 10)],
+    # the first of each residual block, and the one behind the last block. In EfficientNet-Lite0 all
+    # 49 stand behind a convolution.
+    [
+        ("resnet34", "transpose", 27, 18),
+        ("resnet18", "upsampling", 19, 10),
+        ("efficientnet_lite0", "transpose", 59, 0),
+    ],
 )
 def test_network_gives_the_same_logits_with_fewer_layers(
     encoder: str,

@@ -3,11 +3,13 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import keras
 import numpy as np
 import pytest
 
+from tf_muscle.config import ModelConfig
 from tf_muscle.model.unet import (
     CORE,
     HEAD,
@@ -86,9 +88,51 @@ def test_smaller_encoder_and_upsampling_decoder() -> None:
     assert not [layer for layer in layers if isinstance(layer, keras.layers.Conv2DTranspose)]
 
 
-def test_photos_are_normalized_inside(fused_unet: keras.Model) -> None:
-    normalize = keras.Model(fused_unet.input, fused_unet.get_layer("normalize").output)
-    expected = (PHOTOS / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+@pytest.mark.parametrize("fused", [True, False])
+def test_efficientnet_and_its_skips(fused: bool) -> None:
+    model = build_unet(4, 64, encoder="efficientnet_lite0", fused=fused)
+    layers = all_layers(model)
+    by_name = {layer.name: layer for layer in layers}
+    # Expanded, depthwise and projected in 16 blocks, whose first has nothing to expand; no
+    # squeeze-and-excite.
+    kinds = Counter(type(layer) for layer in layers)
+    assert kinds[keras.layers.DepthwiseConv2D] == 16
+    assert kinds[keras.layers.Add] == 9
+    assert keras.layers.GlobalAveragePooling2D not in kinds
+    encoder = [name for name in by_name if name.startswith(("stem", "block", "top"))]
+    relus = [by_name[name] for name in encoder if name.endswith("activation")]
+    assert len(relus) == 1 + 15 + 16 + 1
+    assert {layer.max_value for layer in relus} == {6.0}
+
+    normalizations = [one for one in layers if isinstance(one, keras.layers.BatchNormalization)]
+    assert len(normalizations) == 49 + 2 * 5
+    assert {layer.momentum for layer in normalizations} == {0.9}
+    assert {layer.epsilon for layer in normalizations} == {1e-3}
+    assert {type(layer) is keras.layers.BatchNormalization for layer in normalizations} == {
+        not fused
+    }
+
+    # The decoder joins the features of strides 16, 8, 4 and 2, and begins at the last of all.
+    joined = [by_name[f"decoder_stage{stage}_concat"].input[1] for stage in range(4)]
+    names = [tensor._keras_history.operation.name for tensor in joined]
+    assert names == [f"block{stage}a_expand_activation" for stage in (6, 4, 3, 2)]
+    first = by_name["decoder_stage0a_transpose"].input
+    assert first._keras_history.operation.name == "top_activation"
+
+
+MEAN_AND_STD = {
+    "resnet34": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    "resnet18": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    "efficientnet_lite0": (0.5, 0.5),
+}
+
+
+@pytest.mark.parametrize("encoder", get_args(get_type_hints(ModelConfig)["encoder"]))
+def test_photos_are_normalized_inside(encoder: str) -> None:
+    model = build_unet(2, 64, encoder=encoder)
+    normalize = keras.Model(model.input, model.get_layer("normalize").output)
+    mean, std = MEAN_AND_STD[encoder]
+    expected = (PHOTOS / 255 - mean) / std
     np.testing.assert_allclose(normalize(PHOTOS[:, :64, :64]), expected[:, :64, :64], atol=1e-5)
 
 
@@ -112,7 +156,11 @@ def test_padding_repeats_the_edge_and_cropping_undoes_it(
 
 
 @pytest.mark.parametrize("size", [(45, 71), (64, 33)])
-def test_any_size_is_padded_and_cropped(stock_unet: keras.Model, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("which", ["stock_unet", "stock_efficientnet"])
+def test_any_size_is_padded_and_cropped(
+    which: str, size: tuple[int, int], request: pytest.FixtureRequest
+) -> None:
+    stock_unet = request.getfixturevalue(which)
     photos = PHOTOS[:, : size[0], : size[1]]
     logits = np.array(stock_unet(photos))
     assert logits.shape == (2, *size, 4)
@@ -120,7 +168,10 @@ def test_any_size_is_padded_and_cropped(stock_unet: keras.Model, size: tuple[int
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_fused_and_stock_network_agree(fused_unet: keras.Model, stock_unet: keras.Model) -> None:
+@pytest.mark.parametrize("which", ["unet", "efficientnet"])
+def test_fused_and_stock_network_agree(which: str, request: pytest.FixtureRequest) -> None:
+    fused_unet = request.getfixturevalue(f"fused_{which}")
+    stock_unet = request.getfixturevalue(f"stock_{which}")
     photos = PHOTOS[:, :64, :64]
     expected = np.array(stock_unet(photos))
     assert expected.std() > 0.1  # the statistics are not what they were built with
@@ -138,7 +189,11 @@ np.savez(sys.argv[3], square=model(photos[:, :64, :64]), other=model(photos[:, :
 """
 
 
-def test_saved_network_loads_where_only_keras_is(stock_unet: keras.Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["stock_unet", "stock_efficientnet"])
+def test_saved_network_loads_where_only_keras_is(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    stock_unet = request.getfixturevalue(which)
     stock_unet.save(tmp_path / "best.keras")
     np.save(tmp_path / "photos.npy", PHOTOS)
     done = subprocess.run(

@@ -30,7 +30,7 @@ def rebuild(
 
     Args:
         model: a model of `build_unet`, from uint8 images [B, H, W, 3] to logits [B, H, W, K].
-        encoder: "resnet34" or "resnet18".
+        encoder: one of `unet.ENCODERS`.
         decoder: "transpose" or "upsampling".
         image_size: height and width in pixels; None: any.
         precision: "float32", "bfloat16" or "float16"; weights stay float32.

@@ -12,7 +12,7 @@ from tf_muscle.config import Config
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
 from tf_muscle.data.dataset import Data
-from tf_muscle.model.encoder_weights import load_encoder_weights
+from tf_muscle.model.encoder_weights import WITHOUT_NETWORK, load_encoder_weights
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
 from tf_muscle.model.optimizers import optimizer
@@ -52,7 +52,11 @@ def compiled_model(
     core = model.get_layer(CORE)
     encoder_start = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
     if encoder_start.reason:
-        print(f"WARNING: the encoder starts from {encoder_start}", file=sys.stderr)
+        print(
+            f"WARNING: the encoder starts from {encoder_start}; to start from ImageNet all the "
+            f"same, use {WITHOUT_NETWORK}",
+            file=sys.stderr,
+        )
     counts = np.array(data.info.pixel_counts["train"])
     if config.model.prior_bias:
         set_prior_bias(core, counts)

@@ -1,6 +1,7 @@
-"""Puts ImageNet weights into the encoder, adapted to the report's mean/std input."""
+"""Puts ImageNet weights into the encoder; a ResNet's are adapted to the report's mean/std input."""
 
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import keras
 import numpy as np
 
 from tf_muscle.errors import UserError, one_line, shortened
-from tf_muscle.model.unet import ENCODER_OUTPUT, IMAGENET_MEAN, IMAGENET_STD
+from tf_muscle.model import efficientnet_lite0
+from tf_muscle.model.unet import ENCODERS, IMAGENET_MEAN, IMAGENET_STD
 from tf_muscle.runs.environment import EncoderStart
 
+WITHOUT_NETWORK = "--encoder efficientnet_lite0, whose ImageNet weights need no network"
 ALTERNATIVES = (
     "--encoder_weights FILE for a file of yours, --encoder_weights none for random weights, or "
     "--encoder_weights auto to go on from random weights when there is no network"
@@ -18,14 +21,15 @@ ALTERNATIVES = (
 
 
 def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> EncoderStart:
-    """Loads the encoder's weights into the U-Net and folds the data statistics.
+    """Loads the encoder's weights into the U-Net, as its input is normalized.
 
     Args:
         core: the network inside the model of `build_unet`, layer `unet.CORE`.
-        encoder_name: "resnet34" or "resnet18".
-        source: "imagenet" (downloaded once by segmentation-models' own loader, checksum verified),
-            "none" (left random), "auto" (imagenet, else random), or the path of an .h5 file of a
-            segmentation-models ResNet34 encoder without top, which expects RGB in 0-255.
+        encoder_name: one of `unet.ENCODERS`.
+        source: "imagenet" (in the package for efficientnet_lite0; else downloaded once by
+            segmentation-models' own loader; checksum verified), "none" (left random), "auto"
+            (imagenet, else random), or the path of an .h5 file of the encoder without top: of a
+            segmentation-models ResNet, which expects RGB in 0-255, or of `efficientnet_lite0`.
 
     Returns:
         What was really loaded.
@@ -35,14 +39,34 @@ def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> E
     """
     if source == "none":
         return EncoderStart("random")
-    encoder = keras.Model(core.input, core.get_layer(ENCODER_OUTPUT).output)
-    if source in ("imagenet", "auto"):
+    encoder = keras.Model(core.input, core.get_layer(ENCODERS[encoder_name].output).output)
+    bundled = encoder_name == efficientnet_lite0.NAME
+    if bundled and source in ("imagenet", "auto"):
+        start = _read_bundled_into(encoder)
+    elif source in ("imagenet", "auto"):
         start = _download_into(encoder, encoder_name, required=source == "imagenet")
     else:
         start = _read_into(encoder, encoder_name, Path(source))
-    if start.kind != "random":
+    if start.kind != "random" and not bundled:
         fold_data_statistics(core.get_layer("bn_data"))
     return start
+
+
+def _read_bundled_into(encoder: keras.Model) -> EncoderStart:
+    """Loads the weights that are in the package."""
+    path = efficientnet_lite0.WEIGHTS
+    content = path.read_bytes() if path.is_file() else b""
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != efficientnet_lite0.WEIGHTS_SHA256:
+        raise UserError(
+            f"the ImageNet weights {path} are {'damaged' if content else 'missing'}: SHA-256 "
+            f"{digest} instead of {efficientnet_lite0.WEIGHTS_SHA256}; install tf_muscle again"
+        )
+    arrays = np.load(io.BytesIO(content))
+    for layer in encoder.layers:
+        for variable in layer.variables:
+            variable.assign(arrays[f"{layer.name}/{variable.name}"])
+    return EncoderStart("imagenet", path.name, f"sha256 {digest[:16]}")
 
 
 def _download_into(encoder: keras.Model, encoder_name: str, *, required: bool) -> EncoderStart:
@@ -64,7 +88,7 @@ def _download_into(encoder: keras.Model, encoder_name: str, *, required: bool) -
         cache = Path(home).expanduser() / "models" / name
         raise UserError(
             f"{failure}: {one_line(error)}; put the file at {cache} yourself (from {url}, md5 "
-            f"{md5}), or use {ALTERNATIVES}"
+            f"{md5}), or use {WITHOUT_NETWORK}, {ALTERNATIVES}"
         ) from error
     return EncoderStart("imagenet", name, f"md5 {md5}")
 
@@ -77,8 +101,9 @@ def _read_into(encoder: keras.Model, encoder_name: str, path: Path) -> EncoderSt
         encoder.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds for a foreign file
         reason = shortened(one_line(error))
+        whose = "tf_muscle's" if encoder_name == efficientnet_lite0.NAME else "segmentation-models'"
         raise UserError(
-            f"--encoder_weights {path} does not hold segmentation-models' {encoder_name} encoder "
+            f"--encoder_weights {path} does not hold {whose} {encoder_name} encoder "
             f"without top ({reason}); use {ALTERNATIVES}"
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

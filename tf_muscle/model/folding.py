@@ -6,7 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
+)
 
 
 def fold_batch_normalization(model: keras.Model) -> keras.Model:
@@ -88,7 +92,11 @@ def _folded_weights(
     beta = 0.0 if bn.beta is None else np.array(bn.beta, np.float64)
     bias = 0.0 if convolution.bias is None else np.array(convolution.bias, np.float64)
     factor = gamma / np.sqrt(variance + bn.epsilon)  # [C]
-    # The kernel of a transposed convolution is [H, W, out, in], of any other [H, W, in, out].
-    transposed = isinstance(convolution, keras.layers.Conv2DTranspose)
-    kernel = np.array(convolution.kernel) * (factor[:, None] if transposed else factor)
+    kernel = np.array(convolution.kernel)
+    if isinstance(convolution, keras.layers.Conv2DTranspose):  # [H, W, out, in]
+        kernel = kernel * factor[:, None]
+    elif isinstance(convolution, keras.layers.DepthwiseConv2D):  # [H, W, in, outputs of each]
+        kernel = kernel * factor.reshape(kernel.shape[2:])
+    else:  # [H, W, in, out]
+        kernel = kernel * factor
     return [kernel, (bias - mean) * factor + beta]

@@ -1,11 +1,14 @@
 """The published model: a U-Net with a ResNet34 encoder, its parts from segmentation-models.
 
+A smaller ResNet or EfficientNet-Lite0 can stand in the encoder's place.
+
 Around the library's network stand what the report adds and the library lacks: uint8 images
 normalised inside, sizes that are no multiple of 32, batch normalization with PyTorch's momentum,
 and a 1x1 head of float32 logits.
 """
 
 import contextlib
+import dataclasses
 import io
 import os
 import types
@@ -15,15 +18,37 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_muscle.model import efficientnet_lite0
 from tf_muscle.model.layers import FusedBatchNormalization
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of images in [0, 1]: the report's slides
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH_NORM_MOMENTUM = 0.9  # PyTorch's default 0.1; with 30 steps an epoch Keras' 0.99 lags behind
-ENCODER_OUTPUT = "relu1"  # the library's name for the last layer of that encoder
 HEAD = "logits"  # the 1x1 convolution
 CORE = "unet"  # the layer that holds the network proper
 STRIDE = 32  # the encoder halves an image five times
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """What the network around an encoder has to know of it.
+
+    Attributes:
+        output: name of its last layer.
+        mean: of its input, RGB, for images in [0, 1].
+        std: of its input, as `mean`.
+    """
+
+    output: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+ENCODERS = {
+    "resnet34": Encoder("relu1", IMAGENET_MEAN, IMAGENET_STD),
+    "resnet18": Encoder("relu1", IMAGENET_MEAN, IMAGENET_STD),
+    "efficientnet_lite0": Encoder(efficientnet_lite0.OUTPUT, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
 
 
 def import_segmentation_models() -> types.ModuleType:
@@ -31,6 +56,11 @@ def import_segmentation_models() -> types.ModuleType:
     os.environ["SM_FRAMEWORK"] = "tf.keras"  # "keras" fails: it looks for keras.utils.generic_utils
     with contextlib.redirect_stdout(io.StringIO()):
         import segmentation_models.models.unet
+        from segmentation_models.backbones.backbones_factory import Backbones
+    # The library's `Unet` knows encoders by name. Preprocessing, the second, is inside our model.
+    name, builder = efficientnet_lite0.NAME, efficientnet_lite0.efficientnet_lite0
+    Backbones._models_update[name] = [builder, None]
+    Backbones._default_feature_layers[name] = efficientnet_lite0.SKIPS
     return segmentation_models
 
 
@@ -130,7 +160,7 @@ def build_unet(
         class_count: classes with the background, K.
         image_size: height and width in pixels for a model of one size, which trains fastest; None
             for a model of any height and width.
-        encoder: "resnet34" (the report's) or "resnet18".
+        encoder: "resnet34" (the report's) or another of `ENCODERS`.
         decoder: "transpose" (the report's transposed convolutions) or "upsampling".
         fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
             which any process loads without this package.
@@ -175,8 +205,8 @@ def _build(
     images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
     padded = pad_to_stride(images)
     normalized = keras.layers.Normalization(
-        mean=255 * np.array(IMAGENET_MEAN),
-        variance=(255 * np.array(IMAGENET_STD)) ** 2,
+        mean=255 * np.array(ENCODERS[encoder].mean),
+        variance=(255 * np.array(ENCODERS[encoder].std)) ** 2,
         dtype="float32",
         name="normalize",
     )(padded)

@@ -8,7 +8,11 @@ from tf_muscle.report.score_rows import Metrics, class_rows, score_rows
 from tf_muscle.report.tables import data_parts, interval_note, markdown_table, warnings
 from tf_muscle.runs.environment import Environment
 
-ENCODER_LABELS = {"resnet34": "ResNet34", "resnet18": "ResNet18"}
+ENCODER_LABELS = {
+    "resnet34": "ResNet34",
+    "resnet18": "ResNet18",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+}
 
 # How each format is called, in Markdown.
 USAGES = {
