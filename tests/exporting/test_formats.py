@@ -78,7 +78,8 @@ def test_onnx_computes_the_keras_models_probabilities(
     assert class_ids.dtype == np.uint8
     assert (class_ids == expected.argmax(-1)).mean() > 0.9999
     properties = session.get_modelmeta().custom_metadata_map
-    assert properties == {"labels": "\n".join(NAMES), "image_size": "40"}
+    geometry = {"image_size": "40", "resize": "pad", "padding": "124 116 104"}
+    assert properties == {"labels": "\n".join(NAMES)} | geometry
 
 
 @pytest.mark.parametrize(("folder", "kinds"), [("tiny", {"float32"}), ("tiny-litert", TOLERANCES)])
