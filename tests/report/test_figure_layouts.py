@@ -47,12 +47,14 @@ def test_confusion(class_names: list[str], tmp_path: Path, drawn_figures: list[F
     assert axes.bbox.height / 160 > 0.4 * len(class_names)
 
 
-def test_iou_bars(class_names: list[str], tmp_path: Path) -> None:
+def test_iou_bars(class_names: list[str], tmp_path: Path, drawn_figures: list[Figure]) -> None:
     record = {"iou": dict.fromkeys(class_names, 1.0) | {class_names[-1]: None}}
     class_iou_bars(dict.fromkeys(("train", "valid", "test"), record), tmp_path / "f.png")
+    (axes,) = drawn_figures[-1].axes
+    assert sum(len(bars) for bars in axes.containers) >= 3 * (len(class_names) - 1)
 
 
-def test_photo_sheets(class_names: list[str], tmp_path: Path) -> None:
+def test_photo_sheets(class_names: list[str], tmp_path: Path, drawn_figures: list[Figure]) -> None:
     count = len(class_names) % 2 + 1  # one photo or two
     photos = np.full((count, 24, 24, 3), 128, np.uint8)
     masks = [np.full((24, 24), i % len(class_names), np.uint8) for i in range(count)]
@@ -61,6 +63,10 @@ def test_photo_sheets(class_names: list[str], tmp_path: Path) -> None:
     before_after(photos, masks, masks, masks, files, class_names, path, synthetic=True)
     best_and_worst(photos, masks, masks, ["照片.jpg"] * count, class_names, path)
     preview_sheet(photos, masks, class_names, path)
+    shown = [sum(len(axes.images) for axes in figure.axes) for figure in drawn_figures]
+    # Four pictures a row before and after; truth and prediction of those with a muscle; each once.
+    marked = sum(mask.any() for mask in masks)
+    assert shown == [4 * count, 2 * marked, count]
 
 
 def test_timeline(class_names: list[str], tmp_path: Path, drawn_figures: list[Figure]) -> None:
