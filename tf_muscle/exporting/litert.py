@@ -1,10 +1,8 @@
 """Writes LiteRT (TensorFlow Lite) files, for phones and small computers."""
 
-import json
 import os
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
 from tf_muscle.tensorflow_log import quiet_converter
@@ -54,29 +51,6 @@ def convert(model: keras.Model, types: Sequence[str], calibration: np.ndarray) -
             with quiet_converter():
                 files[kind] = converter.convert()
     return files
-
-
-def save(content: bytes, class_names: Sequence[str], geometry: Geometry, path: Path) -> None:
-    """Writes a file with the class names and the geometry packed into it.
-
-    They are TensorFlow Lite's "associated files": a zip behind the model, which runtimes skip and
-    any zip program reads.
-
-    Args:
-        content: the model, one of the files of `convert`.
-        class_names: K names; labels.txt in the file, one a line.
-        geometry: how the training brought photos to its size; preprocessing.json in the file.
-        path: the .tflite file.
-    """
-    path.write_bytes(content)
-    preprocessing = {
-        "image_size": geometry.size,
-        "resize": geometry.resize,
-        "padding": list(PADDING),
-    }
-    with zipfile.ZipFile(path, "a") as packed:
-        packed.writestr("labels.txt", "\n".join(class_names) + "\n")
-        packed.writestr("preprocessing.json", json.dumps(preprocessing))
 
 
 def load(path: Path) -> Predict:

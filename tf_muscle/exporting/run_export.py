@@ -22,6 +22,7 @@ from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.card import megabytes, tested_record, tested_section
 from tf_muscle.exporting.inference import rebuild
+from tf_muscle.exporting.packed import pack
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.environment import processor, read_environment
@@ -208,6 +209,7 @@ def _write(
     written = {}
     for kind, content in litert.convert(fixed, types, photos.calibration).items():
         path = folder / f"{kind}.tflite"
-        litert.save(content, class_names, geometry, path)
+        path.write_bytes(content)
+        pack(path, class_names, geometry)
         written[kind] = (path, litert.load(path))
     return written

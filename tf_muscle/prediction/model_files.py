@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
+from tf_muscle.exporting.packed import Packed, unpack
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
 
@@ -71,11 +72,9 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
             f"{path} takes {input_shape} and gives {output_shape} in place of (None, H, W, 3) and "
             "(None, H, W, K): give a model that segments RGB photos, such as best.keras of a run"
         )
-    run = RunFolder(path.parent)
-    options = read_options(run) if run.config.is_file() else {}
-    trained_size = options.get("image_size")
+    packed = unpack(path) or _beside(RunFolder(path.parent), output_shape[-1])
     fixed_size = input_shape[1]
-    size = image_size or fixed_size or trained_size or DEFAULT_IMAGE_SIZE
+    size = image_size or fixed_size or packed.geometry.size
     if fixed_size and (input_shape[1:3] != (size, size) or other_sizes):
         raise UserError(
             f"{path} takes photos of {input_shape[1]}x{input_shape[2]} pixels only: leave "
@@ -86,22 +85,24 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
     def forward(images: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
 
-    class_names = _class_names(run, output_shape[-1])
-    geometry = Geometry(options.get("resize", "pad"), size)
-    return Loaded(lambda images: forward(images).numpy(), class_names, geometry)
+    geometry = replace(packed.geometry, size=size)
+    return Loaded(lambda images: forward(images).numpy(), packed.class_names, geometry)
 
 
-def _class_names(run: RunFolder, class_count: int) -> tuple[str, ...]:
-    """Reads the names from the environment.json beside a model, or numbers the classes."""
+def _beside(run: RunFolder, class_count: int) -> Packed:
+    """What the files beside a model tell, which has it not in its own; else numbered classes."""
+    options = read_options(run) if run.config.is_file() else {}
+    geometry = Geometry(options.get("resize", "pad"), options.get("image_size", DEFAULT_IMAGE_SIZE))
     if not run.environment.is_file():
-        return ("background", *(f"class {number}" for number in range(1, class_count)))
+        numbered = (f"class {number}" for number in range(1, class_count))
+        return Packed(("background", *numbered), geometry)
     names = read_environment(run).info.class_names
     if len(names) != class_count:
         raise UserError(
             f"{run.environment} names {len(names)} classes ({listed(names)}), but the model beside "
             f"it has {class_count}: put the files of one run together"
         )
-    return names
+    return Packed(names, geometry)
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:

@@ -14,6 +14,7 @@ from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import as_arrays
 from tf_muscle.errors import UserError
+from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.saved_model import write_saved_model
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE, build_unet
@@ -60,11 +61,11 @@ def predict_untrained(model: keras.Model, test: tf.data.Dataset, run: RunFolder)
         np.save(unfinished, np.argmax(logits, axis=-1).astype(np.uint8))
 
 
-def best_model(run: RunFolder, config: Config, class_count: int) -> keras.Model:
+def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     """The model of the best epoch, saved as best.keras if that was not done yet.
 
     Saved in float32 and built of Keras' own layers, whatever it was trained in, so that any Keras
-    loads it, for images of any size, without this package.
+    loads it, for images of any size, without this package. Class names and geometry are packed in.
 
     Raises:
         UserError: the file of the best weights is damaged.
@@ -73,12 +74,14 @@ def best_model(run: RunFolder, config: Config, class_count: int) -> keras.Model:
         if reason := corruption_reason(run.best_weights):
             raise UserError(f"{run.best_weights} is damaged ({reason}): start a new run")
         encoder, decoder = config.model.encoder, config.model.decoder
+        class_count = len(data.class_names)
         trained = build_unet(class_count, encoder=encoder, decoder=decoder).get_layer(CORE)
         trained.load_weights(run.best_weights)
         model = build_unet(class_count, encoder=encoder, decoder=decoder, fused=False)
         model.get_layer(CORE).set_weights(trained.get_weights())
         with replacing(run.model) as unfinished:
             model.save(unfinished)
+            pack(unfinished, data.class_names, data.geometry)
     return keras.saving.load_model(run.model)
 
 
@@ -87,7 +90,7 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
 
     The manifest is written last: it marks the run as complete.
     """
-    model = best_model(run, config, len(data.class_names))
+    model = best_model(run, config, data)
     environment = read_environment(run)
     loss = SegmentationLoss.from_config(environment.loss)
     evaluated = {
