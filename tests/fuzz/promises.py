@@ -19,9 +19,10 @@ from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.photos import open_photo
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.results_folder import ResultsFolder
-from tf_muscle.prediction.sources import find_sources, open_photo
+from tf_muscle.prediction.sources import find_sources
 from tf_muscle.prediction.stream import VideoPredictions, predict_photos
 from tf_muscle.roboflow.image_files import decode_photo
 from tf_muscle.roboflow.reader import (

@@ -18,7 +18,8 @@ from PIL import Image
 from promises import NAMES, check_export, check_film, check_photo, fresh_folder, predictor
 
 from tf_muscle.errors import UserError
-from tf_muscle.prediction.sources import find_sources, read_photo
+from tf_muscle.prediction.photos import read_photo
+from tf_muscle.prediction.sources import find_sources
 from tf_muscle.roboflow.reader import fingerprint, open_export, read_export
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
-from tf_muscle.prediction.sources import open_photo, read_photo
+from tf_muscle.prediction.photos import open_photo, read_photo
 from tf_muscle.roboflow.reader import check_pixels, read_export, read_mask
 
 NAMES = ("background", '"long" head,left', "musculus, calf")

@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 from tf_muscle.errors import UserError
 from tf_muscle.prediction import file_kinds
 from tf_muscle.prediction.frames import Frame, VideoWriter
-from tf_muscle.prediction.sources import find_sources, is_video, open_photo, read_photo
+from tf_muscle.prediction.photos import open_photo, read_photo
+from tf_muscle.prediction.sources import find_sources, is_video
 from tf_muscle.roboflow import image_files
 
 # How a camera stores the picture that a viewer shows, by EXIF's orientation (CIPA DC-008, 4.6.4).

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
+from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.results_folder import ResultsFolder
-from tf_muscle.prediction.sources import Photo, open_photo
 from tf_muscle.prediction.stream import predict_photos
 
 NAMES = ("background", "biceps")

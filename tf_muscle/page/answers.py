@@ -10,8 +10,8 @@ from PIL import Image
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.outputs import draw_overlay
+from tf_muscle.prediction.photos import open_photo
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.sources import open_photo
 from tf_muscle.prediction.stream import PredictedFrame, Prediction, predict_photos
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline

@@ -63,7 +63,7 @@ class MaskFolder:
             name: without suffix, of `UniqueNames`.
             image: RGB, uint8 [H, W, 3], as it is shown.
             class_ids: uint8 [H, W].
-            original: the photo's file, see `sources.Photo`; it is copied in place of the image.
+            original: the photo's file, see `photos.Photo`; it is copied in place of the image.
         """
         _write_photo(self.folder, name, image, original)
         Image.fromarray(class_ids).save(self.folder / f"{name}_mask.png")

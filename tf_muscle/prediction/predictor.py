@@ -15,7 +15,7 @@ from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.errors import at_least, between
 from tf_muscle.prediction.model_files import Loaded, load_model
 from tf_muscle.prediction.outputs import PhotoResult
-from tf_muscle.prediction.sources import PhotoLike, photo_pixels
+from tf_muscle.prediction.photos import PhotoLike, photo_pixels
 
 TTA_SCALE = 1.25  # the second size of test-time augmentation, by the first
 

@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
-from tf_muscle.prediction.sources import Photo, Source, find_sources, open_photo
+from tf_muscle.prediction.sources import Source, find_sources
 from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
 
 

@@ -15,8 +15,10 @@ from tf_muscle.prediction.animations import AnimationFrames
 from tf_muscle.prediction.file_kinds import is_animation
 from tf_muscle.prediction.frames import CameraFrames, Frame, VideoFrames
 from tf_muscle.prediction.outputs import MuscleRow, muscle_rows
+from tf_muscle.prediction.photos import Photo
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.sources import MAX_PIXELS, Photo, Source
+from tf_muscle.prediction.sources import Source
+from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 # Seconds. A moving average lags: on a rendered curl with known masks the IoU of the biceps was
 # 0.534 without it, 0.530 with 0.1 s and 0.505 with 0.2 s.

@@ -13,9 +13,9 @@ from tf_muscle.errors import UserError, at_least
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.sources import MAX_PIXELS
 from tf_muscle.prediction.stream import SMOOTH, PredictedFrame, VideoPredictions
 from tf_muscle.prediction.timeline import Timeline, frame_signals
+from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 
 @dataclass(frozen=True)
