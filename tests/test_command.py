@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from train_options import train_config
 
 from tf_muscle.__main__ import COMMANDS
-from tf_muscle.command import config_parser, parse_config, parse_over_preset, run_command
+from tf_muscle.command import config_parser, parse_over_preset, run_command
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
-
-
-def resolve(*argv: str) -> Config:
-    return parse_config(config_parser("train", "Trains."), argv)
 
 
 @pytest.fixture
@@ -23,7 +20,7 @@ def preset(tmp_path: Path) -> str:
 
 
 def test_preset_fills_the_options(preset: str) -> None:
-    config = resolve("--config", preset)
+    config = train_config("--config", preset)
     assert config.optimization.epochs == 9
     assert config.optimization.learning_rate == 0.001
     assert config.model.encoder_weights == "none"
@@ -32,16 +29,16 @@ def test_preset_fills_the_options(preset: str) -> None:
 
 
 def test_option_wins_over_the_preset_wherever_it_stands(preset: str) -> None:
-    assert resolve("--config", preset, "--epochs", "3").optimization.epochs == 3
-    assert resolve("--epochs", "3", "--config", preset).optimization.epochs == 3
-    assert resolve("--epochs=3", f"--config={preset}").optimization.epochs == 3
-    assert resolve("--preview", "--config", preset).run.preview
+    assert train_config("--config", preset, "--epochs", "3").optimization.epochs == 3
+    assert train_config("--epochs", "3", "--config", preset).optimization.epochs == 3
+    assert train_config("--epochs=3", f"--config={preset}").optimization.epochs == 3
+    assert train_config("--preview", "--config", preset).run.preview
 
 
 def test_later_preset_wins(preset: str, tmp_path: Path) -> None:
     second = tmp_path / "second.yaml"
     second.write_text("epochs: 4\n")
-    config = resolve("--config", preset, "--config", str(second))
+    config = train_config("--config", preset, "--config", str(second))
     assert config.optimization.epochs == 4
     assert config.optimization.learning_rate == 0.001
 
@@ -49,24 +46,24 @@ def test_later_preset_wins(preset: str, tmp_path: Path) -> None:
 def test_without_preset_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = Path(__file__).parents[1] / "configs" / "sample.yaml"
     monkeypatch.chdir(tmp_path)  # found from anywhere
-    assert resolve() == resolve("--config", str(sample))
-    assert resolve("--epochs", "7").optimization.epochs == 7
+    assert train_config() == train_config("--config", str(sample))
+    assert train_config("--epochs", "7").optimization.epochs == 7
 
 
 def test_switch_needs_no_value() -> None:
-    assert resolve("--preview", "--epochs", "2").run.preview
-    assert resolve("--epochs", "2", "--preview").run.preview
-    assert resolve("--preview", "true").run.preview
-    assert not resolve("--preview", "false").run.preview
-    assert not resolve("--preview=false").run.preview
-    assert not resolve().run.preview
-    config = resolve("--deterministic", "--epochs", "1")
+    assert train_config("--preview", "--epochs", "2").run.preview
+    assert train_config("--epochs", "2", "--preview").run.preview
+    assert train_config("--preview", "true").run.preview
+    assert not train_config("--preview", "false").run.preview
+    assert not train_config("--preview=false").run.preview
+    assert not train_config().run.preview
+    config = train_config("--deterministic", "--epochs", "1")
     assert config.run.deterministic
     assert config.optimization.epochs == 1
 
 
 def test_texts_stay_texts() -> None:
-    config = resolve("--run_name", "1e3", "--data", "2024", "--encoder_weights", "none")
+    config = train_config("--run_name", "1e3", "--data", "2024", "--encoder_weights", "none")
     assert config.run.run_name == "1e3"
     assert config.data.data == "2024"
     assert config.model.encoder_weights == "none"
@@ -89,7 +86,7 @@ def test_texts_stay_texts() -> None:
 )
 def test_wrong_option_is_one_sentence(argv: Sequence[str], told: str) -> None:
     with pytest.raises(UserError) as caught:
-        resolve(*argv)
+        train_config(*argv)
     message = str(caught.value)
     assert told in message
     assert "\n" not in message
@@ -112,7 +109,7 @@ def test_wrong_preset_is_named(content: bytes | None, told: str, tmp_path: Path)
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError) as caught:
-        resolve("--epochs", "1", "--config", str(path))
+        train_config("--epochs", "1", "--config", str(path))
     message = str(caught.value)
     assert message.startswith(f"--config {path}: ")
     assert told in message
@@ -131,7 +128,7 @@ def test_verbose_is_taken_before_the_options(tmp_path: Path) -> None:
     preset = tmp_path / "loud.yaml"
     preset.write_text("verbose: true\n")
     with pytest.raises(UserError, match="verbose"):
-        resolve("--config", str(preset))
+        train_config("--config", str(preset))
 
 
 def test_presets_are_told(preset: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import docstring_parser
 import pytest
 import yaml
+from train_options import train_config
 
-from tf_muscle.command import config_parser, parse_config
 from tf_muscle.config import (
     AugmentConfig,
     Config,
@@ -25,7 +25,7 @@ UNH_GYM = Path(__file__).parents[1] / "configs" / "unh_gym.yaml"
 
 def test_unh_gym_is_the_published_run() -> None:
     """The values of the report and the slides; where they are silent, PyTorch's defaults."""
-    config = parse_config(config_parser("train", ""), ["--config", str(UNH_GYM)])
+    config = train_config("--config", str(UNH_GYM))
     assert config.augment == AugmentConfig(
         horizontal_flip=0.5,
         vertical_flip=0.5,
@@ -84,8 +84,8 @@ PRESETS = sorted(
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_accepted_and_says_what_it_is_for(preset: str) -> None:
     path = UNH_GYM.parent / preset
-    by_path = parse_config(config_parser("train", ""), ["--config", str(path)])
-    by_name = parse_config(config_parser("train", ""), ["--config", path.stem])
+    by_path = train_config("--config", str(path))
+    by_name = train_config("--config", path.stem)
     assert by_path == by_name
     assert path.read_text().startswith("# ")
 
@@ -105,7 +105,7 @@ def test_saved_config_is_a_preset(tmp_path: Path) -> None:
         run=RunConfig(run_name="über", runs_dir="elsewhere", seed=2**32 - 1),
     )
     config.save(tmp_path / "config.yaml")
-    read = parse_config(config_parser("train", ""), ["--config", str(tmp_path / "config.yaml")])
+    read = train_config("--config", str(tmp_path / "config.yaml"))
     assert read == config
 
 

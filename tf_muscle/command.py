@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonargparse
 
-from tf_muscle.config import Config, bundled, from_options
+from tf_muscle.config import Config, bundled
 from tf_muscle.errors import UserError, one_line, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
@@ -143,12 +143,3 @@ def _preset(name: str) -> str:
     path = bundled("configs") / f"{name.removesuffix('.yaml')}.yaml"
     bare = Path(name).name == name and not Path(name).exists()
     return str(path) if bare and path.is_file() else name
-
-
-def parse_config(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> Config:
-    """Parses options over a preset; without --config, over configs/sample.yaml.
-
-    Raises:
-        UserError: an option is unknown or out of range, or the preset cannot be read.
-    """
-    return from_options(parse_over_preset(parser, argv, DEFAULT_PRESET))

@@ -4,9 +4,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import yaml
 
-from tf_muscle.command import config_parser, parse_config
-from tf_muscle.config import OptimizationConfig
+from tf_muscle.config import OptimizationConfig, from_options
 from tf_muscle.model.optimizers import learning_rate_schedule, optimizer
 
 STEPS = 30  # 480 photos in batches of 16
@@ -20,7 +20,7 @@ def rates(config: OptimizationConfig, steps_per_epoch: int = STEPS) -> np.ndarra
 
 def test_unh_gym_halves_every_five_epochs() -> None:
     preset = Path(__file__).parents[2] / "configs" / "unh_gym.yaml"
-    config = parse_config(config_parser("train", ""), ["--config", str(preset)])
+    config = from_options(yaml.safe_load(preset.read_text()))
     by_epoch = rates(config.optimization).reshape(30, STEPS)
     for epoch, of_epoch in enumerate(by_epoch):
         # PyTorch's StepLR(step_size=5, gamma=0.5), stepped after every epoch.

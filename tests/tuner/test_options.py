@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from train_options import train_config
 
-from tf_muscle.command import config_parser, parse_config
 from tf_muscle.config import OptimizationConfig, RunConfig
 from tf_muscle.errors import UserError
 from tf_muscle.report import published
@@ -59,9 +59,7 @@ def test_report_preset_ends_in_the_published_run() -> None:
     """Its last trial is what unh_gym.yaml trains."""
     search = parse_search(["--config", str(CONFIGS / "tuner_report.yaml"), "--data", "mine"])
     preset = ["--config", str(CONFIGS / "unh_gym.yaml"), "--data", "mine"]
-    assert search.config(search.combinations()[-1]) == parse_config(
-        config_parser("train", ""), preset
-    )
+    assert search.config(search.combinations()[-1]) == train_config(*preset)
 
 
 def test_several_values_on_the_command_line() -> None:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from train_options import train_config
 
-from tf_muscle.command import config_parser, parse_config
 from tuner.folder import SearchFolder
 from tuner.options import Combination, Search
 from tuner.results import Row, ranked, rows_of, write_results
@@ -136,7 +136,7 @@ def test_best_is_a_preset_of_a_training(
     written: Callable[..., SearchFolder], make_search: Callable[..., Search]
 ) -> None:
     best = written().best
-    config = parse_config(config_parser("train", ""), ["--config", str(best)])
+    config = train_config("--config", str(best))
     assert config == make_search().config(ROWS[3].combination)
     assert best.read_text().startswith("# The best of the search study: trial 0003, val_mean_iou")
 

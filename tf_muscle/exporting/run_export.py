@@ -20,9 +20,9 @@ from tf_muscle.data.prepare import load_builder, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
-from tf_muscle.exporting.card import megabytes, tested_record, tested_section
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
+from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.environment import processor, read_environment

@@ -56,6 +56,7 @@ def load_model(
 
 
 def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded:
+    # Here, so that what handles predictions (rows, masks, writers) needs no TensorFlow.
     import keras
     import tensorflow as tf
 
@@ -106,7 +107,7 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    from tf_muscle.exporting.saved_model import open_saved_model, output
+    from tf_muscle.exporting.saved_model import open_saved_model, output  # as above
 
     try:
         servable = open_saved_model(path)

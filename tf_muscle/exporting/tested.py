@@ -1,4 +1,4 @@
-"""What is written beside an exported model: how it was tested."""
+"""How an exported model was tested, for the files beside it."""
 
 import dataclasses
 import importlib.metadata
