@@ -58,7 +58,7 @@ class StopCollapsed(keras.callbacks.Callback):
 
 
 class DivergedError(Exception):
-    """The loss became NaN."""
+    """The loss became NaN or infinite, which belongs to the combination."""
 
 
 class SegmentationHyperModel(keras_tuner.HyperModel):
@@ -66,8 +66,8 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
 
     Args:
         search: the options.
-        data: of `tf_muscle.data.dataset.load_data`.
-        precision: name of `tf_muscle.training.device.choose_precision`.
+        data: the loaded export; its train and valid splits are used.
+        precision: "float32", "bfloat16" or "float16".
     """
 
     def __init__(self, search: Search, data: Data, precision: str):
@@ -112,6 +112,11 @@ class SegmentationHyperModel(keras_tuner.HyperModel):
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *, run: RunFolder
     ) -> dict[str, float]:
         """Trains the model, from the run's last checkpoint if there is one.
+
+        Args:
+            hp: the trial's values.
+            model: of `build`.
+            run: folder of the training's records.
 
         Returns:
             The scores of the best epoch; see `scores`.

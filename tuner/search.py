@@ -35,7 +35,7 @@ class SearchProcess:
     Args:
         folder: of this process; nothing is written to it before `run`.
         search: the options.
-        data: of `tf_muscle.data.dataset.load_data`.
+        data: the loaded export.
         role: alone, chief or worker.
 
     Raises:

@@ -73,7 +73,7 @@ def read_class_list(path: Path, ignore: int | None = None) -> tuple[str, ...]:
     """Reads a _classes.csv with the header "Pixel Value, Class", in UTF-8 or UTF-16.
 
     Args:
-        path: of the file.
+        path: the _classes.csv.
         ignore: value of mask pixels that nobody labelled; a row of it that stands apart from the
             classes 0, 1, 2, ... is left out.
 
