@@ -117,3 +117,10 @@ def test_failed_block_opens_the_folder(tmp_path: Path) -> None:
     with only_process(tmp_path, "taken"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder where none can be made")
+def test_a_place_without_folders_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^/proc/x cannot be made .*: choose another place$"):
+        with replacing(Path("/proc/x/y.json")):
+            pass

@@ -23,8 +23,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Args:
         path: a file, which is replaced if it exists, or a folder, which must not exist or be empty.
+
+    Raises:
+        UserError: the folder around it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     unfinished = path.with_name(f"{UNFINISHED}{path.name}")
     _remove(unfinished)
     try:
@@ -38,6 +41,20 @@ def replacing(path: Path) -> Iterator[Path]:
         _remove(unfinished)
         raise
     _sync(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it, unless it is there.
+
+    Raises:
+        UserError: it lies where the system makes none, such as below /proc.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # `errors.system_errors` tells of the others
+        raise UserError(
+            f"{path} cannot be made ({error.strerror}): choose another place"
+        ) from error
 
 
 def _remove(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from PIL import Image
 
+from tf_muscle.atomic import make_folder
 from tf_muscle.errors import printable
 from tf_muscle.prediction.dataset_folders import (
     LONGEST_STEM,
@@ -46,7 +47,7 @@ class ResultsFolder:
         self._overlays: Path | None = None
         self._dataset: MaskFolder | CocoFolder | None = None
         self._writes_frames = output_format in ("mask", "coco")
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         if output_format in ("overlay", "both"):
             self._overlays = path / "overlays"
             self._overlays.mkdir()
