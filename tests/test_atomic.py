@@ -121,6 +121,6 @@ def test_failed_block_opens_the_folder(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder where none can be made")
 def test_a_place_without_folders_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^/proc/x cannot be made .*: choose another place$"):
-        with replacing(Path("/proc/x/y.json")):
-            pass
+    told = r"^/proc/x cannot be made .*: choose another place$"
+    with pytest.raises(UserError, match=told), replacing(Path("/proc/x/y.json")):
+        pass
