@@ -7,13 +7,13 @@ import pytest
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.grouping import grouped_split
 from tf_muscle.inspection.leakage import Links, neighbouring_frames
-from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.inspection.measure import ImageInfo
 from tf_muscle.roboflow.records import Example
 
 
-def images_of(sources: list[str], copies: int = 1) -> list[ImageFacts]:
+def images_of(sources: list[str], copies: int = 1) -> list[ImageInfo]:
     return [
-        ImageFacts(
+        ImageInfo(
             "train",
             Example(f"{source}.rf.{copy}.jpg", source, Path(f"train/{source}.jpg"), Path("m.png")),
             (1, 1),
@@ -27,13 +27,13 @@ def images_of(sources: list[str], copies: int = 1) -> list[ImageFacts]:
     ]
 
 
-def links_of(images: list[ImageFacts], duplicates: list[tuple[int, int]] | None = None) -> Links:
+def links_of(images: list[ImageInfo], duplicates: list[tuple[int, int]] | None = None) -> Links:
     pairs = np.array(duplicates or [], np.int64).reshape(-1, 2)
     zeros = np.zeros(len(pairs), np.int64)
     return Links(pairs, zeros, zeros.astype(bool), neighbouring_frames(images))
 
 
-def check(images: list[ImageFacts], links: Links, splits: Any, left_out: list[int]) -> None:
+def check(images: list[ImageInfo], links: Links, splits: Any, left_out: list[int]) -> None:
     """Every image is somewhere, and nothing that belongs together is in two splits."""
     split_of = {index: split for split, indices in splits.items() for index in indices}
     assert sorted([*split_of, *left_out]) == list(range(len(images)))

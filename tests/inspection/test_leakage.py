@@ -14,15 +14,15 @@ from tf_muscle.inspection.leakage import (
     near_duplicates,
     neighbouring_frames,
 )
-from tf_muscle.inspection.measure import ImageFacts, perceptual_hashes
+from tf_muscle.inspection.measure import ImageInfo, perceptual_hashes
 from tf_muscle.roboflow.records import Example
 
 Surveyed = Callable[[Path], Any]
 
 
-def facts(source: str, hashes: np.ndarray | None = None) -> ImageFacts:
+def info(source: str, hashes: np.ndarray | None = None) -> ImageInfo:
     example = Example(f"{source}.jpg", source, Path(f"train/{source}.jpg"), Path("mask.png"))
-    return ImageFacts("train", example, (1, 1), np.array([1]), 0, 0, hashes)
+    return ImageInfo("train", example, (1, 1), np.array([1]), 0, 0, hashes)
 
 
 def hashed(path: Path) -> np.ndarray | None:
@@ -41,8 +41,8 @@ def hashed(path: Path) -> np.ndarray | None:
     ],
 )
 def test_neighbours(numbers: Sequence[int], pairs: list[tuple[int, int]]) -> None:
-    images = [facts(f"frame_{number:04}_jpg") for number in numbers]
-    images.append(facts("other_video_frame_0002_jpg"))
+    images = [info(f"frame_{number:04}_jpg") for number in numbers]
+    images.append(info("other_video_frame_0002_jpg"))
     found = [(numbers[i], numbers[j]) for i, j in neighbouring_frames(images).tolist()]
     assert sorted(found) == pairs
 
@@ -66,7 +66,7 @@ def test_flat_photos_are_not_compared(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.new("RGB", (64, 64), (90, 90, 90)).save(path)
     assert hashed(path) is None
-    pairs, distances, mirrored = near_duplicates([facts("a"), facts("b")])
+    pairs, distances, mirrored = near_duplicates([info("a"), info("b")])
     assert pairs.shape == (0, 2)
     assert distances.shape == mirrored.shape == (0,)
 
@@ -82,7 +82,7 @@ def test_poses_of_one_scene_are_different_photos(
     while (read := video.read())[0]:
         path = tmp_path / f"{len(images)}.png"
         Image.fromarray(read[1][..., ::-1]).save(path)
-        images.append(facts(path.stem, hashed(path)))
+        images.append(info(path.stem, hashed(path)))
     assert len(images) == 48
     pairs, _, _ = near_duplicates(images)
     elbow = np.load(shared("curl_masks.npz"))["elbow_deg"]

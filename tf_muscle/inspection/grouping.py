@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.leakage import Links
-from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.inspection.measure import ImageInfo
 from tf_muscle.roboflow.records import SPLITS
 from tf_muscle.roboflow.splitting import HELD_OUT
 from tf_muscle.roboflow.video_frames import find_frames
@@ -20,7 +20,7 @@ LEAST_TRAINING = 0.5  # of the photos; below that a group is cut
 
 
 def grouped_split(
-    images: Sequence[ImageFacts], links: Links, seed: int = 0
+    images: Sequence[ImageInfo], links: Links, seed: int = 0
 ) -> tuple[dict[str, list[int]], list[int]]:
     """Divides images into train, valid and test, about 80/10/10, so that no link joins two.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.inspection.measure import ImageInfo
 from tf_muscle.roboflow.video_frames import find_frames, neighbours
 
 NEAR = 24  # of 256 bits: the copies above, and no different photos, not even of one scene
@@ -40,12 +40,12 @@ class Links:
     frames: np.ndarray
 
 
-def find_links(images: Sequence[ImageFacts]) -> Links:
+def find_links(images: Sequence[ImageInfo]) -> Links:
     """Finds all pairs, within a split as well as across two."""
     return Links(*near_duplicates(images), neighbouring_frames(images))
 
 
-def near_duplicates(images: Sequence[ImageFacts]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def near_duplicates(images: Sequence[ImageInfo]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compares every photo with every other: `duplicates`, `distances`, `mirrored` of `Links`.
 
     Takes seconds for 10,000 photos and grows with the square of their number.
@@ -73,7 +73,7 @@ def _distance(hashes: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.bitwise_count(hashes ^ other).sum(axis=1, dtype=np.int64)
 
 
-def neighbouring_frames(images: Sequence[ImageFacts]) -> np.ndarray:
+def neighbouring_frames(images: Sequence[ImageInfo]) -> np.ndarray:
     """Pairs whose names are those of neighbouring frames: `frames` of `Links`."""
     by_name: dict[str, list[int]] = defaultdict(list)
     for index, image in enumerate(images):
@@ -86,7 +86,7 @@ def neighbouring_frames(images: Sequence[ImageFacts]) -> np.ndarray:
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def across_splits(images: Sequence[ImageFacts], pairs: np.ndarray) -> np.ndarray:
+def across_splits(images: Sequence[ImageInfo], pairs: np.ndarray) -> np.ndarray:
     """Of pairs, int64 [P, 2], those of different photos in different splits: bool [P].
 
     Copies of one photo by its name are left to the reader, which refuses them.

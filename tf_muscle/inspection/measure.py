@@ -1,7 +1,7 @@
 """One pass over the photos and masks of an export: what every statistic and check is made from.
 
 An image is decoded, measured and forgotten, so that an export may be larger than the memory; of
-each remain its `ImageFacts`, below a kilobyte.
+each remain its `ImageInfo`, below a kilobyte.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class ImageInfo:
     """What is kept of one image.
 
     Attributes:
@@ -80,11 +80,11 @@ class Survey:
     """
 
     export: Export
-    images: list[ImageFacts]
+    images: list[ImageInfo]
     heat: np.ndarray
     size_counts: np.ndarray
 
-    def of(self, split: str) -> list[ImageFacts]:
+    def of(self, split: str) -> list[ImageInfo]:
         """The images of one split."""
         return [image for image in self.images if image.split == split]
 
@@ -102,7 +102,7 @@ def survey(export: Export) -> Survey:
     class_count = len(export.class_names)
     heat = np.zeros((class_count, GRID, GRID))
     size_counts = np.zeros((class_count, len(SIZE_EDGES) - 1), np.int64)
-    images: list[ImageFacts] = []
+    images: list[ImageInfo] = []
     everything = [(split, example) for split in SPLITS for example in export.splits[split]]
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter lock
         results = pool.map(partial(_measure, class_count=class_count), everything)
@@ -132,13 +132,13 @@ def _with_progress(results: Iterable[T], total: int) -> Iterable[T]:
     )
 
 
-def _measure(place: tuple[str, Example], class_count: int) -> tuple[ImageFacts, np.ndarray]:
-    """The facts of one image, and the share of each cell that each class covers."""
+def _measure(place: tuple[str, Example], class_count: int) -> tuple[ImageInfo, np.ndarray]:
+    """What is kept of one image, and the share of each cell that each class covers."""
     split, example = place
     mask = read_mask(example)
     class_pixels, cells = _count_cells(mask, class_count)
     height, width = mask.shape
-    facts = ImageFacts(
+    info = ImageInfo(
         split=split,
         example=example,
         size=(width, height),
@@ -147,7 +147,7 @@ def _measure(place: tuple[str, Example], class_count: int) -> tuple[ImageFacts, 
         border_class=border_class(mask),
         hashes=perceptual_hashes(example),
     )
-    return facts, cells
+    return info, cells
 
 
 def _count_cells(mask: np.ndarray, class_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tf_muscle.errors import LISTED
 from tf_muscle.inspection.findings import Finding
-from tf_muscle.inspection.measure import SIZE_EDGES, ImageFacts, Survey
+from tf_muscle.inspection.measure import SIZE_EDGES, ImageInfo, Survey
 from tf_muscle.inspection.statistics import file_label
 from tf_muscle.report.overlays import class_colors, overlay
 from tf_muscle.report.photo_sheets import photo_label
@@ -108,7 +108,7 @@ def _classes(survey: Survey, record: dict[str, Any]) -> list[dict[str, Any]]:
     return shown
 
 
-def _captioned(image: ImageFacts, class_ids: Sequence[int]) -> dict[str, str]:
+def _captioned(image: ImageInfo, class_ids: Sequence[int]) -> dict[str, str]:
     label = file_label(image)
     return {
         "uri": thumbnail(image, class_ids),
@@ -122,7 +122,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 1 else "100 %"
 
 
-def thumbnail(image: ImageFacts, class_ids: Sequence[int]) -> str:
+def thumbnail(image: ImageInfo, class_ids: Sequence[int]) -> str:
     """A small photo with the masks of some classes, or of none, drawn on it.
 
     It is a JPEG: a hundred thumbnails as PNG would be 10 MB.
@@ -148,7 +148,7 @@ def heat_map(shares: np.ndarray) -> str:
     return _data_uri(Image.fromarray(rgb), "PNG")
 
 
-def typical_images(survey: Survey, class_id: int) -> list[ImageFacts]:
+def typical_images(survey: Survey, class_id: int) -> list[ImageInfo]:
     """Images of a class from the least of it to the most, at most `SHEET`, each photo once."""
     by_source = {
         image.example.source_name: image for image in survey.images if image.class_pixels[class_id]

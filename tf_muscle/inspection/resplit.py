@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_muscle.atomic import replacing
-from tf_muscle.inspection.measure import ImageFacts
+from tf_muscle.inspection.measure import ImageInfo
 from tf_muscle.inspection.project_name import DATASET_README
 from tf_muscle.roboflow.coco_export import photo_paths, read_annotations
 from tf_muscle.roboflow.export_layout import split_folders
@@ -18,7 +18,7 @@ from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE
 
 
 def write_resplit(
-    folder: Path, export: Export, images: Sequence[ImageFacts], splits: Mapping[str, Sequence[int]]
+    folder: Path, export: Export, images: Sequence[ImageInfo], splits: Mapping[str, Sequence[int]]
 ) -> None:
     """Copies an export into a new folder, each image into its new split.
 

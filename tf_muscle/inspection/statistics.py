@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from tf_muscle.inspection.findings import Finding
-from tf_muscle.inspection.measure import SIZE_EDGES, ImageFacts, Survey
+from tf_muscle.inspection.measure import SIZE_EDGES, ImageInfo, Survey
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.roboflow.records import SPLITS
 from tf_muscle.roboflow.split_folder import shown
 
 
-def file_label(image: ImageFacts) -> str:
+def file_label(image: ImageInfo) -> str:
     """Names an image as its user finds it, "train/X.jpg", and its split where that is another.
 
     A name that is no text, as some file systems allow, is written with backslashes.
