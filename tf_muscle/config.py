@@ -76,6 +76,12 @@ class AugmentConfig:
     brightness: float = 0.0
     """Largest change of brightness and of contrast, 0 to 1: 0.2 adds up to 20 percent of white or
     black and multiplies the contrast by 0.8 to 1.2. The report has none."""
+    saturation: float = 0.0
+    """Largest change of the saturation, 0 to 1: 0.3 multiplies it by 0.7 to 1.3. The report has
+    none."""
+    hue: float = 0.0
+    """Largest shift of the hue, as a share of the colour circle from 0 to 0.5. The report has
+    none."""
     crop: int = 0
     """Height and width, in pixels, of random crops to train on; 0 trains on whole photos. Two
     thirds of the crops have muscle in them. With a quarter of the pixels a step is four times as
@@ -89,8 +95,9 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         shares = ("horizontal_flip", "vertical_flip", "grayscale", "noise", "shift", "brightness")
-        for name in shares:
+        for name in (*shares, "saturation"):
             between(name, getattr(self, name), 0.0, 1.0)
+        between("hue", self.hue, 0.0, 0.5)
         between("shear", self.shear, 0.0, 45.0)  # Roboflow's largest; 90 degrees have no picture
         between("rotate", self.rotate, 0.0, 180.0)
         for name in ("blur", "zoom"):

@@ -1,3 +1,4 @@
+import colorsys
 import dataclasses
 import math
 import threading
@@ -14,7 +15,9 @@ from tf_muscle.roboflow.readme import PHRASES
 OFF = AugmentConfig(
     horizontal_flip=0, vertical_flip=0, shear=0, grayscale=0, blur=0, noise=0, rotate=0
 )
-EVERYTHING = AugmentConfig(rotate=20.0, zoom=0.3, shift=0.1, brightness=0.2)
+EVERYTHING = AugmentConfig(
+    rotate=20.0, zoom=0.3, shift=0.1, brightness=0.2, saturation=0.3, hue=0.1
+)
 SIZE = 64
 RNG = np.random.default_rng(0)
 PHOTOS = RNG.integers(0, 256, (8, SIZE, SIZE, 3), np.uint8)
@@ -118,9 +121,11 @@ def test_blur_stays_below_its_sigma() -> None:
     np.testing.assert_allclose(profile.sum(axis=1), 255, atol=8)
 
 
-@pytest.mark.parametrize("option", ["noise", "blur", "grayscale", "brightness"])
+@pytest.mark.parametrize(
+    "option", ["noise", "blur", "grayscale", "brightness", "saturation", "hue"]
+)
 def test_colours_leave_the_mask(option: str) -> None:
-    images, masks = Augmenter(only(**{option: 0.9}), 0)(PHOTOS, MASKS, 0)
+    images, masks = Augmenter(only(**{option: 0.5}), 0)(PHOTOS, MASKS, 0)
     np.testing.assert_array_equal(masks, MASKS)
     assert (images != PHOTOS).any()
 
@@ -138,6 +143,29 @@ def test_brightness_and_contrast_stay_in_range() -> None:
     offsets = dark - 100 * slopes
     assert np.abs(offsets).max() < 25.5 + 4
     assert np.ptp(offsets) > 40
+
+
+def test_saturation_scales_the_distance_to_grey() -> None:
+    colour = np.array([150, 90, 60], np.uint8)
+    grey = float(colour @ (0.299, 0.587, 0.114))  # ITU-R BT.601
+    photo = np.tile(colour, (4, 4, 1))
+    images, _ = augmented(only(saturation=0.4), photo, photo[..., 0], 200)
+    factors = (images[:, 0, 0] - grey) / (colour - grey)  # [200, 3]
+    assert np.ptp(factors, axis=1).max() < 0.2  # one factor for all channels; 8-bit rounding
+    assert 0.6 - 0.1 < factors.min() < 0.7
+    assert 1.3 < factors.max() < 1.4 + 0.1
+
+
+def test_hue_turns_the_colour_and_nothing_else() -> None:
+    photo = np.tile(np.array([200, 80, 40], np.uint8), (4, 4, 1))
+    images, _ = augmented(only(hue=0.1), photo, photo[..., 0], 200)
+    hsv = np.array([colorsys.rgb_to_hsv(*pixel / 255) for pixel in images[:, 0, 0].astype(float)])
+    before = colorsys.rgb_to_hsv(200 / 255, 80 / 255, 40 / 255)
+    turned = (hsv[:, 0] - before[0] + 0.5) % 1 - 0.5
+    assert np.abs(turned).max() < 0.1 + 0.01
+    assert turned.min() < -0.08
+    assert turned.max() > 0.08
+    np.testing.assert_allclose(hsv[:, 1:], np.tile(before[1:], (200, 1)), atol=0.02)
 
 
 def blocks() -> np.ndarray:
@@ -243,7 +271,7 @@ def test_crops_of_a_photo_at_rest_and_of_its_own_size() -> None:
 def test_what_is_baked_in_is_turned_off() -> None:
     recipe = AugmentConfig(zoom=0.2, brightness=0.1)
     changed, off = without_baked(recipe, ("horizontal_flip", "shear", "hue", "brightness"))
-    assert off == ["brightness", "horizontal_flip", "shear"]
+    assert off == ["brightness", "horizontal_flip", "shear"]  # hue was off before
     assert changed == dataclasses.replace(recipe, horizontal_flip=0, shear=0, brightness=0)
     changed, off = without_baked(recipe, ("crop",))
     assert off == ["zoom"]  # shift was off before

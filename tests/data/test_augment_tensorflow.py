@@ -20,7 +20,9 @@ from tf_muscle.data.augment_tensorflow import (
 )
 
 OFF = AugmentConfig(horizontal_flip=0, vertical_flip=0, shear=0, grayscale=0, blur=0, noise=0)
-EVERYTHING = AugmentConfig(rotate=20.0, zoom=0.3, shift=0.1, brightness=0.2)
+EVERYTHING = AugmentConfig(
+    rotate=20.0, zoom=0.3, shift=0.1, brightness=0.2, saturation=0.3, hue=0.1
+)
 COUNT = 400  # draws whose averages are compared
 
 
@@ -125,6 +127,8 @@ def test_blur_reaches_over_the_whole_of_a_small_photo() -> None:
         only(zoom=0.5),
         only(shift=0.2),
         only(brightness=0.3),
+        only(saturation=0.5),
+        only(hue=0.2),
         only(grayscale=0.25),
         only(blur=1.2),
         only(noise=0.05),

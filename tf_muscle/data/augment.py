@@ -31,6 +31,8 @@ BAKED_OPTIONS = {
     "crop": ("zoom", "shift"),
     "brightness": ("brightness",),
     "exposure": ("brightness",),
+    "saturation": ("saturation",),
+    "hue": ("hue",),
 }
 
 
@@ -66,6 +68,13 @@ def compose(config: AugmentConfig) -> A.Compose:
         keep_ratio=True,
         p=1.0,
     )
+    colours = A.ColorJitter(
+        brightness=(1.0, 1.0),
+        contrast=(1.0, 1.0),
+        saturation=(1 - config.saturation, 1 + config.saturation),
+        hue=(-config.hue, config.hue),
+        p=1.0,
+    )
     parts = [
         (config.horizontal_flip, A.HorizontalFlip(p=config.horizontal_flip)),
         (config.vertical_flip, A.VerticalFlip(p=config.vertical_flip)),
@@ -74,6 +83,7 @@ def compose(config: AugmentConfig) -> A.Compose:
             config.brightness,
             A.RandomBrightnessContrast(config.brightness, config.brightness, p=1.0),
         ),
+        (config.saturation or config.hue, colours),
         (config.grayscale, A.ToGray(p=config.grayscale)),
         # blur_limit=0 derives the kernel from sigma, which the report names.
         (config.blur, A.GaussianBlur(sigma_limit=(0.0, config.blur), blur_limit=0, p=1.0)),

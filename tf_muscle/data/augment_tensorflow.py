@@ -144,6 +144,21 @@ def warp(images: tf.Tensor, masks: tf.Tensor, matrices: tf.Tensor) -> Batch:
     return warped, ids[..., 0]
 
 
+def recolour(images: tf.Tensor, saturation: tf.Tensor, hue: tf.Tensor) -> tf.Tensor:
+    """Changes saturation and hue as albumentations' ColorJitter does.
+
+    Args:
+        images: float32 [B, H, W, 3], 0 to 255.
+        saturation: float32 [B]; 0 is grey, 1 leaves the colours, 2 doubles their distance to grey.
+        hue: float32 [B], -0.5 to 0.5 of the colour circle.
+    """
+    gray = tf.reduce_sum(images * LUMA, axis=-1, keepdims=True)
+    images = gray + (images - gray) * saturation[:, None, None, None]
+    hsv = tf.image.rgb_to_hsv(tf.clip_by_value(images, 0.0, 255.0))
+    turned = tf.math.floormod(hsv[..., :1] + hue[:, None, None, None], 1.0)
+    return tf.image.hsv_to_rgb(tf.concat([turned, hsv[..., 1:]], axis=-1))
+
+
 def blur(images: tf.Tensor, sigma: tf.Tensor, largest: float) -> tf.Tensor:
     """Gaussian blur, mirrored at the borders.
 
@@ -213,7 +228,7 @@ class TensorFlowAugmenter:
         """
         config = self.config
         root = tf.stack([tf.cast(self.seed & 0x7FFFFFFF, tf.int32), tf.cast(batch, tf.int32)])
-        seeds = iter(tf.unstack(tf.random.split(root, 16, alg=RNG), num=16))
+        seeds = iter(tf.unstack(tf.random.split(root, 32, alg=RNG), num=32))
         if config.crop:
             images, masks = crop(images, masks, config.crop, next(seeds))
         count = tf.shape(images)[0]
@@ -251,6 +266,9 @@ class TensorFlowAugmenter:
             added = 255 * between(-config.brightness, config.brightness)
             pixels = pixels * contrast[:, None, None, None] + added[:, None, None, None]
             pixels = tf.clip_by_value(pixels, 0.0, 255.0)
+        if config.saturation or config.hue:
+            factor = 1 + between(-config.saturation, config.saturation)
+            pixels = recolour(pixels, factor, between(-config.hue, config.hue))
         if config.grayscale:
             gray = tf.reduce_sum(pixels * LUMA, axis=-1, keepdims=True)
             pixels = tf.where(happens(config.grayscale)[:, None, None, None], gray, pixels)
