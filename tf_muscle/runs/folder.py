@@ -18,6 +18,7 @@ from tf_muscle.errors import UserError
 
 # Runs from before the option stretched every photo.
 STRETCHED_BEFORE = {"resize": "stretch"}
+FOLD = re.compile(r"fold_([1-9]\d*)")  # folder of a fold
 PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load takes for a pattern
 
 
@@ -45,9 +46,22 @@ class RunFolder:
         self.backup = self.checkpoints / "backup"  # newest states of weights and optimizer
         # Masks of a few test photos before the first epoch.
         self.untrained_masks = self.checkpoints / "untrained_masks.npy"
+        # Of a run with folds, which holds one run folder a fold.
+        self.folds = self.path / "folds.json"  # which photo is tested in which fold
+        self.out_of_fold = self.path / "out_of_fold"  # what the fold's model says of each photo
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def fold_run(self, number: int) -> "RunFolder":
+        """The run of one fold, which may not have been started; numbers start at 1."""
+        return RunFolder(self.path / f"fold_{number}")
+
+    @property
+    def fold_runs(self) -> "tuple[RunFolder, ...]":
+        """The runs of the folds that were started, by their number; none in a run without folds."""
+        found = (FOLD.fullmatch(path.parent.name) for path in self.path.glob("fold_*/config.yaml"))
+        return tuple(self.fold_run(number) for number in sorted(int(m[1]) for m in found if m))
 
     def lock(self) -> AbstractContextManager[None]:
         """Keeps a second process out, which gets a UserError; see `only_process`."""
