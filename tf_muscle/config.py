@@ -285,10 +285,6 @@ class Config:
             raise UserError(
                 f"--fold must lie between 1 and --folds, {self.data.folds}, got {self.run.fold}"
             )
-        if self.run.fold is not None and self.run.run_name is None:
-            raise UserError(
-                f"--fold {self.run.fold} needs --run_name: give the same one with every fold"
-            )
 
     @classmethod
     def of(cls, **options: Any) -> "Config":

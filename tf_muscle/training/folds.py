@@ -33,6 +33,10 @@ def cross_validate(config: Config, run_name: str) -> RunFolder:
     """
     run = RunFolder(Path(config.run.runs_dir) / run_name)
     shared = config.run.fold is not None
+    if shared and config.run.run_name is None:
+        raise UserError(
+            f"--fold {config.run.fold} needs --run_name: give the same one with every fold"
+        )
     if not (shared and run.folds.is_file()):
         refuse_existing(config.run, run_name)
     photos = survey_photos(config.data)
