@@ -42,6 +42,18 @@ def test_options_reach_the_config(tmp_path: Path) -> None:
     assert (reading.split_seed, reading.allow_leakage, reading.ignore) == (3, True, 200)
 
 
+def test_folders_that_are_read_whole_are_prepared_once(tmp_path: Path) -> None:
+    """Whatever decides how an export is divided decides nothing of theirs."""
+    places = set()
+    for options in ({"split_seed": 3}, {"allow_leakage": True}, {}):
+        config = DataConfig(data=str(DUMMY_DATA), data_dir=str(tmp_path), **options)
+        builder = load_builder(config, "all")
+        places.add(builder.data_dir)
+        assert builder.info.metadata["num_examples"] == {"train": 3, "valid": 1, "test": 1}
+    assert len(places) == 1
+    assert prepare(DUMMY_DATA, data_dir=tmp_path).data_dir not in places
+
+
 def test_unusable_export_leaves_nothing(tmp_path: Path) -> None:
     export = Path(shutil.copytree(DUMMY_DATA, tmp_path / "export"))
     mask = min((export / "valid").glob("*_mask.png"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf_muscle.errors import UserError
-from tf_muscle.inspection.grouping import grouped_split
+from tf_muscle.inspection.grouping import found_groups, grouped_split
 from tf_muscle.inspection.leakage import Links, neighbouring_frames
 from tf_muscle.inspection.measure import ImageInfo
 from tf_muscle.roboflow.records import Example
@@ -99,3 +99,29 @@ def test_photos_that_all_look_the_same() -> None:
     pairs = [(i, j) for i in range(6) for j in range(i)]
     with pytest.raises(UserError, match="too closely related"):
         grouped_split(images, links_of(images, pairs))
+
+
+def test_groups_are_what_links_join() -> None:
+    images = images_of(["a", "b", "c", "d", "v_mp4-1", "v_mp4-2", "v_mp4-9"], copies=2)
+    links = links_of(images, [(0, 5), (4, 7)])  # a and c, c and d
+    assert found_groups(images, links) == [
+        *("a", "a", "b", "b", "a", "a", "a", "a"),
+        *("v_mp4-1", "v_mp4-1", "v_mp4-1", "v_mp4-1", "v_mp4-9", "v_mp4-9"),
+    ]
+
+
+def test_named_groups_are_kept_whole_and_links_do_not_count() -> None:
+    images = images_of([f"v{video}_mp4-{i:03}" for video in range(2) for i in range(50)])
+    named = [f"minute {i // 10}" for i in range(100)]
+    splits, left_out = grouped_split(images, links_of(images), 0, named)
+    assert not left_out
+    assert sorted(len(indices) for indices in splits.values()) == [10, 10, 80]
+    seen = [{named[index] for index in indices} for indices in splits.values()]
+    assert sum(map(len, seen)) == 10
+
+
+def test_named_groups_that_do_not_divide() -> None:
+    images = images_of([f"p{i}" for i in range(20)])
+    for named in (["a"] * 20, ["a"] * 10 + ["b"] * 10):
+        with pytest.raises(UserError, match="groups of --groups are too few or too large"):
+            grouped_split(images, links_of(images), 0, named)

@@ -113,6 +113,25 @@ def test_coco_of_other_tools(drawn: Any, tmp_path: Path) -> None:
     assert contents(tmp_path / "again") == before
 
 
+def test_groups_by_name(drawn: Any, tmp_path: Path) -> None:
+    root = Path(drawn.root)
+    pattern = r"person(\d)(?:_|\d_)"  # person 1 and persons 10 to 13 are one
+    inspect_export(root, resplit=tmp_path / "again", groups=pattern)
+    export = read_export(tmp_path / "again")
+    split_of = {
+        example.source_name: split
+        for split, examples in export.splits.items()
+        for example in examples
+    }
+    assert len({split_of[f"person{i}_jpg"] for i in (1, 10, 11, 12, 13)}) == 1
+    assert contents(tmp_path / "again") == contents(root)
+    with pytest.raises(UserError, match="--groups x is for --resplit: give both"):
+        inspect_export(root, groups="x")
+    with pytest.raises(UserError, match=r"--groups alice finds no group in the names of 14 of 14"):
+        inspect_export(root, resplit=tmp_path / "other", groups="alice")
+    assert not (tmp_path / "other").exists()
+
+
 def test_nothing_is_overwritten(drawn: Any, tmp_path: Path) -> None:
     taken = tmp_path / "again"
     taken.mkdir()

@@ -10,6 +10,7 @@ from PIL import Image
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.report.figure_style import new_figure, save_figure
+from tf_muscle.report.fold_plots import fold_scores
 from tf_muscle.report.photo_sheets import before_after, best_and_worst, preview_sheet
 from tf_muscle.report.plots import class_iou_bars, confusion_heatmap, learning_curves
 
@@ -52,6 +53,21 @@ def test_iou_bars(class_names: list[str], tmp_path: Path, drawn_figures: list[Fi
     class_iou_bars(dict.fromkeys(("train", "valid", "test"), record), tmp_path / "f.png")
     (axes,) = drawn_figures[-1].axes
     assert sum(len(bars) for bars in axes.containers) >= 3 * (len(class_names) - 1)
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_fold_scores(
+    class_names: list[str], count: int, tmp_path: Path, drawn_figures: list[Figure]
+) -> None:
+    ious = dict.fromkeys(class_names, 0.5) | {class_names[-1]: None}
+    fold = {"mean_iou": 0.0, "foreground_mean_iou": 1.0, "iou": ious}
+    intervals = {"mean_iou": [0.0, 0.2], "foreground_mean_iou": [0.9, 1.0]}
+    record = {"folds": [fold] * count, "out_of_fold": fold | {"intervals": intervals}}
+    fold_scores(record, tmp_path / "f.png", synthetic=True)
+    (axes,) = drawn_figures[-1].axes
+    dots = axes.collections[0].get_offsets()
+    assert len(dots) == count * (2 + len(class_names) - 1)
+    assert set(dots[:, 0]) <= {0.0, 0.5, 1.0}
 
 
 def test_photo_sheets(class_names: list[str], tmp_path: Path, drawn_figures: list[Figure]) -> None:

@@ -31,6 +31,26 @@ def test_a_split_that_is_read_alone(mask_export: Path) -> None:
         read_export(mask_export, split="train")
 
 
+def test_all_folders_are_read_as_they_are(mask_export: Path) -> None:
+    """To be divided anew: a photo in two folders is no leak, and nothing is held out."""
+    whole = read_export(mask_export)
+    assert read_export(mask_export, split="all").splits == whole.splits
+    shutil.copy(mask_export / "train" / "arm_jpg.rf.01.jpg", mask_export / "test")
+    shutil.copy(mask_export / "train" / "arm_jpg.rf.01_mask.png", mask_export / "test")
+    with pytest.raises(UserError, match="more than one split"):
+        read_export(mask_export)
+    export = read_export(mask_export, split="all")
+    assert {split: len(examples) for split, examples in export.splits.items()} == {
+        "train": 4, "valid": 1, "test": 2
+    }  # fmt: skip
+    assert not [note for note in export.notes if note.kind == "leakage"]
+    shutil.rmtree(mask_export / "valid")
+    assert list(read_export(mask_export, split="all").splits) == ["train", "test"]
+    shutil.rmtree(mask_export / "train")
+    with pytest.raises(UserError, match="folder train is missing"):
+        read_export(mask_export, split="all")
+
+
 def test_train_that_is_read_alone_is_whole(mask_export: Path) -> None:
     shutil.rmtree(mask_export / "valid")
     shutil.rmtree(mask_export / "test")

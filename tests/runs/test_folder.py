@@ -35,6 +35,16 @@ def test_new_run_holds_its_options(tmp_path: Path) -> None:
     assert all(path.is_relative_to(run.path) for path in paths)
 
 
+def test_the_folds_of_a_run_are_in_their_order(tmp_path: Path) -> None:
+    run = new_run(config_of(tmp_path), "whole")
+    assert run.fold_runs == ()
+    for name in ("fold_10", "fold_2", "unfinished_fold_3", "fold_x", "fold_02"):
+        new_run(config_of(run.path), name)
+    (run.path / "fold_4").mkdir()  # made by a process that was killed before it wrote anything
+    assert [fold.path.name for fold in run.fold_runs] == ["fold_2", "fold_10"]
+    assert run.fold_run(2) == run.fold_runs[0]
+
+
 def test_existing_run_is_never_taken(tmp_path: Path) -> None:
     run = new_run(config_of(tmp_path), "first")
     keep = run.path / "notes.txt"

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, split_names
-from tf_muscle.roboflow.records import SPLITS, DataInfo
+from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
+from tf_muscle.runs.assignment import read_assignment
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import default_name, find_data, find_run, read_options, write_json
 
@@ -65,23 +66,45 @@ class Evaluation:
     predictions: np.ndarray  # uint8 [N, S, S], class ids
 
 
-def evaluate_model(
+@dataclass(frozen=True)
+class ScoredPhoto:
+    """What a model says of one photo, beside its true mask.
+
+    Attributes:
+        probabilities: float32 [S, S, K].
+        class_ids: uint8 [S, S], the likeliest classes.
+        confusion: int64 [K, K], of `metrics.confusion_matrix`.
+        loss: of this photo.
+        own_class_ids: uint8 [H, W] at the photo's own size, as `predict` writes them; None where no
+            masks of that size were given.
+        own_confusion: int64 [K, K] of these.
+    """
+
+    probabilities: np.ndarray
+    class_ids: np.ndarray
+    confusion: np.ndarray
+    loss: float
+    own_class_ids: np.ndarray | None
+    own_confusion: np.ndarray | None
+
+
+def scored_photos(
     model: keras.Model,
     examples: tf.data.Dataset,
-    class_names: Sequence[str],
+    class_count: int,
     loss: keras.losses.Loss,
     batch_size: int = 16,
     *,
     geometry: Geometry | None = None,
     masks: tf.data.Dataset | None = None,
-) -> Evaluation:
-    """Scores a model on one split.
+) -> Iterator[ScoredPhoto]:
+    """Scores a model photo by photo, in the order of the examples.
 
     Args:
         model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
         examples: dictionaries with `image` uint8 [S, S, 3] and `mask` uint8 [S, S], as
             `pipeline.load_split` gives them.
-        class_names: K names.
+        class_count: K.
         loss: takes masks [1, S, S] and logits [1, S, S, K]; called for each image by itself.
         batch_size: images at a time; it does not change the scores.
         geometry: how the examples were brought to S pixels; needed with `masks`.
@@ -93,25 +116,72 @@ def evaluate_model(
         autograph=False,
         input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
     )
-    predictions, confusions, own_confusions, losses = [], [], [], []
-    own_masks = iter(() if masks is None else masks.as_numpy_iterator())
+    own_masks = None if masks is None else masks.as_numpy_iterator()
     for images, truths in evaluation_batches(examples, batch_size):
         logits = forward(images)
         predicted = np.argmax(logits, axis=-1).astype(np.uint8)
-        predictions.append(predicted)
+        probabilities = tf.nn.softmax(logits).numpy()
         for i, truth in enumerate(truths.numpy()):
-            confusions.append(confusion_matrix(truth, predicted[i], len(class_names)))
-            losses.append(float(loss(truths[i : i + 1], logits[i : i + 1])))
-        if geometry is None or masks is None:
-            continue
-        for square, own in zip(tf.nn.softmax(logits).numpy(), own_masks, strict=False):
-            marked = likeliest(geometry.restore(square, *own.shape))
-            own_confusions.append(confusion_matrix(own, marked, len(class_names)))
-    record = summarize(np.stack(confusions), np.array(losses), class_names)
+            marked = own_confusion = None
+            if geometry is not None and own_masks is not None:
+                own = next(own_masks)
+                marked = likeliest(geometry.restore(probabilities[i], *own.shape))
+                own_confusion = confusion_matrix(own, marked, class_count)
+            yield ScoredPhoto(
+                probabilities[i],
+                predicted[i],
+                confusion_matrix(truth, predicted[i], class_count),
+                float(loss(truths[i : i + 1], logits[i : i + 1])),
+                marked,
+                own_confusion,
+            )
+
+
+def evaluate_model(
+    model: keras.Model,
+    examples: tf.data.Dataset,
+    class_names: Sequence[str],
+    loss: keras.losses.Loss,
+    batch_size: int = 16,
+    *,
+    geometry: Geometry | None = None,
+    masks: tf.data.Dataset | None = None,
+) -> Evaluation:
+    """Scores a model on one split; the arguments are those of `scored_photos`, by K names."""
+    predictions, confusions, own_confusions, losses = [], [], [], []
+    for photo in scored_photos(
+        model, examples, len(class_names), loss, batch_size, geometry=geometry, masks=masks
+    ):
+        predictions.append(photo.class_ids)
+        confusions.append(photo.confusion)
+        losses.append(photo.loss)
+        if photo.own_confusion is not None:
+            own_confusions.append(photo.own_confusion)
+    record = summarize_sizes(confusions, own_confusions, losses, class_names)
+    return Evaluation(record, np.stack(predictions))
+
+
+def summarize_sizes(
+    confusions: Sequence[np.ndarray],
+    own_confusions: Sequence[np.ndarray],
+    losses: Sequence[float],
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """The record of `metrics.summarize`, with `own_size` where there are `own_confusions`.
+
+    Args:
+        confusions: N of int64 [K, K], at the network's size.
+        own_confusions: N of int64 [K, K], at the photos' own sizes, or none.
+        losses: N of them.
+        class_names: K names.
+        groups: the group of each photo, which the bootstrap draws; by default each is its own.
+    """
+    record = summarize(np.stack(confusions), np.array(losses), class_names, groups)
     if own_confusions:
-        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names)
+        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names, groups)
         record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
-    return Evaluation(record, np.concatenate(predictions))
+    return record
 
 
 def evaluate(
@@ -171,8 +241,10 @@ def evaluate(
     export = export_path(place)
     scored = split or "test"
     if not data or fingerprint(export) == environment.info.fingerprint:
-        builder = load_builder(asked)  # split as it was trained on
+        assignment = read_assignment(run)
+        builder = load_builder(asked, ALL if assignment else None)  # split as it was trained on
     else:
+        assignment = None
         folders = split_names(export)
         scored = _split_to_score(split, folders, place)
         builder = load_builder(asked, scored)
@@ -184,8 +256,8 @@ def evaluate(
         print(note)
     refuse_other_classes(info.class_names, place, environment.info.class_names)
     model = keras.saving.load_model(run.model)
-    examples = load_split(builder, scored, geometry)
-    masks = load_masks(builder, scored)
+    examples = load_split(builder, scored, geometry, assignment)
+    masks = load_masks(builder, scored, assignment)
     loss = SegmentationLoss.from_config(environment.loss)
     evaluation = evaluate_model(
         model, examples, info.class_names, loss, batch_size, geometry=geometry, masks=masks
