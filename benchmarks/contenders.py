@@ -38,6 +38,7 @@ class Work:
     encoder: str = "resnet34"
     decoder: Literal["transpose", "upsampling"] = "upsampling"
     optimizer: Literal["adam", "sgd"] = "adam"
+    onednn: Literal["as chosen", "0", "1"] = "as chosen"  # or TF_ENABLE_ONEDNN_OPTS
 
 
 def batch(work: Work) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ What else the machine does slows all of them alike, so that the ratio holds wher
 
 import dataclasses
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -34,10 +35,14 @@ class Contender:
     def __init__(self, work: Work):
         self.work = work
         self.peak_bytes = 0
+        environment = dict(os.environ)
+        if work.onednn != "as chosen":
+            environment["TF_ENABLE_ONEDNN_OPTS"] = work.onednn
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.contenders", json.dumps(dataclasses.asdict(work))],
             cwd=Path(__file__).parents[1],
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

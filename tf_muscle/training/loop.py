@@ -23,11 +23,11 @@ from tf_muscle.data.pipeline import (
 from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
+from tf_muscle.processor import set_up
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import (
     Environment,
     Machine,
-    processor,
     record_resume,
     refuse_changed_data,
     versions,
@@ -103,6 +103,8 @@ def train(
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
     print(f"Computing in {precision.name} on {description()} ({precision.reason})")
+    processor = set_up()
+    print(f"Processor: {processor}; kernels: {processor.kernels}")
     devices = strategy()
     replicas = devices.num_replicas_in_sync
     refuse_uneven_batches(config.optimization.batch_size, replicas)
@@ -121,7 +123,7 @@ def train(
         )
 
     run = resumed or new_run(config, run_name)
-    machine = Machine(versions(), processor(), description(), precision)
+    machine = Machine(versions(), str(processor), processor.kernels, description(), precision)
     lock = nullcontext() if resumed else run.lock()
     with system_errors(run.path, f"go on by --resume {run.path}"), lock:
         if goes_on:
