@@ -201,12 +201,16 @@ class RunConfig:
     (AMX), mixed precision on a GPU, else float32."""
     deterministic: bool = False
     """Compute the same digits in every run on one machine, which is slower."""
+    minutes: float = 0.0
+    """End everything, evaluation and pictures too, in about so many minutes: some steps are timed
+    first, and epochs, which is the most then, is lowered to what fits. 0 trains all epochs."""
     preview: bool = False
     """Write a sheet of randomly changed training photos to runs_dir/NAME-preview.png and train
     nothing."""
 
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
+        between("minutes", self.minutes, 0.0, 1e6)
         if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
             raise UserError(f"--run_name must be a plain name, not a path, got {self.run_name}")
         if self.run_name and self.run_name.startswith(UNFINISHED):

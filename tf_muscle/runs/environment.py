@@ -30,7 +30,9 @@ RECORDED_PACKAGES = (
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 # Keys of environment.json beside those of `versions`.
 MACHINE = ("processor", "kernels", "device", "precision")
-NO_VERSIONS = {*MACHINE, "encoder_weights", "augmentation_left_out", "loss", "data", "resumed"}
+NO_VERSIONS = {
+    *MACHINE, "encoder_weights", "augmentation_left_out", "loss", "data", "minutes", "resumed",
+}  # fmt: skip
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
 ENCODER_START = re.compile(
@@ -114,6 +116,7 @@ class Environment:
         synthetic: the photos are rendered.
         info: of the data set.
         resumed: what had changed, in words, each time that the run went on.
+        minutes: the budget that decided its epochs; 0 for none.
     """
 
     machine: Machine
@@ -124,6 +127,7 @@ class Environment:
     synthetic: bool
     info: DataInfo
     resumed: tuple[str, ...] = ()
+    minutes: float = 0.0
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Environment":
@@ -148,6 +152,7 @@ class Environment:
             synthetic=data.get("synthetic", False),
             info=DataInfo.from_json(data),
             resumed=tuple(record.get("resumed", ())),
+            minutes=record.get("minutes", 0.0),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -159,6 +164,7 @@ class Environment:
             "loss": dict(self.loss),
             "data": {"name": self.data, "synthetic": self.synthetic}
             | dataclasses.asdict(self.info),
+            **({"minutes": self.minutes} if self.minutes else {}),
             **({"resumed": list(self.resumed)} if self.resumed else {}),
         }
 
