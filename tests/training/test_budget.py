@@ -22,7 +22,7 @@ COSTS = Costs(start=10.0, epoch=20.0, finish=50.0)
 @pytest.mark.parametrize(
     ("minutes", "spent", "epochs"),
     [
-        # 95 percent of 6 minutes are 342 s. Less 30 that are gone and 60 at both ends, 252 are left.
+        # 95 percent of 6 minutes are 342 s. 30 are gone and both ends take 60: 252 are left.
         (6.0, 30.0, 12),
         (6.0, 42.0, 12),  # 240 s
         (6.0, 43.0, 11),
@@ -36,7 +36,7 @@ def test_epochs_by_hand(minutes: float, spent: float, epochs: int) -> None:
 
 def test_too_short_a_time_is_refused_with_one_that_would_do() -> None:
     # 30 s that are gone, 60 at both ends and 3 x 20 are 150 s: 95 percent of 2.63 minutes.
-    with pytest.raises(UserError, match="--minutes 2 is too short for 3 epochs.*--minutes 3,"):
+    with pytest.raises(UserError, match=r"--minutes 2 is too short for 3 epochs.*--minutes 3,"):
         affordable_epochs(COSTS, 30.0, 2.0, most=30)
     assert affordable_epochs(COSTS, 30.0, 3.0, most=30) >= 3
     # 30, 60 and 20 s are 95 percent of 1.93 minutes.
@@ -89,9 +89,10 @@ main([*words, "--run_name", "given", "--epochs", "3"])
 
 def words(export: Path, folder: Path) -> list[str]:
     return [
-        "--data", str(export), "--data_dir", str(folder / "tfds"), "--runs_dir", str(folder / "runs"),
-        "--saved_models_dir", str(folder / "saved"), "--image_size", "32", "--batch_size", "4",
-        "--encoder", "resnet18", "--encoder_weights", "none", "--precision", "float32",
+        "--data", str(export), "--data_dir", str(folder / "tfds"),
+        "--runs_dir", str(folder / "runs"), "--saved_models_dir", str(folder / "saved"),
+        "--image_size", "32", "--batch_size", "4", "--encoder", "resnet18",
+        "--encoder_weights", "none", "--precision", "float32",
         "--schedule", "one_cycle", "--minutes", "0",
     ]  # fmt: skip
 

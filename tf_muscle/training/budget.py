@@ -31,7 +31,7 @@ TIMED_STEPS = 3  # at least, after one that waits for the graph and the pipeline
 JUDGED = 16  # validation photos that are evaluated to know how long it takes
 # What `finish` does besides evaluating (build the networks, draw, write the SavedModel) is Python
 # and graphs, as the start of a training is, and takes so many times as long: docs/performance.md.
-FINISH_BY_START = 2.0
+FINISH_BY_START = 1.0
 
 Logs = dict[str, Any]
 
@@ -196,25 +196,31 @@ def measure(
             fit(model, config, data, [timer, *records])
         checkpoint = time.monotonic() - timer.judged
     start = timer.warm - started + timer.valid_seconds[0]
+    graph = timer.valid_seconds[0]
+    few = min(JUDGED, counts["valid"])
+    plain = _judging(model, data, own_size=False)
+    photo = max(plain - graph, 0.0) / few
+    own_size = max(_judging(model, data, own_size=True) - plain, 0.0) / few
+    # Photos of the training are not scored at their own size.
+    judging = 3 * graph + sum(counts.values()) * photo
+    judging += (counts["valid"] + counts["test"]) * own_size
+    valid_steps = batches_per_epoch(data.splits["valid"], batch_size)
+    epoch = steps * timer.step + valid_steps * timer.valid_step + checkpoint
+    return Costs(start, epoch, judging + FINISH_BY_START * start)
 
-    judging = time.monotonic()
+
+def _judging(model: keras.Model, data: Data, *, own_size: bool) -> float:
+    """Seconds to evaluate some validation photos."""
+    started = time.monotonic()
     evaluate_model(
         model,
         data.splits["valid"].take(JUDGED),
         data.class_names,
         model.loss,
         geometry=data.geometry,
-        masks=data.masks["valid"].take(JUDGED),
+        masks=data.masks["valid"].take(JUDGED) if own_size else None,
     )
-    judging = time.monotonic() - judging
-    few_count = min(JUDGED, counts["valid"])
-    finish = judging * sum(max(1.0, counts[split] / few_count) for split in ("valid", "test"))
-    # Those of the training are not evaluated at their own size.
-    finish += timer.valid_seconds[0] + counts["train"] / batch_size * timer.valid_step
-    finish += FINISH_BY_START * start
-    valid_steps = batches_per_epoch(data.splits["valid"], batch_size)
-    epoch = steps * timer.step + valid_steps * timer.valid_step + checkpoint
-    return Costs(start, epoch, finish)
+    return time.monotonic() - started
 
 
 class ExpectedEnd(StepTimer):

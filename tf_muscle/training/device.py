@@ -42,9 +42,9 @@ def choose_precision(option: str) -> Choice:
     """Resolves `--precision`.
 
     Returns:
-        The precision. On a processor only AMX makes bfloat16 pay: measured here, a training step
-        was 1.8 times as fast with it, but with the older AVX-512 bfloat16 instructions 1.6 times
-        slower than float32.
+        The precision. On a processor only AMX makes bfloat16 pay for every network: measured
+        here, a training step was 1.8 times as fast with it. With the older AVX512_BF16 alone it
+        depends on maker and network, see docs/performance.md.
 
     Raises:
         UserError: float16 on a processor, where TensorFlow has no fast kernels for it.
