@@ -151,10 +151,10 @@ def test_no_linux_tells_nothing(tmp_path: Path) -> None:
 PROBE = """
 import os, sys
 {imports}
-from tf_muscle.processor import set_up
+from tf_muscle.processor import this_processor
 from tensorflow.python.util import _pywrap_util_port
 set_by = os.environ.get("{variable}")
-print(set_up().kernels.name, _pywrap_util_port.IsMklEnabled(), set_by, sep="|")
+print(this_processor().kernels.name, _pywrap_util_port.IsMklEnabled(), set_by, sep="|")
 """
 
 

@@ -79,4 +79,4 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-_processor.set_up()
+_processor.this_processor()

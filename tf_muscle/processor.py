@@ -1,7 +1,7 @@
 """What TensorFlow computes with on this processor: its kernels, number format and threads.
 
-`set_up` runs when `tf_muscle` is imported: TensorFlow reads its variables once, when it is imported
-itself. Needs Python's own library alone. docs/performance.md has the measurements.
+Chosen when `tf_muscle` is imported: TensorFlow reads its variables once, when it is imported itself.
+Needs Python's own library alone. docs/performance.md has the measurements.
 """
 
 import functools
@@ -64,8 +64,8 @@ class Processor:
 
 
 @functools.cache
-def set_up() -> Processor:
-    """Makes the choice where TensorFlow is to find it; the first call decides."""
+def this_processor() -> Processor:
+    """That of this machine; the first call chooses, and sets the variables for TensorFlow."""
     return choose(
         read_cpuinfo(CPUINFO),
         f"{platform.system()} {platform.machine()}",

@@ -13,7 +13,7 @@ from tf_muscle.atomic import replacing
 from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
 from tf_muscle.model.metrics import floor_mean_iou
-from tf_muscle.processor import Choice, set_up
+from tf_muscle.processor import Choice, this_processor
 from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
 from tf_muscle.roboflow.archive import is_bundled_sample
@@ -54,8 +54,8 @@ class SearchProcess:
         if role.kind != "chief":
             precision = choose_precision(search.base.run.precision)
             self.machine = {
-                "processor": str(set_up()),
-                "kernels": str(set_up().kernels),
+                "processor": str(this_processor()),
+                "kernels": str(this_processor().kernels),
                 "device": description(),
                 "precision": str(precision),
             }

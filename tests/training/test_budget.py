@@ -41,7 +41,7 @@ def test_too_short_a_time_is_refused_with_one_that_would_do() -> None:
     assert affordable_epochs(COSTS, 30.0, 3.0, most=30) >= 3
     # 30, 60 and 20 s are 95 percent of 1.93 minutes.
     assert affordable_epochs(COSTS, 30.0, 2.0, most=1) == 1
-    with pytest.raises(UserError, match="too short for 1 epochs"):
+    with pytest.raises(UserError, match="too short for 1 epoch,"):
         affordable_epochs(COSTS, 30.0, 1.9, most=1)
 
 

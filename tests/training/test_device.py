@@ -23,7 +23,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus))
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: list(gpus))
         monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpu)
-        monkeypatch.setattr(device, "set_up", lambda: AMX if amx else NO_AMX)
+        monkeypatch.setattr(device, "this_processor", lambda: AMX if amx else NO_AMX)
 
     return pretend
 

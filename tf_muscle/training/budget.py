@@ -122,8 +122,8 @@ def affordable_epochs(costs: Costs, spent: float, minutes: float, most: int) -> 
     if epochs < least:
         needed = math.ceil((spent + costs.of(least)) / 60 / PLANNED)
         raise UserError(
-            f"--minutes {minutes:g} is too short for {least} epochs, evaluation and pictures: "
-            f"give at least --minutes {needed}, or a smaller --image_size"
+            f"--minutes {minutes:g} is too short for {least} epoch{'s' * (least > 1)}, evaluation "
+            f"and pictures: give at least --minutes {needed}, or a smaller --image_size"
         )
     return epochs
 
@@ -259,8 +259,7 @@ class ExpectedEnd(StepTimer):
         self.say(
             f"{chr(10) * sys.stdout.isatty()}"  # below Keras' progress bar
             f"The last epoch ends at about {clock(left * self.step)}, in "
-            f"{duration(left * self.step)}: {self.step:.2g} s a step, {steps} steps an epoch; then "
-            "come evaluation and pictures"
+            f"{duration(left * self.step)}: {self.step:.2g} s a step, {steps} steps an epoch"
         )
 
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_muscle.errors import UserError
-from tf_muscle.processor import Choice, set_up
+from tf_muscle.processor import Choice, this_processor
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -65,7 +65,7 @@ def choose_precision(option: str) -> Choice:
         if major >= 7:
             return Choice("float16", f"the GPU has compute capability {major}.{minor}")
         return Choice("float32", "the GPU has no tensor cores")
-    return set_up().precision
+    return this_processor().precision
 
 
 def seed_everything(seed: int, deterministic: bool) -> None:

@@ -23,7 +23,7 @@ from tf_muscle.data.pipeline import (
 from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
-from tf_muscle.processor import set_up
+from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import (
     EncoderStart,
@@ -105,7 +105,7 @@ def train(
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
     print(f"Computing in {precision.name} on {description()} ({precision.reason})")
-    processor = set_up()
+    processor = this_processor()
     print(f"Processor: {processor}; kernels: {processor.kernels}")
     devices = strategy()
     replicas = devices.num_replicas_in_sync
