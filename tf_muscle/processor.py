@@ -1,6 +1,6 @@
 """What TensorFlow computes with on this processor: its kernels, number format and threads.
 
-Chosen when `tf_muscle` is imported: TensorFlow reads its variables once, when it is imported itself.
+Chosen when `tf_muscle` is imported, for TensorFlow reads its variables when it is imported itself.
 Needs Python's own library alone. docs/performance.md has the measurements.
 """
 
