@@ -202,8 +202,9 @@ class RunConfig:
     deterministic: bool = False
     """Compute the same digits in every run on one machine, which is slower."""
     minutes: float = 0.0
-    """End everything, evaluation and pictures too, in about so many minutes: some steps are timed
-    first, and epochs, which is the most then, is lowered to what fits. 0 trains all epochs."""
+    """End everything, evaluation and pictures too, in about so many minutes after TensorFlow is
+    loaded: some steps are timed first, and epochs, which is the most then, is lowered to what fits.
+    0 trains all epochs."""
     preview: bool = False
     """Write a sheet of randomly changed training photos to runs_dir/NAME-preview.png and train
     nothing."""
