@@ -4,7 +4,9 @@ import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = ("startup", "prepare", "input_pipeline", "end_to_end", "train_step", "inference")
+BENCHMARKS = (
+    "startup", "prepare", "input_pipeline", "end_to_end", "train_step", "inference", "kernels",
+)  # fmt: skip
 COMPARED = ("train_step", "inference")
 
 

@@ -1,6 +1,6 @@
 """One contender in a process of its own, which `benchmarks.rounds` starts and asks for windows.
 
-A line "N" on standard input runs N steps and answers with their seconds; the end of the input ends
+A line "N" on standard input runs N steps and answers with what they took; the end of the input ends
 the process. Contenders are the model of this package, the unmodified segmentation-models network in
 stock Keras, and segmentation_models.pytorch (extra `.[bench]`).
 """
@@ -38,6 +38,7 @@ class Work:
     encoder: str = "resnet34"
     decoder: Literal["transpose", "upsampling"] = "upsampling"
     optimizer: Literal["adam", "sgd"] = "adam"
+    onednn: Literal["as chosen", "0", "1"] = "as chosen"  # or TF_ENABLE_ONEDNN_OPTS
 
 
 def batch(work: Work) -> tuple[np.ndarray, np.ndarray]:
@@ -190,12 +191,15 @@ def serve(work: Work) -> None:
     step = makers.get(work.contender, keras_step)(work)
     for line in sys.stdin:
         seconds = []
+        before = time.process_time()
         for _ in range(int(line)):
             start = time.perf_counter()
             step()
             seconds.append(time.perf_counter() - start)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
-        print(json.dumps({"seconds": seconds, "peak_bytes": peak}), file=answers, flush=True)
+        used = time.process_time() - before  # of all threads
+        answer = {"seconds": seconds, "processor_seconds": used, "peak_bytes": peak}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ What else the machine does slows all of them alike, so that the ratio holds wher
 
 import dataclasses
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -34,10 +35,15 @@ class Contender:
     def __init__(self, work: Work):
         self.work = work
         self.peak_bytes = 0
+        self.processor_seconds = 0.0  # of the last steps, all threads together
+        environment = dict(os.environ)
+        if work.onednn != "as chosen":
+            environment["TF_ENABLE_ONEDNN_OPTS"] = work.onednn
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.contenders", json.dumps(dataclasses.asdict(work))],
             cwd=Path(__file__).parents[1],
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -63,6 +69,7 @@ class Contender:
             raise RuntimeError(f"{self.work} died:\n{self._errors.read()[-2000:]}")
         record = json.loads(answer)
         self.peak_bytes = record["peak_bytes"]
+        self.processor_seconds = record["processor_seconds"]
         return record["seconds"]
 
     def close(self) -> None:
@@ -76,6 +83,7 @@ class Result:
 
     work: Work
     windows: list[list[float]]  # seconds of each step, by window
+    processor_seconds: list[float]  # of each window, all threads together
     peak_bytes: int  # of the whole process
 
     @property
@@ -83,12 +91,21 @@ class Result:
         """Of each window."""
         return [self.work.batch_size * len(one) / sum(one) for one in self.windows]
 
+    @property
+    def images_per_processor_second(self) -> list[float]:
+        """Of each window: what a busy machine does not change."""
+        return [
+            self.work.batch_size * len(one) / used
+            for one, used in zip(self.windows, self.processor_seconds, strict=True)
+        ]
+
     def row(self) -> dict[str, Any]:
         """As JSON."""
         return {
             **dataclasses.asdict(self.work),
             "images_per_second": statistics.median(self.images_per_second),
             "images_per_second_of_windows": self.images_per_second,
+            "images_per_processor_second": statistics.median(self.images_per_processor_second),
             "peak_gigabytes": self.peak_bytes / 1e9,
         }
 
@@ -107,26 +124,38 @@ def take_turns(works: Sequence[Work], windows: int, window_seconds: float) -> li
             one.seconds(2)  # traces, compiles, allocates
         steps = [max(1, round(window_seconds / one.seconds(1)[0])) for one in contenders]
         timed: list[list[list[float]]] = [[] for _ in works]
+        used: list[list[float]] = [[] for _ in works]
         for turn in range(windows):
             # Back and forth, so that nobody always comes first.
             order = range(len(works)) if turn % 2 == 0 else reversed(range(len(works)))
             for i in order:
                 timed[i].append(contenders[i].seconds(steps[i]))
+                used[i].append(contenders[i].processor_seconds)
         return [
-            Result(one.work, taken, one.peak_bytes)
-            for one, taken in zip(contenders, timed, strict=True)
+            Result(one.work, taken, processor, one.peak_bytes)
+            for one, taken, processor in zip(contenders, timed, used, strict=True)
         ]
     finally:
         for one in contenders:
             one.close()
 
 
-def ratio(ours: Result, other: Result) -> tuple[float, float, float]:
-    """How many times as fast as the other: median, lowest and highest of the rounds."""
-    ratios = [
-        mine / its
-        for mine, its in zip(ours.images_per_second, other.images_per_second, strict=True)
-    ]
+def ratio(
+    ours: Result, other: Result, *, per_processor_second: bool = False
+) -> tuple[float, float, float]:
+    """How many times as fast as the other: median, lowest and highest of the rounds.
+
+    Args:
+        ours: compared.
+        other: with this one.
+        per_processor_second: count the time of the threads, not that of the clock: for a machine
+            that others use too, and contenders that keep equally many threads busy.
+    """
+    mine, its = (
+        one.images_per_processor_second if per_processor_second else one.images_per_second
+        for one in (ours, other)
+    )
+    ratios = [first / second for first, second in zip(mine, its, strict=True)]
     return statistics.median(ratios), min(ratios), max(ratios)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+import tf_muscle  # noqa: F401  # before the tests import TensorFlow, whose kernels it chooses
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from figure_layout import check_layout

@@ -267,8 +267,9 @@ def test_killed_and_resumed_run_is_reproduced_to_the_last_digit(
     """The real thing: deterministic, killed (-9) in its second epoch, resumed, trained again."""
     words = [
         "--data", str(small_export), "--data_dir", str(tmp_path / "tfds"), "--image_size", "32",
-        "--batch_size", "4", "--encoder", "resnet18", "--encoder_weights", "none", "--epochs", "3",
-        "--run_name", "mine", "--deterministic", "--augment_backend", augment_backend,
+        "--batch_size", "4", "--encoder", "resnet18", "--encoder_weights", "none",
+        "--epochs", "3", "--minutes", "0", "--run_name", "mine", "--deterministic",
+        "--augment_backend", augment_backend,
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "tf_muscle.train", *words],

@@ -20,7 +20,8 @@ from tf_muscle.export import main as export
 from tf_muscle.train import main
 
 TINY = ("--image_size", "32", "--batch_size", "4", "--encoder_weights", "none", "--precision",
-        "float32", "--encoder", "resnet18", "--loss", "cross_entropy")  # fmt: skip
+        "float32", "--encoder", "resnet18", "--loss", "cross_entropy",
+        "--minutes", "0")  # fmt: skip
 
 
 def options(export: Path, folder: Path, **more: object) -> list[str]:

@@ -8,13 +8,16 @@
     print(predictor.predict("photo.jpg").rows)
 
 The names in `__all__` are the interface for Python. Each is imported when it is first asked for, so
-that `import tf_muscle` takes no time and needs no TensorFlow. All else may change.
+that `import tf_muscle` takes no time and needs no TensorFlow. It only chooses TensorFlow's kernels
+for this processor, for which it has to come before `import tensorflow`. All else may change.
 """
 
 import importlib
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from tf_muscle import processor as _processor
 
 if TYPE_CHECKING:
     from tf_muscle.config import Config
@@ -76,3 +79,4 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+_processor.this_processor()

@@ -235,12 +235,17 @@ class RunConfig:
     fold: int | None = None
     """Train this fold alone, 1 to folds, so that several machines can share a folder of runs. Give
     all of them the same options and the same run_name; who finishes last writes the report."""
+    minutes: float = 0.0
+    """End everything, evaluation and pictures too, in about so many minutes after TensorFlow is
+    loaded: some steps are timed first, and epochs, which is the most then, is lowered to what fits.
+    0 trains all epochs."""
     preview: bool = False
     """Write a sheet of randomly changed training photos to runs_dir/NAME-preview.png and train
     nothing."""
 
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
+        between("minutes", self.minutes, 0.0, 1e6)
         if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
             raise UserError(f"--run_name must be a plain name, not a path, got {self.run_name}")
         if self.run_name and self.run_name.startswith(UNFINISHED):
@@ -287,6 +292,11 @@ class Config:
             raise UserError(
                 f"--crop must be at most --image_size, {self.data.image_size}, "
                 f"got {self.augment.crop}"
+            )
+        if self.data.folds and self.run.minutes:
+            raise UserError(
+                "--minutes is for one training, and each fold would get other epochs: leave it out "
+                f"with --folds {self.data.folds}, and give --epochs"
             )
         if self.run.fold is not None and not 1 <= self.run.fold <= self.data.folds:
             raise UserError(

@@ -6,45 +6,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any
-
-import keras
 
 from tf_muscle.data.pipeline import batches_per_epoch
+from tf_muscle.training.budget import StepTimer, duration
 from tf_muscle.training.loop import fit
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
 from tuner.oracle import HyperbandOracle, ResumableOracle
 
-TIMED_STEPS = 3  # at each batch size, after one that waits for the pipeline to start
 WEIGHT_BYTES = 4  # float32, in every precision
 ADAM_COPIES = 3  # a checkpoint of Adam holds the weights and two moments of each
 
 Plan = list[tuple[int | None, int]]
-
-
-class StepTimer(keras.callbacks.Callback):
-    """Times a few training and validation steps, then ends the training."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.train_seconds: list[float] = []
-        self.valid_seconds: list[float] = []
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.started = time.monotonic()
-
-    on_test_batch_begin = on_train_batch_begin
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        float((logs or {})["loss"])  # a GPU may not have computed it yet
-        self.train_seconds.append(time.monotonic() - self.started)
-        self.model.stop_training = len(self.train_seconds) > TIMED_STEPS
-
-    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        float((logs or {})["loss"])
-        self.valid_seconds.append(time.monotonic() - self.started)
-        self.model.stop_evaluating = len(self.valid_seconds) >= TIMED_STEPS
 
 
 @dataclass(frozen=True)
@@ -87,8 +60,7 @@ def measure(hypermodel: SegmentationHyperModel, search: Search, device: str) -> 
         timer = timed_fit(size)
         train_steps = hypermodel.steps_per_epoch(configs[size])
         valid_steps = batches_per_epoch(hypermodel.data.splits["valid"], size)
-        epochs[size] = train_steps * mean(timer.train_seconds[1:] or timer.train_seconds)
-        epochs[size] += valid_steps * mean(timer.valid_seconds)
+        epochs[size] = train_steps * timer.step + valid_steps * timer.valid_step
     return Timing(device, model.count_params(), startup, epochs)
 
 
@@ -135,12 +107,3 @@ def sentences(cost: Forecast, timing: Timing, search: Search, trial_count: int) 
         f"{duration(cost.seconds)} on {timing.device}; disk: up to {cost.peak_bytes / 1e9:.1f} GB "
         f"while it runs, {cost.kept_bytes / 1e9:.1f} GB of weights after"
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, in two digits or so."""
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 36000 else f"{seconds / 3600:.0f} h"

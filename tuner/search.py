@@ -13,10 +13,11 @@ from tf_muscle.atomic import replacing
 from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
 from tf_muscle.model.metrics import floor_mean_iou
+from tf_muscle.processor import Choice, this_processor
 from tf_muscle.report.history import read_history
 from tf_muscle.report.plots import learning_curves
 from tf_muscle.roboflow.archive import is_bundled_sample
-from tf_muscle.runs.environment import Precision, versions
+from tf_muscle.runs.environment import versions
 from tf_muscle.runs.folder import write_json
 from tf_muscle.training.device import choose_precision, description, refuse_uneven_batches
 from tuner import figures, forecast
@@ -48,11 +49,16 @@ class SearchProcess:
         self.folder = folder
         self.search = search
         self.role = role
-        precision = Precision("float32", "a chief trains nothing")
+        precision = Choice("float32", "a chief trains nothing")
         self.machine: dict[str, str] = {}
         if role.kind != "chief":
             precision = choose_precision(search.base.run.precision)
-            self.machine = {"device": description(), "precision": str(precision)}
+            self.machine = {
+                "processor": str(this_processor()),
+                "kernels": str(this_processor().kernels),
+                "device": description(),
+                "precision": str(precision),
+            }
         self.hypermodel = SegmentationHyperModel(search, data, precision.name)
         for batch_size in search.space()["batch_size"]:
             refuse_uneven_batches(batch_size, self.hypermodel.devices.num_replicas_in_sync)

@@ -99,7 +99,7 @@ class Train(Command):
         if self.folder.exists():
             return ["-m", "tf_muscle.train", "--resume", str(self.folder)]
         name = ["--run_name", self.folder.name]
-        return ["-m", "tf_muscle.train", *TINY, "--epochs", str(EPOCHS), *name]
+        return ["-m", "tf_muscle.train", *TINY, "--minutes", "0", "--epochs", str(EPOCHS), *name]
 
     def finished(self) -> dict[str, str]:
         complete = digests(self.folder / name for name in ("best.keras", "run.json"))

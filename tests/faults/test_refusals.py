@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 # A ResNet18 U-Net: 57 MB of best weights and 172 MB for each of two checkpoints.
 TINY = [
     "--image_size", "32", "--batch_size", "4", "--encoder", "resnet18", "--encoder_weights",
-    "none", "--precision", "float32",
+    "none", "--precision", "float32", "--minutes", "0",
 ]  # fmt: skip
 
 

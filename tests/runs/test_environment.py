@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy
 import pytest
 
 from tf_muscle.errors import UserError
+from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs import environment
 from tf_muscle.runs.environment import (
@@ -15,7 +15,6 @@ from tf_muscle.runs.environment import (
     EncoderStart,
     Environment,
     Machine,
-    Precision,
     read_environment,
     record_resume,
     refuse_changed_data,
@@ -24,7 +23,11 @@ from tf_muscle.runs.environment import (
 from tf_muscle.runs.folder import RunFolder, write_json
 
 MACHINE = Machine(
-    {"keras": "3.12"}, "Z80, 1 threads", "CPU", Precision("bfloat16", "the processor (Z80) has AMX")
+    {"keras": "3.12"},
+    "Z80, 1 threads",
+    Choice("oneDNN", "the processor has AVX2"),
+    "CPU",
+    Choice("bfloat16", "the processor (Z80) has AMX"),
 )
 INFO = DataInfo(
     "0123456789abcdef",
@@ -95,6 +98,7 @@ def test_what_is_written_is_read(run: RunFolder) -> None:
     assert json.loads(run.environment.read_text()) == {
         "keras": "3.12",
         "processor": "Z80, 1 threads",
+        "kernels": "oneDNN (the processor has AVX2)",
         "device": "CPU",
         "precision": "bfloat16 (the processor (Z80) has AMX)",
         "encoder_weights": "imagenet (resnet34.h5, md5 00ff)",
@@ -122,8 +126,9 @@ def test_file_of_an_older_run(run: RunFolder) -> None:
     assert record.machine == Machine(
         {"python": "3.11.9", "keras": "3.12"},
         "unknown",
+        Choice("unknown", ""),
         "Tesla T4",
-        Precision("float16", "the GPU has compute capability 7.5"),
+        Choice("float16", "the GPU has compute capability 7.5"),
     )
     assert record.encoder_weights.kind == "random"
     assert record.synthetic
@@ -190,15 +195,8 @@ def test_installed_package_in_a_strangers_checkout_names_no_commit(
     assert "git_commit" not in versions()
 
 
-def test_processor_is_named_with_its_threads(tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    assert environment.processor(cpuinfo).endswith(f", {os.cpu_count()} threads")  # no Linux
-    cpuinfo.write_text("processor : 0\nmodel name\t: Z80 @ 4 MHz\nflags : bit\n")
-    assert environment.processor(cpuinfo) == f"Z80 @ 4 MHz, {os.cpu_count()} threads"
-
-
 def test_resuming_a_run_that_recorded_no_precision_finds_no_change(run: RunFolder) -> None:
     run.environment.write_text('{"keras": "3.12", "device": "CPU", "data": {}}')
-    machine = Machine({"keras": "3.12"}, "Z80, 1 threads", "CPU", Precision("float32", "as asked"))
+    machine = dataclasses.replace(MACHINE, precision=Choice("float32", "as asked"))
     record_resume(run, "muscles.zip", machine)
     assert read_environment(run).resumed == ("nothing changed",)

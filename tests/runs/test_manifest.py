@@ -59,7 +59,8 @@ def test_manifest_holds_what_a_rerun_needs(run: RunFolder) -> None:
     assert record["config"] == Config(run=RunConfig(seed=7)).flat()
     assert record["versions"] == {"python": "3.11.9", "keras": "3.15.1", "git_commit": "0123abc"}
     assert record["machine"] == {
-        "processor": "Z80, 1 threads", "device": "CPU", "precision": "float32",
+        "processor": "Z80, 1 threads", "kernels": "unknown", "device": "CPU",
+        "precision": "float32",
     }  # fmt: skip
     assert record["metrics"] == {"test": {"loss": 0.5, "mean_iou": 0.25}}
     assert record["resumed"] == ["nothing changed"]

@@ -1,5 +1,4 @@
 import random
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,8 +6,13 @@ import pytest
 import tensorflow as tf
 
 from tf_muscle.errors import UserError
-from tf_muscle.runs.environment import Precision
+from tf_muscle.processor import Choice, Processor
 from tf_muscle.training import device
+
+AMX, NO_AMX = (
+    Processor("Z80", 1, Choice("oneDNN", ""), Choice(name, f"the processor has {has} AMX"))
+    for name, has in (("bfloat16", "an"), ("float32", "no"))
+)
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus))
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: list(gpus))
         monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpu)
-        monkeypatch.setattr(device, "_has_amx_bfloat16", lambda: amx)
+        monkeypatch.setattr(device, "this_processor", lambda: AMX if amx else NO_AMX)
 
     return pretend
 
@@ -32,7 +36,7 @@ def test_precision_on_a_gpu(machine: Any, capability: tuple[int, int], expected:
     machine({"compute_capability": capability})
     assert device.choose_precision("auto").name == expected
     assert device.choose_precision("float16").name == "float16"
-    assert device.choose_precision("float32") == Precision("float32", "as asked")
+    assert device.choose_precision("float32") == Choice("float32", "as asked")
 
 
 def test_gpu_that_does_not_tell_its_capability_takes_float32(machine: Any) -> None:
@@ -43,21 +47,12 @@ def test_gpu_that_does_not_tell_its_capability_takes_float32(machine: Any) -> No
 
 def test_precision_on_a_processor(machine: Any) -> None:
     machine(amx=True)
-    assert device.choose_precision("auto") == Precision("bfloat16", "the processor has AMX")
+    assert device.choose_precision("auto") == Choice("bfloat16", "the processor has an AMX")
     machine(amx=False)
-    assert device.choose_precision("auto") == Precision("float32", "the processor has no AMX")
-    assert device.choose_precision("bfloat16") == Precision("bfloat16", "as asked")
+    assert device.choose_precision("auto") == Choice("float32", "the processor has no AMX")
+    assert device.choose_precision("bfloat16") == Choice("bfloat16", "as asked")
     with pytest.raises(UserError, match="--precision float16 needs a GPU"):
         device.choose_precision("float16")
-
-
-def test_amx_is_read_from_cpuinfo(tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    assert not device._has_amx_bfloat16(cpuinfo)  # no Linux
-    cpuinfo.write_text("flags : avx512_bf16 amx_tile\n")
-    assert not device._has_amx_bfloat16(cpuinfo)
-    cpuinfo.write_text("flags : avx512_bf16 amx_tile amx_bf16\n")
-    assert device._has_amx_bfloat16(cpuinfo)
 
 
 def test_description(machine: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tf_muscle.data.dataset import Data
 from tf_muscle.roboflow.records import DataInfo
 from tuner.folder import SearchFolder
-from tuner.forecast import Forecast, Timing, duration, forecast, plan, sentences
+from tuner.forecast import Forecast, Timing, forecast, plan, sentences
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
 from tuner.oracle import make_oracle
@@ -73,18 +73,3 @@ def test_the_default_grid(make_search: Callable[..., Search]) -> None:
     assert "learning_rate: 0.01, 0.0005, 0.001, 0.0001" in text
     assert "batch size 16: 20 s an epoch" in text
     assert "up to 0.9 GB while it runs, 0.1 GB of weights after" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.5, "0.5 s"),
-        (42.4, "42 s"),
-        (120, "2 min"),
-        (5399, "90 min"),
-        (9000, "2.5 h"),
-        (1e5, "28 h"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

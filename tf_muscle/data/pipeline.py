@@ -17,10 +17,11 @@ import tensorflow_datasets as tfds
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.prepare import quiet_tfds
+from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.image_files import decode_photo
 from tf_muscle.runs.assignment import Assignment
 
-WORKERS = os.cpu_count() or 1
+WORKERS = this_processor().threads
 PREFETCH = 2  # one batch in the making while one is trained on; more only costs memory
 # Decoded photos above this stay on disk: 4 GB holds 15,000 at 256x256.
 MEMORY_CACHE_BYTES = 4 * 1024**3

@@ -1,6 +1,5 @@
 """Writes LiteRT (TensorFlow Lite) files, for phones and small computers."""
 
-import os
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
+from tf_muscle.processor import this_processor
 from tf_muscle.tensorflow_log import quiet_converter
 
 CALIBRATION_IMAGES = 128  # LiteRT's guide asks for 100 to 500
@@ -59,7 +59,8 @@ def load(path: Path) -> Predict:
 
     # From its content, since Windows cannot rename a folder with a mapped file in it.
     with quiet_converter():
-        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=os.cpu_count())
+        threads = this_processor().threads
+        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
         interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner("serving_default")
     return lambda images: runner(images=images)["class_ids"].copy()

@@ -23,11 +23,12 @@ from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
+from tf_muscle.processor import this_processor
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import ALL, DataInfo
 from tf_muscle.runs.assignment import Assignment, read_assignment
-from tf_muscle.runs.environment import processor, read_environment
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
     find_data,
@@ -131,7 +132,7 @@ def export(
                 )
                 refuse_drop(f"{form} in {kind}", kind, measured[kind])
             sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
-            record = tested_record(form, measured, sizes, source.data, processor())
+            record = tested_record(form, measured, sizes, source.data, str(this_processor()))
             write_json(unfinished / "export.json", record)
             shown = "float16" if "float16" in types else types[0]
             card = model_card(folder.name, options, environment, metrics, form, shown)

@@ -4,22 +4,19 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from tf_muscle.config import PACKAGE
 from tf_muscle.errors import UserError
+from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder, write_json
-
-CPUINFO = Path("/proc/cpuinfo")  # on Linux
 
 RECORDED_PACKAGES = (
     "tf_muscle",
@@ -32,9 +29,9 @@ RECORDED_PACKAGES = (
 )
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 # Keys of environment.json beside those of `versions`.
+MACHINE = ("processor", "kernels", "device", "precision")
 NO_VERSIONS = {
-    "processor", "device", "precision", "encoder_weights", "augmentation_left_out", "loss", "data",
-    "resumed",
+    *MACHINE, "encoder_weights", "augmentation_left_out", "loss", "data", "minutes", "resumed",
 }  # fmt: skip
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
@@ -44,24 +41,6 @@ ENCODER_START = re.compile(
     r"|((?<=imagenet) \(|(?<=file) )(?P<file>.+)(, | \()(?P<checksum>(md5|sha256) \w+)\))?",
     re.DOTALL,
 )
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What a training computes in: "float32", "bfloat16" or "float16", and the reason in words."""
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        """As files and tables have it; the inverse of `parse`."""
-        return f"{self.name} ({self.reason})" if self.reason else self.name
-
-    @classmethod
-    def parse(cls, text: str) -> "Precision":
-        """Reads what `str` gave."""
-        name, _, reason = text.removesuffix(")").partition(" (")
-        return cls(name, reason)
 
 
 @dataclass(frozen=True)
@@ -108,19 +87,20 @@ class Machine:
     Attributes:
         versions: of `versions`.
         processor: its name and threads.
+        kernels: what computes on it: "oneDNN", "Eigen" or "TensorFlow's own".
         device: "CPU", or the names of the GPUs.
-        precision: what the training computes in.
+        precision: what the training computes in: "float32", "bfloat16" or "float16".
     """
 
     versions: Mapping[str, str]
     processor: str
+    kernels: Choice
     device: str
-    precision: Precision
+    precision: Choice
 
     def to_json(self) -> dict[str, str]:
         """As environment.json has it."""
-        fields = {name: str(getattr(self, name)) for name in ("processor", "device", "precision")}
-        return {**self.versions, **fields}
+        return {**self.versions, **{name: str(getattr(self, name)) for name in MACHINE}}
 
 
 @dataclass(frozen=True)
@@ -136,6 +116,7 @@ class Environment:
         synthetic: the photos are rendered.
         info: of the data set.
         resumed: what had changed, in words, each time that the run went on.
+        minutes: the budget that decided its epochs; 0 for none.
     """
 
     machine: Machine
@@ -146,6 +127,7 @@ class Environment:
     synthetic: bool
     info: DataInfo
     resumed: tuple[str, ...] = ()
+    minutes: float = 0.0
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Environment":
@@ -159,8 +141,9 @@ class Environment:
             machine=Machine(
                 {name: value for name, value in record.items() if name not in NO_VERSIONS},
                 record.get("processor", UNKNOWN),
+                Choice.parse(record.get("kernels", UNKNOWN)),
                 record.get("device", UNKNOWN),
-                Precision.parse(record.get("precision", UNKNOWN)),
+                Choice.parse(record.get("precision", UNKNOWN)),
             ),
             encoder_weights=EncoderStart.parse(record.get("encoder_weights", "random")),
             augmentation_left_out=tuple(record.get("augmentation_left_out", ())),
@@ -169,6 +152,7 @@ class Environment:
             synthetic=data.get("synthetic", False),
             info=DataInfo.from_json(data),
             resumed=tuple(record.get("resumed", ())),
+            minutes=record.get("minutes", 0.0),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -180,6 +164,7 @@ class Environment:
             "loss": dict(self.loss),
             "data": {"name": self.data, "synthetic": self.synthetic}
             | dataclasses.asdict(self.info),
+            **({"minutes": self.minutes} if self.minutes else {}),
             **({"resumed": list(self.resumed)} if self.resumed else {}),
         }
 
@@ -262,18 +247,3 @@ def versions() -> dict[str, str]:
         if commit.returncode == 0:
             record["git_commit"] = commit.stdout.strip()
     return record
-
-
-def processor(cpuinfo: Path = CPUINFO) -> str:
-    """The processor and its cores: both decide how TensorFlow splits its sums."""
-    # Python gives no more than the instruction set.
-    name = read_cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} threads"
-
-
-def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
-    """What Linux tells of the last of its processors; nothing on other systems."""
-    if not path.exists():
-        return {}
-    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -47,6 +47,7 @@ def make_manifest(
         "versions": machine.versions,
         "machine": {
             "processor": machine.processor,
+            "kernels": machine.kernels.name,
             "device": machine.device,
             "precision": machine.precision.name,
         },

@@ -1,12 +1,10 @@
 """What the machine has: processor or GPUs, and the precision that pays on it."""
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 
 from tf_muscle.errors import UserError
-from tf_muscle.runs.environment import CPUINFO, Precision, read_cpuinfo
+from tf_muscle.processor import Choice, this_processor
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -40,13 +38,13 @@ def description() -> str:
     return ", ".join(names)
 
 
-def choose_precision(option: str) -> Precision:
+def choose_precision(option: str) -> Choice:
     """Resolves `--precision`.
 
     Returns:
-        The precision. On a processor only AMX makes bfloat16 pay: measured here, a training step
-        was 1.8 times as fast with it, but with the older AVX-512 bfloat16 instructions 1.6 times
-        slower than float32.
+        The precision. On a processor only AMX makes bfloat16 pay for every network: measured
+        here, a training step was 1.8 times as fast with it. With the older AVX512_BF16 alone it
+        depends on maker and network, see docs/performance.md.
 
     Raises:
         UserError: float16 on a processor, where TensorFlow has no fast kernels for it.
@@ -58,23 +56,16 @@ def choose_precision(option: str) -> Precision:
             "use --precision auto"
         )
     if option != "auto":
-        return Precision(option, "as asked")
+        return Choice(option, "as asked")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         major, minor = details.get("compute_capability", (0, 0))
         if major >= 8:
-            return Precision("bfloat16", f"the GPU has compute capability {major}.{minor}")
+            return Choice("bfloat16", f"the GPU has compute capability {major}.{minor}")
         if major >= 7:
-            return Precision("float16", f"the GPU has compute capability {major}.{minor}")
-        return Precision("float32", "the GPU has no tensor cores")
-    if _has_amx_bfloat16():
-        return Precision("bfloat16", "the processor has AMX")
-    return Precision("float32", "the processor has no AMX")
-
-
-def _has_amx_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Whether Linux names the instructions; other systems do not say, and take float32."""
-    return "amx_bf16" in read_cpuinfo(cpuinfo).get("flags", "").split()
+            return Choice("float16", f"the GPU has compute capability {major}.{minor}")
+        return Choice("float32", "the GPU has no tensor cores")
+    return this_processor().precision
 
 
 def seed_everything(seed: int, deterministic: bool) -> None:

@@ -23,12 +23,13 @@ from tf_muscle.data.pipeline import (
 from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
+from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.environment import (
+    EncoderStart,
     Environment,
     Machine,
-    processor,
     record_resume,
     refuse_changed_data,
     versions,
@@ -42,6 +43,7 @@ from tf_muscle.runs.folder import (
     write_json,
 )
 from tf_muscle.training import callbacks as ours
+from tf_muscle.training.budget import ExpectedEnd, within_minutes
 from tf_muscle.training.checkpoints import Backup
 from tf_muscle.training.device import (
     choose_precision,
@@ -91,6 +93,8 @@ def train_model(
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
     print(f"Computing in {precision.name} on {description()} ({precision.reason})")
+    processor = this_processor()
+    print(f"Processor: {processor}; kernels: {processor.kernels}")
     devices = strategy()
     replicas = devices.num_replicas_in_sync
     refuse_uneven_batches(config.optimization.batch_size, replicas)
@@ -100,17 +104,22 @@ def train_model(
     goes_on = resumed is not None and (
         Backup(resumed.backup, steps_per_epoch).exists or resumed.model.is_file()
     )
+
+    def build(config: Config) -> tuple[keras.Model, EncoderStart]:
+        with devices.scope():
+            return compiled_model(config, data, precision.name, steps_per_epoch)
+
+    if minutes := config.run.minutes:  # of a new run: a resumed one knows its epochs
+        config = within_minutes(config, data, lambda config: build(config)[0], fit, started)
+        seed_everything(config.run.seed, config.run.deterministic)  # as if no step had been timed
     start = config.model
     if goes_on:  # the checkpoint holds the encoder too
         start = dataclasses.replace(start, encoder_weights="none")
-    with devices.scope():
-        model, encoder_weights = compiled_model(
-            dataclasses.replace(config, model=start), data, precision.name, steps_per_epoch
-        )
+    model, encoder_weights = build(dataclasses.replace(config, model=start))
 
     records = {"split": assignment.to_json()} if assignment else {}
     run = resumed or new_run(config, run_name, **records)
-    machine = Machine(versions(), processor(), description(), precision)
+    machine = Machine(versions(), str(processor), processor.kernels, description(), precision)
     lock = nullcontext() if resumed else run.lock()
     with system_errors(run.path, f"go on by --resume {run.path}"), lock:
         if goes_on:
@@ -124,6 +133,7 @@ def train_model(
                 data=config.data.data,
                 synthetic=is_bundled_sample(data.info.fingerprint),
                 info=data.info,
+                minutes=minutes,
             )
             write_json(run.environment, environment.to_json())
         if not run.untrained_masks.is_file():
@@ -180,6 +190,7 @@ def fit_with_records(
         keras.callbacks.TerminateOnNaN(),
         stop_on_nan,
         ours.LearningRate(),
+        ExpectedEnd(batches_per_epoch(data.splits["valid"], config.optimization.batch_size), print),
         *more_callbacks,
         ours.WarnOnCollapse(floor_mean_iou(np.array(data.info.pixel_counts["valid"])), print),
         interrupt,
