@@ -84,6 +84,14 @@ def load_masks(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset
     return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
+def load_sources(builder: tfds.core.DatasetBuilder, split: str) -> list[tuple[str, str]]:
+    """File name and source name of one split's photos, in the order of `load_split`."""
+    names = _records(builder, split).map(
+        lambda example: (example["file_name"], example["source_name"])
+    )
+    return [(name.decode(), source.decode()) for name, source in names.as_numpy_iterator()]
+
+
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     """Examples with photos still encoded."""
     with quiet_tfds():

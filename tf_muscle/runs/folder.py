@@ -134,6 +134,19 @@ def find_run(name: str | os.PathLike[str], runs_dir: str = "runs") -> RunFolder:
     )
 
 
+def trained_runs(run: RunFolder) -> tuple[RunFolder, ...]:
+    """The run by itself; of a run with folds, the run of each fold.
+
+    Raises:
+        UserError: a training is not finished.
+    """
+    runs = run.fold_runs or (run,)
+    for one in runs:
+        if not one.model.is_file():
+            raise UserError(f"{one.model} is missing: finish the run by --resume {run.path} first")
+    return runs
+
+
 def find_data(data: str, command: str) -> str:
     """The export of an earlier run, which may have been moved since.
 

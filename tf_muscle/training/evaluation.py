@@ -1,6 +1,5 @@
 """Scores of a model on one split, at the network's size and at the photos' own."""
 
-import dataclasses
 import functools
 import os
 from collections.abc import Mapping, Sequence
@@ -16,15 +15,20 @@ from rich.console import Console
 from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
-from tf_muscle.data.prepare import load_builder, refuse_other_classes
-from tf_muscle.errors import UserError, listed
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
-from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, split_names
-from tf_muscle.roboflow.records import SPLITS, DataInfo
+from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import default_name, find_data, find_run, read_options, write_json
+from tf_muscle.runs.folder import (
+    RunFolder,
+    default_name,
+    find_run,
+    read_options,
+    trained_runs,
+    write_json,
+)
+from tf_muscle.training.scored_photos import Photos, ScoredPhotos, scored_photos
 
 # What a record keeps of the scores at the photos' own sizes.
 OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
@@ -59,10 +63,30 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's results on one split."""
+    """A model's results on the N photos of one split, or on several splits together.
 
-    record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
-    predictions: np.ndarray  # uint8 [N, S, S], class ids
+    Attributes:
+        class_names: K names.
+        confusions: int64 [N, K, K], one confusion matrix a photo at the network's size.
+        own_size_confusions: the same at the photos' own sizes; of no photo if not asked for.
+        losses: float [N].
+        predictions: class ids, uint8 [N, S, S].
+    """
+
+    class_names: tuple[str, ...]
+    confusions: np.ndarray
+    own_size_confusions: np.ndarray
+    losses: np.ndarray
+    predictions: np.ndarray
+
+    @functools.cached_property
+    def record(self) -> dict[str, Any]:
+        """Of `metrics.summarize`; with `own_size`, another one, if asked for."""
+        record = summarize(self.confusions, self.losses, self.class_names)
+        if len(self.own_size_confusions):
+            own_size = summarize(self.own_size_confusions, self.losses, self.class_names)
+            record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
+        return record
 
 
 def evaluate_model(
@@ -107,11 +131,47 @@ def evaluate_model(
         for square, own in zip(tf.nn.softmax(logits).numpy(), own_masks, strict=False):
             marked = likeliest(geometry.restore(square, *own.shape))
             own_confusions.append(confusion_matrix(own, marked, len(class_names)))
-    record = summarize(np.stack(confusions), np.array(losses), class_names)
-    if own_confusions:
-        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names)
-        record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
-    return Evaluation(record, np.concatenate(predictions))
+    return Evaluation(
+        class_names=tuple(class_names),
+        confusions=np.stack(confusions),
+        own_size_confusions=np.array(own_confusions),
+        losses=np.array(losses),
+        predictions=np.concatenate(predictions),
+    )
+
+
+def evaluate_run(run: RunFolder, photos: ScoredPhotos, batch_size: int = 16) -> Evaluation:
+    """Scores a finished run's model, at the network's size and at the photos' own sizes.
+
+    Args:
+        run: its model has the photos' classes.
+        photos: which ones.
+        batch_size: photos at a time; it does not change the scores.
+    """
+    one = trained_runs(run)[0]
+    trained = read_options(one)
+    geometry = Geometry(trained["resize"], from_options(trained).data.image_size)
+    return evaluate_model(
+        keras.saving.load_model(run.model),
+        load_split(photos.builder, photos.split, geometry),
+        photos.info.class_names,
+        SegmentationLoss.from_config(read_environment(one).loss),
+        batch_size,
+        geometry=geometry,
+        masks=load_masks(photos.builder, photos.split),
+    )
+
+
+def pooled(parts: Sequence[Evaluation]) -> Evaluation:
+    """The results on several splits as those on one; the predictions are left out."""
+    first = parts[0]
+    return Evaluation(
+        class_names=first.class_names,
+        confusions=np.concatenate([part.confusions for part in parts]),
+        own_size_confusions=np.concatenate([part.own_size_confusions for part in parts]),
+        losses=np.concatenate([part.losses for part in parts]),
+        predictions=first.predictions[:0],
+    )
 
 
 def evaluate(
@@ -151,47 +211,16 @@ def evaluate(
         True
     """
     run = find_run(run)
-    if split not in (None, *SPLITS):
-        raise UserError(f"--split must be train, valid or test, got {split}")
-    if not run.model.is_file():
-        raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
-    trained = read_options(run)
-    moved = f"python -m tf_muscle.evaluate {run.path}"
-    place = os.fspath(data) if data else find_data(trained["data"], moved)
-
-    asked = from_options(trained).data
-    asked = dataclasses.replace(
-        asked,
-        data=place,
-        allow_leakage=allow_leakage or asked.allow_leakage,
-        ignore=asked.ignore if ignore is None else ignore,
-    )
-    geometry = Geometry(trained["resize"], asked.image_size)
-    environment = read_environment(run)
-    export = export_path(place)
-    scored = split or "test"
-    if not data or fingerprint(export) == environment.info.fingerprint:
-        builder = load_builder(asked)  # split as it was trained on
-    else:
-        folders = split_names(export)
-        scored = _split_to_score(split, folders, place)
-        builder = load_builder(asked, scored)
-        count = builder.info.splits[scored].num_examples
-        alone = ", its only folder, so none were held out" if len(folders) == 1 else ""
-        print(f"All {count} photos in {folders[scored]} of {place} are scored{alone}.")
-    info = DataInfo.from_json(builder.info.metadata)
-    for note in info.notes:
-        print(note)
-    refuse_other_classes(info.class_names, place, environment.info.class_names)
-    model = keras.saving.load_model(run.model)
-    examples = load_split(builder, scored, geometry)
-    masks = load_masks(builder, scored)
-    loss = SegmentationLoss.from_config(environment.loss)
-    evaluation = evaluate_model(
-        model, examples, info.class_names, loss, batch_size, geometry=geometry, masks=masks
-    )
-    record = {"data": place, "split": scored, **evaluation.record}
-    synthetic = is_bundled_sample(info.fingerprint)
+    asked = Photos(os.fspath(data) if data else None, split, allow_leakage, ignore)
+    parts = []
+    for scorer in asked.scorers(run):
+        photos = scored_photos(scorer, asked)
+        parts.append(evaluate_run(scorer, photos, batch_size))
+    if len(parts) > 1:
+        print(f"Each photo is scored by that of the {len(parts)} folds that has held it out.")
+    place, scored = photos.data, photos.split
+    record = {"data": place, "split": scored, **pooled(parts).record}
+    synthetic = is_bundled_sample(photos.info.fingerprint)
     Console().print(results_table({scored: record}, synthetic=synthetic))
     if record["background_only"]:
         print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))
@@ -204,16 +233,3 @@ def evaluate(
     names = ("image_count", *means, "iou", "background_only")
     kept = {name: record[name] for name in names}
     return Scores(data=place, split=scored, intervals=intervals, path=path, **kept)
-
-
-def _split_to_score(asked: str | None, folders: Mapping[str, str], data: str) -> str:
-    """The split of another export: the one asked for, else its only one, else test."""
-    if asked is None and len(folders) == 1:
-        return next(iter(folders))
-    split = asked or "test"
-    if split not in folders:
-        raise UserError(
-            f"--split {split} is no folder of {data}, which has {listed(list(folders.values()))}: "
-            f"give --split {' or '.join(folders)}"
-        )
-    return split
