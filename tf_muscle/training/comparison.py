@@ -22,10 +22,10 @@ from tf_muscle.runs.folder import (
     write_json,
 )
 from tf_muscle.training.evaluation import Evaluation, evaluate_run, pooled
-from tf_muscle.training.scored_photos import (
-    Photos,
+from tf_muscle.training.photo_choice import (
+    PhotoChoice,
     refuse_other_photos,
-    scored_photos,
+    open_photos,
 )
 
 WHAT_IT_COVERS = (
@@ -97,7 +97,7 @@ def compare(
         'no difference can be told from 4 pho'
     """
     run, other = find_run(run), find_run(against)
-    asked = Photos(os.fspath(data) if data else None, split, allow_leakage, ignore)
+    asked = PhotoChoice(os.fspath(data) if data else None, split, allow_leakage, ignore)
     scorers, other_scorers = asked.scorers(run), asked.scorers(other)
     _refuse_other_classes(trained_runs(run)[0], trained_runs(other)[0])
     if len(scorers) != len(other_scorers):
@@ -110,7 +110,7 @@ def compare(
     parts: list[Evaluation] = []
     other_parts: list[Evaluation] = []
     for ours, theirs in zip(scorers, other_scorers, strict=True):
-        photos = scored_photos(ours, asked)
+        photos = open_photos(ours, asked)
         for one in trained_runs(theirs):
             refuse_other_photos(one, photos, chosen=data is not None)
         sources += [source for _, source in photos.sources()]

@@ -28,7 +28,7 @@ from tf_muscle.runs.folder import (
     trained_runs,
     write_json,
 )
-from tf_muscle.training.scored_photos import Photos, ScoredPhotos, scored_photos
+from tf_muscle.training.photo_choice import ChosenPhotos, PhotoChoice, open_photos
 
 # What a record keeps of the scores at the photos' own sizes.
 OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
@@ -140,7 +140,7 @@ def evaluate_model(
     )
 
 
-def evaluate_run(run: RunFolder, photos: ScoredPhotos, batch_size: int = 16) -> Evaluation:
+def evaluate_run(run: RunFolder, photos: ChosenPhotos, batch_size: int = 16) -> Evaluation:
     """Scores a finished run's model, at the network's size and at the photos' own sizes.
 
     Args:
@@ -211,10 +211,10 @@ def evaluate(
         True
     """
     run = find_run(run)
-    asked = Photos(os.fspath(data) if data else None, split, allow_leakage, ignore)
+    asked = PhotoChoice(os.fspath(data) if data else None, split, allow_leakage, ignore)
     parts = []
     for scorer in asked.scorers(run):
-        photos = scored_photos(scorer, asked)
+        photos = open_photos(scorer, asked)
         parts.append(evaluate_run(scorer, photos, batch_size))
     if len(parts) > 1:
         print(f"Each photo is scored by that of the {len(parts)} folds that has held it out.")

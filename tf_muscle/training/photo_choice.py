@@ -18,7 +18,7 @@ from tf_muscle.runs.folder import RunFolder, find_data, read_options, trained_ru
 
 
 @dataclass(frozen=True)
-class Photos:
+class PhotoChoice:
     """Which photos of which export, and how masks are read.
 
     Attributes:
@@ -63,7 +63,7 @@ class Photos:
 
 
 @dataclass(frozen=True)
-class ScoredPhotos:
+class ChosenPhotos:
     """One split of a prepared export."""
 
     builder: Builder
@@ -76,11 +76,11 @@ class ScoredPhotos:
         return load_sources(self.builder, self.split)
 
 
-def scored_photos(run: RunFolder, photos: Photos) -> ScoredPhotos:
+def open_photos(run: RunFolder, photos: PhotoChoice) -> ChosenPhotos:
     """Prepares the photos that a run is scored on, and says what has to be known of them.
 
     Args:
-        run: one of `Photos.scorers`.
+        run: one of `PhotoChoice.scorers`.
         photos: as they were asked for.
 
     Raises:
@@ -104,10 +104,10 @@ def scored_photos(run: RunFolder, photos: Photos) -> ScoredPhotos:
     for note in info.notes:
         print(note)
     refuse_other_classes(info.class_names, data, read_environment(run).info.class_names)
-    return ScoredPhotos(builder, split, data, info)
+    return ChosenPhotos(builder, split, data, info)
 
 
-def refuse_other_photos(run: RunFolder, scored: ScoredPhotos, *, chosen: bool) -> None:
+def refuse_other_photos(run: RunFolder, scored: ChosenPhotos, *, chosen: bool) -> None:
     """Refuses photos that a run may have been trained on, as those of another run often are.
 
     Args:
