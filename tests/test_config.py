@@ -72,6 +72,7 @@ def test_unh_gym_does_not_lean_on_defaults() -> None:
     names = {field.name for concern in shaping for field in dataclasses.fields(concern)}
     of_another_choice = {"momentum", "weight_decay", "warmup", "class_weight_cap"}
     of_the_data = {"data", "ignore", "split_seed", "allow_leakage", "data_dir", "augment_again"}
+    of_the_data |= {"folds", "groups", "split_groups"}
     of_the_machine = {"augment_backend"}  # the recipe is the same
     assert set(preset) == names - of_another_choice - of_the_data - of_the_machine
 

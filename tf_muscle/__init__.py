@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tf_muscle.roboflow.reader import read_export
     from tf_muscle.training.comparison import compare
     from tf_muscle.training.evaluation import evaluate
-    from tf_muscle.training.loop import train
+    from tf_muscle.training.start import train
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,7 @@ _MODULES = {
     "load_predictor": "tf_muscle.prediction.predictor",
     "predict_video": "tf_muscle.prediction.video",
     "read_export": "tf_muscle.roboflow.reader",
-    "train": "tf_muscle.training.loop",
+    "train": "tf_muscle.training.start",
 }
 
 

@@ -79,12 +79,13 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def only_process(folder: Path, refusal: str) -> Iterator[None]:
+def only_process(folder: Path, refusal: str, lock: str = ".lock") -> Iterator[None]:
     """Keeps other processes out of a folder for the length of the block.
 
     Args:
         folder: which exists.
         refusal: what the others are told, in one sentence.
+        lock: name of a file in it; processes with different ones do not keep each other out.
 
     Raises:
         UserError: another process is in the folder.
@@ -92,7 +93,7 @@ def only_process(folder: Path, refusal: str) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder / ".lock", timeout=0))
+            stack.enter_context(locked(folder / lock, timeout=0))
         except filelock.Timeout:
             raise UserError(refusal) from None
         yield

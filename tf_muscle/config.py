@@ -37,7 +37,19 @@ class DataConfig:
     """Value of mask pixels that nobody labelled, such as 255, or id of the COCO category that marks
     them. They are left out of the loss and the scores."""
     split_seed: int = 0
-    """Number that decides which photos become valid and test when the export has only train/."""
+    """Number that decides which photos become valid and test when the export has only train/, and
+    which photos are tested in which fold."""
+    folds: int = 0
+    """Cross-validate: divide the photos of all splits into so many parts, at least 2, and train so
+    many models, each tested on the part that it did not see. 0 trains one model on the export's
+    own split."""
+    groups: str | None = None
+    """What may not be in training and test at once, such as a person, session or video: a .csv file
+    with a file name and its group in each line, or a regular expression whose first group, or whole
+    match, in the file name is the group. Without it, photos that look alike and neighbouring frames
+    of a video are kept together. It needs folds or split_groups."""
+    split_groups: bool = False
+    """Keep groups together, too, where an export that has only train/ is split 80/10/10."""
     allow_leakage: bool = False
     """Go on although copies of one photo are in two splits, which makes the scores better than the
     model is."""
@@ -47,6 +59,18 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         at_least("image_size", self.image_size, 32)
+        if self.folds and self.folds < 2:
+            raise UserError(f"--folds must be 0 or at least 2, got {self.folds}")
+        if self.folds and self.split_groups:
+            raise UserError(
+                "--split_groups is for a single run, and --folds keeps groups together anyway: "
+                "leave one of them out"
+            )
+        if self.groups is not None and not (self.folds or self.split_groups):
+            raise UserError(
+                f"--groups {self.groups} needs --folds, or --split_groups for an export that has "
+                "only train/: give one of them"
+            )
         if self.ignore is not None:
             between("ignore", self.ignore, 1, 255)
 
@@ -201,6 +225,9 @@ class RunConfig:
     (AMX), mixed precision on a GPU, else float32."""
     deterministic: bool = False
     """Compute the same digits in every run on one machine, which is slower."""
+    fold: int | None = None
+    """Train this fold alone, 1 to folds, so that several machines can share a folder of runs. Give
+    all of them the same options and the same run_name; who finishes last writes the report."""
     preview: bool = False
     """Write a sheet of randomly changed training photos to runs_dir/NAME-preview.png and train
     nothing."""
@@ -253,6 +280,10 @@ class Config:
             raise UserError(
                 f"--crop must be at most --image_size, {self.data.image_size}, "
                 f"got {self.augment.crop}"
+            )
+        if self.run.fold is not None and not 1 <= self.run.fold <= self.data.folds:
+            raise UserError(
+                f"--fold must lie between 1 and --folds, {self.data.folds}, got {self.run.fold}"
             )
 
     @classmethod

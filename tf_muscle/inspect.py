@@ -35,6 +35,13 @@ def main(argv: Sequence[str]) -> int:
         "export lacks a split. Give the number that the training will have.",
     )
     parser.add_argument(
+        "--groups",
+        type=str,
+        help="What --resplit keeps together in place of what looks alike, such as a person, a "
+        "session or a video: a .csv file with a file name and its group in each line, or a regular "
+        "expression whose first group, or whole match, in the file name is the group.",
+    )
+    parser.add_argument(
         "--ignore",
         type=int,
         help="Value of mask pixels that nobody labelled, such as 255, or the id of the COCO "
@@ -47,7 +54,9 @@ def main(argv: Sequence[str]) -> int:
     resplit = Path(options["resplit"]) if options["resplit"] else None
     from tf_muscle.inspection.inspection import inspect_export
 
-    findings = inspect_export(data, out, resplit, options["split_seed"], options["ignore"])
+    findings = inspect_export(
+        data, out, resplit, options["split_seed"], options["ignore"], options["groups"]
+    )
     for finding in findings:
         print(f"{finding.severity}: {finding.sentence}")
     print(f"written to {out / 'inspection.html'}")

@@ -14,7 +14,7 @@ def main(argv: Sequence[str]) -> int:
     """The command.
 
     Raises:
-        UserError: something that the user can mend; see `training.loop.train`.
+        UserError: something that the user can mend; see `training.start.train`.
     """
     parser = config_parser(
         "train",
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
                 "--resume RUN goes on with the run's own options: give no other one with it than "
                 f"--data, where the run's export lies now, got {listed(others)}"
             )
-        from tf_muscle.training.loop import resume
+        from tf_muscle.training.start import resume
 
         resume(find_run(options["resume"]), given.get("data"))
         return 0
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
 
         preview(config, run_name)
     else:
-        from tf_muscle.training.loop import train
+        from tf_muscle.training.start import train
 
         train(config, run_name)
     return 0

@@ -59,7 +59,7 @@ def retrain(search: Search, config: Config, run_name: str) -> None:
     """Trains, evaluates and exports the best combination, or goes on with that."""
     import keras
 
-    from tf_muscle.training.loop import resume, train
+    from tf_muscle.training.start import resume, train
 
     keras.backend.clear_session()
     run = RunFolder(Path(search.base.run.runs_dir) / run_name)

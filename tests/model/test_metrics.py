@@ -1,3 +1,4 @@
+import itertools
 import warnings
 from collections.abc import Iterable
 
@@ -12,6 +13,7 @@ from tf_muscle.model.metrics import (
     confusion_matrix,
     floor_mean_iou,
     is_background_only,
+    mean_and_spread,
     paired_differences,
     scores,
     summarize,
@@ -324,3 +326,59 @@ def test_few_images_tell_nothing() -> None:
     assert more["foreground_mean_iou"].sign == 1
     with pytest.raises(ValueError, match="no pairs"):
         paired_differences(better, worse[:-1])
+
+
+def test_bootstrap_over_groups_by_hand() -> None:
+    """Two groups, drawn twice with replacement, are AA, AB or BB: a quarter, a half, a quarter.
+
+    The bounds of 95 percent are therefore the scores of AA and BB.
+    """
+    a1, a2, b = np.array([[[90, 10], [0, 0]], [[0, 0], [30, 70]], [[50, 0], [10, 40]]])
+    confusions, losses = np.array([a1, b, a2]), np.array([1.0, 4.0, 2.0])
+    intervals = bootstrap_intervals(confusions, losses, ["a", "b", "a"])
+    # A: hits 70, union 30 + 10 + 70; B: hits 40, union 10 + 40.
+    assert intervals["foreground_mean_iou"] == pytest.approx([70 / 110, 40 / 50])
+    assert intervals["pixel_accuracy"] == pytest.approx([160 / 200, 90 / 100])
+    assert intervals["loss"] == pytest.approx([1.5, 4.0])  # of A's two images, and of B's one
+    # Drawn one by one, a set of a1 alone has no hit at all.
+    assert bootstrap_intervals(confusions, losses)["foreground_mean_iou"][0] == 0
+
+
+def test_groups_of_one_image_are_images() -> None:
+    rng = np.random.default_rng(0)
+    confusions, losses = rng.integers(0, 99, (12, 3, 3)), rng.random(12)
+    names = [f"{number:02}" for number in range(12)]
+    by_group = bootstrap_intervals(confusions, losses, names)
+    for name, interval in bootstrap_intervals(confusions, losses).items():
+        assert by_group[name] == pytest.approx(interval)
+
+
+def test_intervals_over_groups_are_those_of_all_sets_of_groups() -> None:
+    """Four groups of unequal size: the 256 possible draws, each as likely, enumerated."""
+    rng = np.random.default_rng(1)
+    groups = ["a", "b", "b", "c", "c", "c", "d"]
+    confusions = rng.integers(1, 99, (7, 2, 2))
+    sums = {g: confusions[[g == one for one in groups]].sum(axis=0) for g in "abcd"}
+    drawn = [
+        scores(sum(sums[g] for g in draw).astype(float))["foreground_mean_iou"]
+        for draw in itertools.product("abcd", repeat=4)
+    ]
+    found = bootstrap_intervals(confusions, np.zeros(7), groups, resamples=20_000)
+    expected = np.percentile(drawn, (2.5, 97.5))
+    assert found["foreground_mean_iou"] == pytest.approx(expected, abs=0.01)
+
+
+def test_mean_and_spread_of_folds() -> None:
+    folds = [
+        summarize(np.array([[[90, 0], [5, 5]]]), np.array([1.0]), ["background", "calf"]),
+        summarize(np.array([[[80, 0], [0, 20]]]), np.array([3.0]), ["background", "calf"]),
+        summarize(np.array([[[100, 0], [0, 0]]]), np.array([8.0]), ["background", "calf"]),
+    ]
+    found = mean_and_spread(folds)
+    assert found["mean"]["loss"] == 4
+    assert found["standard_deviation"]["loss"] == pytest.approx(13**0.5)  # (9 + 1 + 16) / 2
+    assert found["mean"]["iou"]["calf"] == 0.75  # the last fold has none
+    assert found["standard_deviation"]["iou"]["calf"] == pytest.approx(0.5 / 2**0.5)
+    one = mean_and_spread(folds[2:])
+    assert one["mean"]["iou"]["calf"] is None
+    assert one["standard_deviation"]["loss"] is None

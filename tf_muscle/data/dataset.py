@@ -1,6 +1,6 @@
 """An export as the training sees it: three splits, decoded, and what is known of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 
@@ -9,7 +9,8 @@ from tf_muscle.data.augment import without_baked
 from tf_muscle.data.geometry import Geometry, resolve
 from tf_muscle.data.pipeline import load_masks, load_split
 from tf_muscle.data.prepare import load_builder
-from tf_muscle.roboflow.records import SPLITS, DataInfo
+from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
+from tf_muscle.runs.assignment import Assignment
 
 
 @dataclass(frozen=True)
@@ -28,20 +29,28 @@ class Data:
         return list(self.info.class_names)
 
 
-def load_data(config: DataConfig) -> Data:
+def load_data(config: DataConfig, assignment: Assignment | None = None) -> Data:
     """Prepares and loads the export.
+
+    Args:
+        config: which export, and how it is read.
+        assignment: which photos are in which split; by default the export's own division. The
+            photos are prepared once, whatever divisions of them are loaded.
 
     Raises:
         UserError: the export cannot be used.
     """
-    builder = load_builder(config)
+    builder = load_builder(config, ALL if assignment else None)
     info = DataInfo.from_json(builder.info.metadata)
+    if assignment:
+        counts = {split: len(assignment.photos[split]) for split in SPLITS}
+        info = replace(info, num_examples=counts, pixel_counts=assignment.pixel_counts)
     geometry = data_geometry(config, info)
     return Data(
-        splits={split: load_split(builder, split, geometry) for split in SPLITS},
+        splits={split: load_split(builder, split, geometry, assignment) for split in SPLITS},
         info=info,
         geometry=geometry,
-        masks={split: load_masks(builder, split) for split in SPLITS},
+        masks={split: load_masks(builder, split, assignment) for split in SPLITS},
     )
 
 

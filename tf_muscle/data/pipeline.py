@@ -18,6 +18,7 @@ from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.prepare import quiet_tfds
 from tf_muscle.roboflow.image_files import decode_photo
+from tf_muscle.runs.assignment import Assignment
 
 WORKERS = os.cpu_count() or 1
 PREFETCH = 2  # one batch in the making while one is trained on; more only costs memory
@@ -40,7 +41,10 @@ def _without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def load_split(
-    builder: tfds.core.DatasetBuilder, split: str, geometry: Geometry
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    geometry: Geometry,
+    assignment: Assignment | None = None,
 ) -> tf.data.Dataset:
     """Decodes one split, brings its photos into the network's square, and caches them.
 
@@ -50,10 +54,13 @@ def load_split(
         builder: a prepared `roboflow_segmentation` builder.
         split: "train", "valid" or "test".
         geometry: brings photos to squares of S pixels.
+        assignment: which photos of a builder with every folder are in the split; by default those
+            of the builder's own.
 
     Returns:
         Examples in a fixed order: `image` uint8 [S, S, 3], `mask` uint8 [S, S] (`VOID` where no
-        photo is or nobody labelled), `file_name` string.
+        photo is or nobody labelled), `file_name` string, which has the folder in front,
+        "train/X.jpg", where there is an assignment.
     """
     size = geometry.size
 
@@ -69,31 +76,57 @@ def load_split(
             "file_name": example["file_name"],
         }
 
-    encoded = _records(builder, split)
+    encoded = _records(builder, split, assignment)
     dataset = encoded.map(fit, num_parallel_calls=WORKERS)
-    byte_count = 4 * size**2 * builder.info.splits[split].num_examples
+    byte_count = 4 * size**2 * int(encoded.cardinality())
     return _without_autotune(_cache(dataset, byte_count))
 
 
-def load_masks(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+def load_masks(
+    builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None = None
+) -> tf.data.Dataset:
     """The masks of one split at the photos' own sizes: uint8 [H, W], in the order of `load_split`.
 
     Read anew each time, since those of large photos would fill the memory.
     """
-    encoded = _records(builder, split)
+    encoded = _records(builder, split, assignment)
     return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
-def load_sources(builder: tfds.core.DatasetBuilder, split: str) -> list[tuple[str, str]]:
+def load_names(
+    builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None = None
+) -> list[tuple[str, str]]:
     """File name and source name of one split's photos, in the order of `load_split`."""
-    names = _records(builder, split).map(
+    names = _records(builder, split, assignment).map(
         lambda example: (example["file_name"], example["source_name"])
     )
     return [(name.decode(), source.decode()) for name, source in names.as_numpy_iterator()]
 
 
-def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+def _records(
+    builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None
+) -> tf.data.Dataset:
     """Examples with photos still encoded."""
+    if assignment is None:
+        return _folder(builder, split)
+    names = assignment.photos[split]
+    chosen = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(names), tf.fill([len(names)], True)), False
+    )
+
+    def named(folder: str, example: Example) -> Example:
+        return example | {"file_name": tf.strings.join((folder, example["file_name"]), "/")}
+
+    folders = [
+        _folder(builder, folder).map(functools.partial(named, folder))
+        for folder in builder.info.splits
+    ]
+    everything = functools.reduce(tf.data.Dataset.concatenate, folders)
+    picked = everything.filter(lambda example: chosen.lookup(example["file_name"]))
+    return picked.apply(tf.data.experimental.assert_cardinality(len(names)))
+
+
+def _folder(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     with quiet_tfds():
         return builder.as_dataset(
             split=split,

@@ -23,7 +23,8 @@ def load_builder(config: DataConfig, split: str | None = None) -> Builder:
 
     Args:
         config: which export, and how it is read.
-        split: prepare the folder of this split alone, whole; by default all three.
+        split: prepare the folder of this split alone, whole, or with "all" every folder as it is,
+            with none held out; by default all three.
 
     Returns:
         A prepared builder: `as_dataset(split="train")` gives the examples, `info.metadata` what is

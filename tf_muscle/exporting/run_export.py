@@ -24,7 +24,9 @@ from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
 from tf_muscle.report.model_card import model_card
-from tf_muscle.roboflow.records import DataInfo
+from tf_muscle.roboflow.archive import export_path, fingerprint
+from tf_muscle.roboflow.records import ALL, DataInfo
+from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.environment import processor, read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -112,7 +114,9 @@ def export(
         from_options(options).data,
         data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
     )
-    photos = _load_photos(source, class_names)
+    same = fingerprint(export_path(source.data)) == environment.info.fingerprint
+    assignment = read_assignment(run) if same else None
+    photos = _load_photos(source, class_names, assignment)
     model = keras.saving.load_model(run.model)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
 
@@ -169,16 +173,18 @@ def _refuse_missing_packages(formats: Sequence[Format]) -> None:
             )
 
 
-def _load_photos(data: DataConfig, class_names: Sequence[str]) -> Photos:
+def _load_photos(
+    data: DataConfig, class_names: Sequence[str], assignment: Assignment | None
+) -> Photos:
     """Loads test photos of these classes, and training photos spread evenly over their split."""
-    builder = load_builder(data)
+    builder = load_builder(data, ALL if assignment else None)
     info = DataInfo.from_json(builder.info.metadata)
     refuse_other_classes(info.class_names, data.data, class_names)
     geometry = data_geometry(data, info)
-    train = load_split(builder, "train", geometry)
+    train = load_split(builder, "train", geometry, assignment)
     every = max(1, int(train.cardinality()) // litert.CALIBRATION_IMAGES)
     calibration, _, _ = as_arrays(train.shard(every, 0), litert.CALIBRATION_IMAGES)
-    images, masks, _ = as_arrays(load_split(builder, "test", geometry), TESTED)
+    images, masks, _ = as_arrays(load_split(builder, "test", geometry, assignment), TESTED)
     return Photos(images, masks, calibration)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -19,8 +19,27 @@ PIECES = 10  # that a group is cut into which leaves nothing to hold out
 LEAST_TRAINING = 0.5  # of the photos; below that a group is cut
 
 
+def found_groups(images: Sequence[ImageInfo], links: Links) -> list[str]:
+    """What each image belongs to: the photos that links join with it, directly or through others.
+
+    Args:
+        images: N images of an export.
+        links: pairs of their indices 0 to N - 1.
+
+    Returns:
+        N names, each that of the group's first photo by name.
+    """
+    photos, photo_of = _photos(images)
+    groups = _components(photo_of[np.concatenate([links.duplicates, links.frames])], len(photos))
+    name_of = {photo: photos[group[0]] for group in groups for photo in group}
+    return [name_of[photo] for photo in photo_of]
+
+
 def grouped_split(
-    images: Sequence[ImageInfo], links: Links, seed: int = 0
+    images: Sequence[ImageInfo],
+    links: Links,
+    seed: int = 0,
+    named: Sequence[str] | None = None,
 ) -> tuple[dict[str, list[int]], list[int]]:
     """Divides images into train, valid and test, about 80/10/10, so that no link joins two.
 
@@ -33,17 +52,21 @@ def grouped_split(
         images: N images of an export.
         links: pairs of their indices 0 to N - 1.
         seed: another int gives another division.
+        named: the group of each image, which then counts in place of the links; it is never cut.
 
     Returns:
         Indices by split, and the indices that were left out.
 
     Raises:
-        UserError: there are too few photos to fill three splits.
+        UserError: there are too few photos, or groups, to fill three splits.
     """
-    names = [image.example.source_name for image in images]
-    photos, photo_of = np.unique(names, return_inverse=True)
-    edges = photo_of[np.concatenate([links.duplicates, links.frames])]  # [E, 2] photos
-    groups = _cut_until_they_divide(_components(edges, len(photos)), photos.tolist(), seed)
+    photos, photo_of = _photos(images)
+    if named is None:
+        edges = photo_of[np.concatenate([links.duplicates, links.frames])]  # [E, 2] photos
+        groups = _cut_until_they_divide(_components(edges, len(photos)), photos, seed)
+    else:
+        edges = np.empty((0, 2), np.int64)
+        groups = _divide_named(dict(zip(photo_of.tolist(), named, strict=True)), photos, seed)
     split_of = np.empty(len(photos), np.int64)
     for number, split in enumerate(SPLITS):
         split_of[groups[split]] = number
@@ -58,6 +81,29 @@ def grouped_split(
     if not all(splits.values()):
         raise _too_few(len(photos))
     return splits, left_out
+
+
+def _photos(images: Sequence[ImageInfo]) -> tuple[list[str], np.ndarray]:
+    """The P photos that images were made from, sorted, and that of each image, int64 [N]."""
+    photos, photo_of = np.unique(
+        [image.example.source_name for image in images], return_inverse=True
+    )
+    return photos.tolist(), photo_of
+
+
+def _divide_named(
+    group_of: Mapping[int, str], photos: list[str], seed: int
+) -> dict[str, list[int]]:
+    """Divides groups that may not be cut; `group_of` a photo."""
+    groups = defaultdict(list)
+    for photo, group in sorted(group_of.items()):
+        groups[group].append(photo)
+    if divided := _divide(list(groups.values()), photos, seed):
+        return divided
+    raise UserError(
+        f"the {len(groups)} groups of --groups are too few or too large to be split into train, "
+        "valid and test whole; give smaller groups, or add photos of other groups"
+    )
 
 
 def _components(edges: np.ndarray, count: int) -> list[list[int]]:

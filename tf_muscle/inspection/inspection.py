@@ -14,8 +14,9 @@ from tf_muscle.inspection.page import write_page
 from tf_muscle.inspection.resplit import write_resplit
 from tf_muscle.inspection.statistics import inspection_record
 from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, open_export
+from tf_muscle.roboflow.groups import named_groups
 from tf_muscle.roboflow.reader import check_pixels, read_export
-from tf_muscle.roboflow.records import Export
+from tf_muscle.roboflow.records import SPLITS, Export
 from tf_muscle.runs.folder import write_json
 
 
@@ -52,6 +53,7 @@ def inspect_export(
     resplit: str | os.PathLike[str] | None = None,
     split_seed: int = 0,
     ignore: int | None = None,
+    groups: str | None = None,
 ) -> list[Finding]:
     """Looks an export over before anything is trained on it.
 
@@ -63,13 +65,16 @@ def inspect_export(
             frames of a video stay together; by default none is made.
         split_seed: int, of the splits that are missing, as in training, and of the new one.
         ignore: int, 1 to 255, the value of mask pixels that nobody labelled, as in training.
+        groups: string, the path of a .csv file or a pattern of file names, as in training: what is
+            kept together in `resplit`.
 
     Returns:
         A list of `Finding`, each with `severity` ("error", "warning" or "note"), `sentence` and
         `files`; the gravest first.
 
     Raises:
-        UserError: training refuses the export for more than leakage, or a folder exists.
+        UserError: training refuses the export for more than leakage, a folder exists, or the
+            groups cannot be read.
 
     Example:
         >>> import tf_muscle
@@ -78,6 +83,8 @@ def inspect_export(
         []
     """
     path = export_path(data)
+    if groups is not None and resplit is None:
+        raise UserError(f"--groups {groups} is for --resplit: give both, or leave it out")
     out, resplit = (None if folder is None else Path(folder) for folder in (out, resplit))
     for option, folder in (("out", out), ("resplit", resplit)):
         if folder is not None:
@@ -85,6 +92,8 @@ def inspect_export(
 
     with open_export(path) as root:
         export, refusal = read_as_training_does(root, split_seed, ignore)
+        examples = [example for split in SPLITS for example in export.splits[split]]
+        named = None if groups is None else named_groups(groups, examples)
         surveyed = survey(export)
         links = find_links(surveyed.images)
         findings = find(Evidence(surveyed, links, refusal))
@@ -99,7 +108,7 @@ def inspect_export(
                 write_page(unfinished / "inspection.html", surveyed, findings, record)
                 write_json(unfinished / "inspection.json", record)
         if resplit is not None:
-            splits, left_out = grouped_split(surveyed.images, links, split_seed)
+            splits, left_out = grouped_split(surveyed.images, links, split_seed, named)
             write_resplit(resplit, export, surveyed.images, splits)
             sizes = ", ".join(f"{len(indices)} {split}" for split, indices in splits.items())
             print(f"Copied to {resplit} with a new split: {sizes}, {len(left_out)} left out.")

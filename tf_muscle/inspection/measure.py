@@ -103,7 +103,7 @@ def survey(export: Export) -> Survey:
     heat = np.zeros((class_count, GRID, GRID))
     size_counts = np.zeros((class_count, len(SIZE_EDGES) - 1), np.int64)
     images: list[ImageInfo] = []
-    everything = [(split, example) for split in SPLITS for example in export.splits[split]]
+    everything = [(split, example) for split in SPLITS for example in export.splits.get(split, ())]
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter lock
         results = pool.map(partial(_measure, class_count=class_count), everything)
         for image, cells in _with_progress(results, len(everything)):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from tf_muscle.runs.folder import RunFolder, trained_runs
+from tf_muscle.runs.folder import RunFolder
+from tf_muscle.runs.folds import trained_runs
 
 
 def load_networks(run: RunFolder) -> list[keras.Model]:

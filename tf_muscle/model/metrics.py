@@ -4,7 +4,7 @@ The formulas take the module that computes them (`xp`), so that the Keras metric
 (keras_metrics.py, with keras.ops) and the final evaluation (here, with numpy) cannot disagree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -116,13 +116,22 @@ def background_only_sentence(mean_iou: float, floor: float) -> str:
 
 
 def bootstrap_intervals(
-    confusions: np.ndarray, losses: np.ndarray, *, resamples: int = 2000, seed: int = 0
+    confusions: np.ndarray,
+    losses: np.ndarray,
+    groups: Sequence[str] | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Percentile bootstrap over images: the scores of image sets drawn with replacement.
+    """Percentile bootstrap over groups: the scores of sets of groups drawn with replacement.
+
+    Images of one person are alike, and as many drawn one by one would seem to tell more than they
+    do (Field and Welsh 2007, Bootstrapping clustered data, the cluster bootstrap).
 
     Args:
         confusions: int64 [N, K, K], one confusion matrix an image.
         losses: float [N], the loss of each image.
+        groups: the group of each image, drawn as a whole; by default each image is one.
         resamples: sets drawn; 2000 puts the error of a 95 percent bound below its third digit.
         seed: int; the same seed draws the same sets.
 
@@ -130,10 +139,18 @@ def bootstrap_intervals(
         [low, high] of the 95 percent interval for each of `SCALARS` and for `loss` (Efron and
         Tibshirani, An Introduction to the Bootstrap, ch. 13).
     """
-    image_count = len(confusions)
-    draws = np.random.default_rng(seed).integers(0, image_count, (resamples, image_count))
+    sums, loss_sums, sizes = confusions, losses, np.ones(len(losses), np.int64)
+    if groups is not None:
+        _, group_of = np.unique(np.array(groups), return_inverse=True)
+        sizes = np.bincount(group_of)
+        loss_sums = np.bincount(group_of, weights=losses)
+        sums = np.zeros((len(sizes), *confusions.shape[1:]), np.int64)
+        np.add.at(sums, group_of, confusions)
+    count = len(sizes)
+    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
     drawn = [
-        scores(confusions[draw].sum(axis=0).astype(float)) | {"loss": losses[draw].mean()}
+        scores(sums[draw].sum(axis=0).astype(float))
+        | {"loss": loss_sums[draw].sum() / sizes[draw].sum()}
         for draw in draws
     ]
     return {
@@ -217,8 +234,39 @@ def paired_differences(
     }
 
 
+def mean_and_spread(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Mean and standard deviation over the folds of a cross-validation.
+
+    Args:
+        records: of `summarize`, one a fold.
+
+    Returns:
+        `mean` and `standard_deviation` (of a sample: divided by one less than their number), each
+        with `loss`, `SCALARS`, and `iou` by class, over the folds that have the class; None for a
+        mean of none and a deviation of one.
+    """
+    columns = {name: [record[name] for record in records] for name in ("loss", *SCALARS)}
+    ious = {name: [record["iou"][name] for record in records] for name in records[0]["iou"]}
+
+    def apply(function: Callable[[list[float]], Any], least: int) -> dict[str, Any]:
+        def over(values: list[float | None]) -> float | None:
+            present = [value for value in values if value is not None]
+            return float(function(present)) if len(present) >= least else None
+
+        single = {name: over(values) for name, values in columns.items()}
+        return {**single, "iou": {name: over(values) for name, values in ious.items()}}
+
+    return {
+        "mean": apply(np.mean, 1),
+        "standard_deviation": apply(lambda values: np.std(values, ddof=1), 2),
+    }
+
+
 def summarize(
-    confusions: np.ndarray, losses: np.ndarray, class_names: Sequence[str]
+    confusions: np.ndarray,
+    losses: np.ndarray,
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The scores of one split as metrics.json keeps them.
 
@@ -226,6 +274,7 @@ def summarize(
         confusions: int64 [N, K, K], one confusion matrix an image.
         losses: float [N], the loss of each image.
         class_names: K names; [0] is the background.
+        groups: the group of each image, see `bootstrap_intervals`.
 
     Returns:
         A record of plain numbers: `image_count`, `loss` (mean over images), the scalars of
@@ -248,7 +297,7 @@ def summarize(
         "image_count": len(confusions),
         "loss": float(np.mean(losses)),
         **{name: float(values[name]) for name in SCALARS},
-        "intervals": bootstrap_intervals(confusions, losses),
+        "intervals": bootstrap_intervals(confusions, losses, groups),
         **by_class,
         "floor_mean_iou": floor_mean_iou(total.sum(axis=1)),
         "background_only": is_background_only(total),

@@ -178,6 +178,7 @@ def photo_label(name: str) -> str:
 
     Roboflow names X.jpg "X_jpg.rf.<hash>.jpg".
     """
+    name = name.rpartition("/")[2]
     label = re.sub(r"(_(jpe?g|png))?(\.rf\.\w+)?\.\w+$", "", name, flags=re.IGNORECASE)
     return label if len(label) <= 18 else f"{label[:8]}…{label[-9:]}"
 

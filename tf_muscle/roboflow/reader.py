@@ -26,7 +26,7 @@ from tf_muscle.roboflow.export_layout import (
 )
 from tf_muscle.roboflow.pixels import check_headers, check_pixels, read_mask
 from tf_muscle.roboflow.readme import README, read_baked_augmentation, read_stretched
-from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export, Note
+from tf_muscle.roboflow.records import ALL, SPLITS, VOID, Example, Export, Note
 from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
 from tf_muscle.roboflow.splitting import (
     hold_out,
@@ -68,7 +68,9 @@ def read_export(
         ignore: int, 1 to 255, the value of mask pixels that nobody labelled, or the id of the COCO
             category that marks them; `read_mask` gives `VOID` there.
         split: "train", "valid" or "test": read this split's folder alone, whole, as a score of it
-            needs no other. By default all are read, and missing ones held out from train.
+            needs no other. "all": read the folders that there are, as they are, for whoever divides
+            the photos anew; a photo may be in two of them. By default all are read, and missing
+            ones held out from train.
 
     Returns:
         `Export`: class names, and the examples of each split with the paths of photo and mask.
@@ -98,7 +100,7 @@ def _read(
     root: Path, split_seed: int, allow_leakage: bool, ignore: int | None, split: str | None
 ) -> Export:
     folders = split_folders(root)
-    if split is not None:
+    if split not in (None, ALL):
         if split not in folders:
             present = listed([folder.name for folder in folders.values()])
             raise UserError(
@@ -113,10 +115,10 @@ def _read(
     if ignore is not None:
         between("ignore", ignore, 1, VOID)
     class_names, by_folder = reader.read_splits(list(folders.values()), ignore)
-    _check_contents(class_names, by_folder, needs_train=split is None)
+    _check_contents(class_names, by_folder, needs_train=split in (None, ALL))
     splits = {name: by_folder[folder.name] for name, folder in folders.items()}
     splits, blank = check_headers(splits)
-    notes = _leakage_notes(splits, allow_leakage)
+    notes = [] if split == ALL else _leakage_notes(splits, allow_leakage)
     if blank:
         text = (
             f"Masks without annotation and of another size than their image ({len(blank)}), as "
@@ -129,9 +131,10 @@ def _read(
         ignored = "mask pixels of that value" if export_format == "masks" else "regions of that id"
         text = f"Left out of the loss and of every score by --ignore {ignore}: {ignored}."
         notes.append(Note("ignored", text))
-    video_notes = _video_notes(splits)
-    if split is None:
+    video_notes = [] if split == ALL else _video_notes(splits)
+    if split in (None, ALL):
         notes += _passed_over_notes(root, folders, splits)
+    if split is None:
         splits, told = _with_missing_splits(splits, split_seed)
         notes += told
     baked_augmentation, quoted = read_baked_augmentation(root)

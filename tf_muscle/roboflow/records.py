@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 SPLITS = ("train", "valid", "test")  # Roboflow's names and order
+ALL = "all"  # in place of a split: the photos of every folder, to be divided anew
 # The mask value of pixels that count neither in a loss nor in a score: what --ignore names, and the
 # border around a photo that was padded to the network's square. 255 as in Pascal VOC.
 VOID = 255
@@ -82,7 +83,7 @@ class Export:
         root: the folder with the split folders.
         format: "masks" (Semantic Segmentation Masks) or "coco" (COCO Segmentation).
         class_names: the index is the class_id; class 0 is "background".
-        splits: the examples of train, valid and test, or of the one split that was asked for, each
+        splits: the examples of train, valid and test, or of the folders that were asked for, each
             sorted by file name, none empty.
         baked_augmentation: augmentation that Roboflow has already applied to the training images,
             by the names in `tf_muscle.roboflow.readme`.

@@ -46,6 +46,8 @@ class RunFolder:
         self.backup = self.checkpoints / "backup"  # newest states of weights and optimizer
         # Masks of a few test photos before the first epoch.
         self.untrained_masks = self.checkpoints / "untrained_masks.npy"
+        # Which photo is in which split, where that is not the export's own: `assignment.py`.
+        self.split = self.path / "split.json"
         # Of a run with folds, which holds one run folder a fold.
         self.folds = self.path / "folds.json"  # which photo is tested in which fold
         self.out_of_fold = self.path / "out_of_fold"  # what the fold's model says of each photo
@@ -102,8 +104,14 @@ def refuse_pattern(name: str, option: str) -> None:
         )
 
 
-def new_run(config: Config, run_name: str) -> RunFolder:
+def new_run(config: Config, run_name: str, **records: dict[str, Any]) -> RunFolder:
     """Makes the folder of a new run with its options in it, so that it can be resumed.
+
+    Args:
+        config: every option.
+        run_name: of the folder in runs_dir; that of a fold is "NAME/fold_2".
+        **records: JSON objects that lie in it from its first moment on, each by the name that its
+            file has in `RunFolder`.
 
     Raises:
         UserError: the folder cannot be made.
@@ -113,6 +121,8 @@ def new_run(config: Config, run_name: str) -> RunFolder:
         with replacing(run.path) as unfinished:
             unfinished.mkdir()
             config.save(RunFolder(unfinished).config)
+            for name, record in records.items():
+                write_json(getattr(RunFolder(unfinished), name), record)
     except OSError as error:
         raise UserError(
             f"{run.path} cannot be made ({error}): choose another --runs_dir"
@@ -134,19 +144,6 @@ def find_run(name: str | os.PathLike[str], runs_dir: str = "runs") -> RunFolder:
     )
 
 
-def trained_runs(run: RunFolder) -> tuple[RunFolder, ...]:
-    """The run by itself; of a run with folds, the run of each fold.
-
-    Raises:
-        UserError: a training is not finished.
-    """
-    runs = run.fold_runs or (run,)
-    for one in runs:
-        if not one.model.is_file():
-            raise UserError(f"{one.model} is missing: finish the run by --resume {run.path} first")
-    return runs
-
-
 def find_data(data: str, command: str) -> str:
     """The export of an earlier run, which may have been moved since.
 
@@ -162,6 +159,13 @@ def find_data(data: str, command: str) -> str:
             f"{data}, the run's export, is gone: say where it was moved to by {command} --data NEW"
         )
     return data
+
+
+def saved_model_folder(options: RunConfig, run: RunFolder) -> Path:
+    """Where the SavedModel of a run goes: saved_models/NAME, of a fold saved_models/NAME/fold_2."""
+    path = run.path.absolute()
+    name = path.name if options.fold is None else f"{path.parent.name}/{path.name}"
+    return Path(options.saved_models_dir) / name
 
 
 def default_name(preset: str) -> str:

@@ -2,30 +2,25 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from tf_muscle.errors import UserError, listed
 from tf_muscle.model.metrics import LEAST_PAIRS, Difference, paired_differences, scores
 from tf_muscle.report.score_rows import SCORE_LABELS
-from tf_muscle.roboflow.video_frames import find_frames
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import (
-    RunFolder,
-    default_name,
-    find_run,
-    trained_runs,
-    write_json,
-)
-from tf_muscle.training.evaluation import Evaluation, evaluate_run, pooled
+from tf_muscle.runs.folder import RunFolder, find_run, write_json
+from tf_muscle.runs.folds import trained_runs
+from tf_muscle.training.evaluation import PhotoScores, add_scores, new_evaluation
 from tf_muscle.training.photo_choice import (
     PhotoChoice,
-    refuse_other_photos,
+    groups_of,
     open_photos,
+    refuse_other_photos,
 )
 
 WHAT_IT_COVERS = (
@@ -106,21 +101,19 @@ def compare(
             "both: give both runs the same photos by --data, with photos that neither of them was "
             "trained on"
         )
-    sources: list[str] = []
-    parts: list[Evaluation] = []
-    other_parts: list[Evaluation] = []
-    for ours, theirs in zip(scorers, other_scorers, strict=True):
-        photos = open_photos(ours, asked)
-        for one in trained_runs(theirs):
+    compared = PhotoScores(), PhotoScores()
+    for pair in zip(scorers, other_scorers, strict=True):
+        photos = open_photos(pair[0], asked)
+        for one in trained_runs(pair[1]):
             refuse_other_photos(one, photos, chosen=data is not None)
-        sources += [source for _, source in photos.sources()]
-        parts.append(evaluate_run(ours, photos, batch_size))
-        other_parts.append(evaluate_run(theirs, photos, batch_size))
-    models = [pooled(found).own_size_confusions for found in (parts, other_parts)]
-    differences = paired_differences(models[0], models[1], _groups(sources))
+        for scorer, found in zip(pair, compared, strict=True):
+            add_scores(found, scorer, photos, batch_size)
+    models = [np.stack(found.own_confusions) for found in compared]
+    image_count = len(models[0])
+    differences = paired_differences(models[0], models[1], groups_of(run, compared[0].names))
     totals = [scores(confusions.sum(axis=0).astype(float)) for confusions in models]
     names = (str(run.path), str(other.path))
-    verdict = verdict_sentence(differences["foreground_mean_iou"], len(sources), names)
+    verdict = verdict_sentence(differences["foreground_mean_iou"], image_count, names)
     table = Table("at the photos' own size", *names, "difference (95 percent interval)")
     for score, difference in differences.items():
         cells = (f"{total[score]:.3f}" for total in totals)
@@ -132,20 +125,17 @@ def compare(
         "data": photos.data,
         "split": photos.split,
         "against": str(other.path),
-        "image_count": len(sources),
+        "image_count": image_count,
         "scores": [{score: float(total[score]) for score in differences} for total in totals],
         "differences": {score: dataclasses.asdict(one) for score, one in differences.items()},
         "verdict": verdict,
     }
-    folder = run.path / "evaluations"
-    folder.mkdir(exist_ok=True)
-    told = f"{Path(photos.data).stem}-{photos.split}-against-{other.path.resolve().name}"
-    path = folder / f"{default_name(told)}.json"
+    path = new_evaluation(run, photos, f"-against-{other.path.resolve().name}")
     write_json(path, record)
     return Comparison(
         data=photos.data,
         split=photos.split,
-        image_count=len(sources),
+        image_count=image_count,
         verdict=verdict,
         path=path,
         **differences,
@@ -180,12 +170,6 @@ def verdict_sentence(difference: Difference, image_count: int, names: tuple[str,
         f"{better} is better than {worse} by {abs(difference.value):.3f} foreground mIoU "
         f"({bounds[0]:.3f} to {bounds[1]:.3f}) on {counted}"
     )
-
-
-def _groups(sources: Sequence[str]) -> list[str]:
-    """The photo or video that each image is a copy or a frame of."""
-    frames = find_frames(sources)
-    return [frames[source].video if source in frames else source for source in sources]
 
 
 def _refuse_other_classes(run: RunFolder, other: RunFolder) -> None:

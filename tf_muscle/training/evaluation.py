@@ -2,8 +2,8 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,15 @@ from rich.console import Console
 from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
+from tf_muscle.model.ensemble import averaged, load_networks
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import (
-    RunFolder,
-    default_name,
-    find_run,
-    read_options,
-    trained_runs,
-    write_json,
-)
-from tf_muscle.training.photo_choice import ChosenPhotos, PhotoChoice, open_photos
+from tf_muscle.runs.folder import RunFolder, default_name, find_run, read_options, write_json
+from tf_muscle.runs.folds import trained_runs
+from tf_muscle.training.photo_choice import ChosenPhotos, PhotoChoice, groups_of, open_photos
 
 # What a record keeps of the scores at the photos' own sizes.
 OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
@@ -63,30 +58,81 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's results on the N photos of one split, or on several splits together.
+    """A model's results on one split."""
+
+    record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
+    predictions: np.ndarray  # uint8 [N, S, S], class ids
+
+
+@dataclass(frozen=True)
+class ScoredPhoto:
+    """What a model says of one photo, beside its true mask.
 
     Attributes:
-        class_names: K names.
-        confusions: int64 [N, K, K], one confusion matrix a photo at the network's size.
-        own_size_confusions: the same at the photos' own sizes; of no photo if not asked for.
-        losses: float [N].
-        predictions: class ids, uint8 [N, S, S].
+        probabilities: float32 [S, S, K].
+        class_ids: uint8 [S, S], the likeliest classes.
+        confusion: int64 [K, K], of `metrics.confusion_matrix`.
+        loss: of this photo.
+        own_class_ids: uint8 [H, W] at the photo's own size, as `predict` writes them; None where no
+            masks of that size were given.
+        own_confusion: int64 [K, K] of these.
     """
 
-    class_names: tuple[str, ...]
-    confusions: np.ndarray
-    own_size_confusions: np.ndarray
-    losses: np.ndarray
-    predictions: np.ndarray
+    probabilities: np.ndarray
+    class_ids: np.ndarray
+    confusion: np.ndarray
+    loss: float
+    own_class_ids: np.ndarray | None
+    own_confusion: np.ndarray | None
 
-    @functools.cached_property
-    def record(self) -> dict[str, Any]:
-        """Of `metrics.summarize`; with `own_size`, another one, if asked for."""
-        record = summarize(self.confusions, self.losses, self.class_names)
-        if len(self.own_size_confusions):
-            own_size = summarize(self.own_size_confusions, self.losses, self.class_names)
-            record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
-        return record
+
+def scored_photos(
+    model: keras.Model,
+    examples: tf.data.Dataset,
+    class_count: int,
+    loss: keras.losses.Loss,
+    batch_size: int = 16,
+    *,
+    geometry: Geometry | None = None,
+    masks: tf.data.Dataset | None = None,
+) -> Iterator[ScoredPhoto]:
+    """Scores a model photo by photo, in the order of the examples.
+
+    Args:
+        model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
+        examples: dictionaries with `image` uint8 [S, S, 3] and `mask` uint8 [S, S], as
+            `pipeline.load_split` gives them.
+        class_count: K.
+        loss: takes masks [1, S, S] and logits [1, S, S, K]; called for each image by itself.
+        batch_size: images at a time; it does not change the scores.
+        geometry: how the examples were brought to S pixels; needed with `masks`.
+        masks: uint8 [H, W] at the photos' own sizes, in the order of the examples. With them the
+            predictions are scored at these sizes too, as `predict` writes them.
+    """
+    forward = tf.function(
+        functools.partial(model, training=False),
+        autograph=False,
+        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
+    )
+    own_masks = None if masks is None else masks.as_numpy_iterator()
+    for images, truths in evaluation_batches(examples, batch_size):
+        logits = forward(images)
+        predicted = np.argmax(logits, axis=-1).astype(np.uint8)
+        probabilities = tf.nn.softmax(logits).numpy()
+        for i, truth in enumerate(truths.numpy()):
+            marked = own_confusion = None
+            if geometry is not None and own_masks is not None:
+                own = next(own_masks)
+                marked = likeliest(geometry.restore(probabilities[i], *own.shape))
+                own_confusion = confusion_matrix(own, marked, class_count)
+            yield ScoredPhoto(
+                probabilities[i],
+                predicted[i],
+                confusion_matrix(truth, predicted[i], class_count),
+                float(loss(truths[i : i + 1], logits[i : i + 1])),
+                marked,
+                own_confusion,
+            )
 
 
 def evaluate_model(
@@ -99,79 +145,88 @@ def evaluate_model(
     geometry: Geometry | None = None,
     masks: tf.data.Dataset | None = None,
 ) -> Evaluation:
-    """Scores a model on one split.
-
-    Args:
-        model: from uint8 images [B, S, S, 3] to logits [B, S, S, K].
-        examples: dictionaries with `image` uint8 [S, S, 3] and `mask` uint8 [S, S], as
-            `pipeline.load_split` gives them.
-        class_names: K names.
-        loss: takes masks [1, S, S] and logits [1, S, S, K]; called for each image by itself.
-        batch_size: images at a time; it does not change the scores.
-        geometry: how the examples were brought to S pixels; needed with `masks`.
-        masks: uint8 [H, W] at the photos' own sizes, in the order of the examples. With them the
-            predictions are scored at these sizes too, as `predict` writes them.
-    """
-    forward = tf.function(
-        functools.partial(model, training=False),
-        autograph=False,
-        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
-    )
+    """Scores a model on one split; the arguments are those of `scored_photos`, by K names."""
     predictions, confusions, own_confusions, losses = [], [], [], []
-    own_masks = iter(() if masks is None else masks.as_numpy_iterator())
-    for images, truths in evaluation_batches(examples, batch_size):
-        logits = forward(images)
-        predicted = np.argmax(logits, axis=-1).astype(np.uint8)
-        predictions.append(predicted)
-        for i, truth in enumerate(truths.numpy()):
-            confusions.append(confusion_matrix(truth, predicted[i], len(class_names)))
-            losses.append(float(loss(truths[i : i + 1], logits[i : i + 1])))
-        if geometry is None or masks is None:
-            continue
-        for square, own in zip(tf.nn.softmax(logits).numpy(), own_masks, strict=False):
-            marked = likeliest(geometry.restore(square, *own.shape))
-            own_confusions.append(confusion_matrix(own, marked, len(class_names)))
-    return Evaluation(
-        class_names=tuple(class_names),
-        confusions=np.stack(confusions),
-        own_size_confusions=np.array(own_confusions),
-        losses=np.array(losses),
-        predictions=np.concatenate(predictions),
-    )
+    for photo in scored_photos(
+        model, examples, len(class_names), loss, batch_size, geometry=geometry, masks=masks
+    ):
+        predictions.append(photo.class_ids)
+        confusions.append(photo.confusion)
+        losses.append(photo.loss)
+        if photo.own_confusion is not None:
+            own_confusions.append(photo.own_confusion)
+    record = summarize_sizes(confusions, own_confusions, losses, class_names)
+    return Evaluation(record, np.stack(predictions))
 
 
-def evaluate_run(run: RunFolder, photos: ChosenPhotos, batch_size: int = 16) -> Evaluation:
-    """Scores a finished run's model, at the network's size and at the photos' own sizes.
+def summarize_sizes(
+    confusions: Sequence[np.ndarray],
+    own_confusions: Sequence[np.ndarray],
+    losses: Sequence[float],
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """The record of `metrics.summarize`, with `own_size` where there are `own_confusions`.
 
     Args:
-        run: its model has the photos' classes.
+        confusions: N of int64 [K, K], at the network's size.
+        own_confusions: N of int64 [K, K], at the photos' own sizes, or none.
+        losses: N of them.
+        class_names: K names.
+        groups: the group of each photo, which the bootstrap draws; by default each is its own.
+    """
+    record = summarize(np.stack(confusions), np.array(losses), class_names, groups)
+    if own_confusions:
+        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names, groups)
+        record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
+    return record
+
+
+@dataclass(frozen=True)
+class PhotoScores:
+    """A model's results photo by photo.
+
+    Attributes:
+        confusions: N of int64 [K, K], at the network's size.
+        own_confusions: N of int64 [K, K], at the photos' own sizes.
+        losses: N of them.
+        names: file name and source name of each.
+    """
+
+    confusions: list[np.ndarray] = field(default_factory=list)
+    own_confusions: list[np.ndarray] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
+
+
+def add_scores(
+    scores: PhotoScores, run: RunFolder, photos: ChosenPhotos, batch_size: int = 16
+) -> None:
+    """Scores a run's model, at the network's size and at the photos' own sizes.
+
+    Args:
+        scores: what the photos' scores are added to.
+        run: finished; its model has the photos' classes.
         photos: which ones.
         batch_size: photos at a time; it does not change the scores.
     """
     one = trained_runs(run)[0]
     trained = read_options(one)
     geometry = Geometry(trained["resize"], from_options(trained).data.image_size)
-    return evaluate_model(
-        keras.saving.load_model(run.model),
-        load_split(photos.builder, photos.split, geometry),
-        photos.info.class_names,
+    for photo in scored_photos(
+        averaged(load_networks(run)),
+        load_split(photos.builder, photos.split, geometry, photos.assignment),
+        len(photos.info.class_names),
         SegmentationLoss.from_config(read_environment(one).loss),
         batch_size,
         geometry=geometry,
-        masks=load_masks(photos.builder, photos.split),
-    )
-
-
-def pooled(parts: Sequence[Evaluation]) -> Evaluation:
-    """The results on several splits as those on one; the predictions are left out."""
-    first = parts[0]
-    return Evaluation(
-        class_names=first.class_names,
-        confusions=np.concatenate([part.confusions for part in parts]),
-        own_size_confusions=np.concatenate([part.own_size_confusions for part in parts]),
-        losses=np.concatenate([part.losses for part in parts]),
-        predictions=first.predictions[:0],
-    )
+        masks=load_masks(photos.builder, photos.split, photos.assignment),
+    ):
+        assert photo.own_confusion is not None  # there are masks
+        scores.confusions.append(photo.confusion)
+        scores.own_confusions.append(photo.own_confusion)
+        scores.losses.append(photo.loss)
+    scores.names.extend(photos.names())
 
 
 def evaluate(
@@ -212,24 +267,36 @@ def evaluate(
     """
     run = find_run(run)
     asked = PhotoChoice(os.fspath(data) if data else None, split, allow_leakage, ignore)
-    parts = []
-    for scorer in asked.scorers(run):
+    scorers = asked.scorers(run)
+    scores = PhotoScores()
+    for scorer in scorers:
         photos = open_photos(scorer, asked)
-        parts.append(evaluate_run(scorer, photos, batch_size))
-    if len(parts) > 1:
-        print(f"Each photo is scored by that of the {len(parts)} folds that has held it out.")
-    place, scored = photos.data, photos.split
-    record = {"data": place, "split": scored, **pooled(parts).record}
+        add_scores(scores, scorer, photos, batch_size)
+    if len(scorers) > 1:
+        print(f"Each photo is scored by that of the {len(scorers)} folds that has held it out.")
+    summary = summarize_sizes(
+        scores.confusions,
+        scores.own_confusions,
+        scores.losses,
+        photos.info.class_names,
+        groups_of(run, scores.names) if len(scorers) > 1 else None,
+    )
+    record = {"data": photos.data, "split": photos.split, **summary}
     synthetic = is_bundled_sample(photos.info.fingerprint)
-    Console().print(results_table({scored: record}, synthetic=synthetic))
+    Console().print(results_table({photos.split: record}, synthetic=synthetic))
     if record["background_only"]:
         print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))
-    folder = run.path / "evaluations"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{default_name(Path(place).stem + '-' + scored)}.json"
+    path = new_evaluation(run, photos)
     write_json(path, record)
     means = ("mean_iou", "foreground_mean_iou")
     intervals = {name: tuple(record["intervals"][name]) for name in means}
     names = ("image_count", *means, "iou", "background_only")
     kept = {name: record[name] for name in names}
-    return Scores(data=place, split=scored, intervals=intervals, path=path, **kept)
+    return Scores(data=photos.data, split=photos.split, intervals=intervals, path=path, **kept)
+
+
+def new_evaluation(run: RunFolder, photos: ChosenPhotos, against: str = "") -> Path:
+    """The path of a new file in the run's folder evaluations/, which is made."""
+    folder = run.path / "evaluations"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{default_name(Path(photos.data).stem + '-' + photos.split + against)}.json"

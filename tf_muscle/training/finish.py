@@ -24,7 +24,7 @@ from tf_muscle.report.model_card import model_card
 from tf_muscle.report.tables import results_table, write_report
 from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.folder import RunFolder, saved_model_folder, write_json
 from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training.checkpoints import corruption_reason
 from tf_muscle.training.evaluation import evaluate_model
@@ -116,7 +116,7 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
         draw_figures(
             folder, data, predictions, untrained, metrics, history, tie=tie, synthetic=synthetic
         )
-    saved_model = Path(config.run.saved_models_dir) / run.path.name
+    saved_model = saved_model_folder(config.run, run)
     if not saved_model.exists():  # it does if a kill came between it and the manifest
         card = model_card(saved_model.name, config.flat(), environment, metrics)
         write_saved_model(model, data.class_names, data.geometry, saved_model, card)

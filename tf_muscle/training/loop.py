@@ -24,6 +24,7 @@ from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.roboflow.archive import is_bundled_sample
+from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.environment import (
     Environment,
     Machine,
@@ -34,7 +35,6 @@ from tf_muscle.runs.environment import (
 )
 from tf_muscle.runs.folder import (
     RunFolder,
-    default_name,
     find_data,
     new_run,
     read_options,
@@ -55,42 +55,30 @@ from tf_muscle.training.finish import finish, predict_untrained
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
 
-def train(
-    config: Config, run_name: str | None = None, *, resumed: RunFolder | None = None
+def train_model(
+    config: Config,
+    run_name: str,
+    *,
+    resumed: RunFolder | None = None,
+    assignment: Assignment | None = None,
 ) -> RunFolder:
-    """Trains, evaluates, reports and exports: all of a run.
-
-    Prints its progress. Ctrl-C ends it after the epoch; whatever else interrupts it,
-    `python -m tf_muscle.train --resume runs/NAME` goes on with it.
+    """Trains, evaluates, reports and exports one model: all of a run.
 
     Args:
-        config: `Config`, every option.
-        run_name: string, the folder in runs_dir and in saved_models_dir; by default the config's
-            run_name, or "run" and the time.
-        resumed: `RunFolder`, an interrupted run to go on with in place of a new one; see `resume`.
-
-    Returns:
-        `RunFolder`: the paths of the run's files, such as `model`, `report` and `history`. It is
-        itself a path of the folder, which `evaluate`, `load_predictor` and `export` take.
+        config: every option.
+        run_name: the folder in runs_dir; that of a fold is "NAME/fold_2".
+        resumed: an interrupted run to go on with in place of a new one; see `resume_model`.
+        assignment: which photos are in which split; by default the export's own division.
 
     Raises:
         UserError: something that the user can mend; a new run leaves nothing behind then.
-
-    Example:
-        >>> import tf_muscle
-        >>> config = tf_muscle.Config.of(
-        ...     data="muscles.zip", image_size=32, encoder="resnet18", encoder_weights="none",
-        ...     epochs=1, batch_size=4,
-        ... )
-        >>> run = tf_muscle.train(config, "mine")
-        >>> run.model.as_posix()
-        'runs/mine/best.keras'
+        KeyboardInterrupt: ctrl-C ended the training of a fold, whose epochs have to be those of the
+            other folds.
     """
     started = time.time()
-    run_name = run_name or config.run.run_name or default_name("run")
     if resumed is None:
         refuse_existing(config.run, run_name)
-    data = load_data(config.data)
+    data = load_data(config.data, assignment)
     resolved = dataclasses.replace(config.data, resize=data.geometry.resize)
     config = dataclasses.replace(config, data=resolved)
 
@@ -120,7 +108,8 @@ def train(
             dataclasses.replace(config, model=start), data, precision.name, steps_per_epoch
         )
 
-    run = resumed or new_run(config, run_name)
+    records = {"split": assignment.to_json()} if assignment else {}
+    run = resumed or new_run(config, run_name, **records)
     machine = Machine(versions(), processor(), description(), precision)
     lock = nullcontext() if resumed else run.lock()
     with system_errors(run.path, f"go on by --resume {run.path}"), lock:
@@ -140,14 +129,16 @@ def train(
         if not run.untrained_masks.is_file():
             predict_untrained(model, data.splits["test"], run)
         if not run.model.is_file():
-            fit_with_records(model, config, data, run, steps_per_epoch)
+            interrupted = fit_with_records(model, config, data, run, steps_per_epoch)
+            if interrupted and config.run.fold:
+                raise KeyboardInterrupt
         finish(run, config, data)
     print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
     return run
 
 
-def resume(run: RunFolder, data: str | None = None) -> RunFolder:
-    """Goes on with an interrupted run, with its own options.
+def resume_model(run: RunFolder, data: str | None = None) -> RunFolder:
+    """Goes on with an interrupted run of one model, with its own options.
 
     Args:
         run: the run.
@@ -162,7 +153,8 @@ def resume(run: RunFolder, data: str | None = None) -> RunFolder:
             raise UserError(f"{run.path} is complete: see {run.report}")
         options = read_options(run)
         moved = {"data": data or find_data(options["data"], f"--resume {run.path}")}
-        return train(from_options(options | moved), run.path.name, resumed=run)
+        config = from_options(options | moved)
+        return train_model(config, run.path.name, resumed=run, assignment=read_assignment(run))
 
 
 def fit_with_records(

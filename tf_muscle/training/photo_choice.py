@@ -1,20 +1,23 @@
 """Which photos a run is scored on: those that it held out, or another export's."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from roboflow_segmentation import Builder
 
 from tf_muscle.config import DataConfig, from_options
-from tf_muscle.data.pipeline import load_sources
+from tf_muscle.data.pipeline import load_names
 from tf_muscle.data.prepare import load_builder, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.roboflow.archive import export_path, fingerprint, split_names
-from tf_muscle.roboflow.records import SPLITS, DataInfo
+from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
+from tf_muscle.roboflow.video_frames import find_frames
+from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import RunFolder, find_data, read_options, trained_runs
+from tf_muscle.runs.folder import RunFolder, find_data, read_options
+from tf_muscle.runs.folds import read_folds, trained_runs
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class PhotoChoice:
             UserError: the run is not finished, or these are photos that its folds were trained on.
         """
         runs = trained_runs(run)
-        if not run.fold_runs or not self.are_own(runs[0]):
+        if len(runs) == 1 or not self.are_own(runs[0]):
             return (run,)
         if self.split not in (None, "test"):
             raise UserError(
@@ -64,16 +67,22 @@ class PhotoChoice:
 
 @dataclass(frozen=True)
 class ChosenPhotos:
-    """One split of a prepared export."""
+    """One split of a prepared export.
+
+    Attributes:
+        data: the export, as the user calls it.
+        assignment: the division that the split is of; None for the export's own.
+    """
 
     builder: Builder
     split: str
     data: str
     info: DataInfo
+    assignment: Assignment | None
 
-    def sources(self) -> list[tuple[str, str]]:
-        """File name and name of the source photo of each, in the order of `pipeline.load_split`."""
-        return load_sources(self.builder, self.split)
+    def names(self) -> list[tuple[str, str]]:
+        """File name and source name of each photo, in the order of `pipeline.load_split`."""
+        return load_names(self.builder, self.split, self.assignment)
 
 
 def open_photos(run: RunFolder, photos: PhotoChoice) -> ChosenPhotos:
@@ -89,10 +98,11 @@ def open_photos(run: RunFolder, photos: PhotoChoice) -> ChosenPhotos:
     run = trained_runs(run)[0]
     trained = read_options(run)
     data = photos.data or find_data(trained["data"], f"python -m tf_muscle.evaluate {run.path}")
-    reading = _reading(trained, data, photos.allow_leakage, photos.ignore)
-    split = photos.split or "test"
+    reading = _reading(trained, data, allow_leakage=photos.allow_leakage, ignore=photos.ignore)
+    split, assignment = photos.split or "test", None
     if photos.are_own(run):
-        builder = load_builder(reading)  # split as it was trained on
+        assignment = read_assignment(run)
+        builder = load_builder(reading, ALL if assignment else None)  # as it was trained on
     else:
         folders = split_names(export_path(data))
         split = _split_to_score(photos.split, folders, data)
@@ -104,7 +114,7 @@ def open_photos(run: RunFolder, photos: PhotoChoice) -> ChosenPhotos:
     for note in info.notes:
         print(note)
     refuse_other_classes(info.class_names, data, read_environment(run).info.class_names)
-    return ChosenPhotos(builder, split, data, info)
+    return ChosenPhotos(builder, split, data, info, assignment)
 
 
 def refuse_other_photos(run: RunFolder, scored: ChosenPhotos, *, chosen: bool) -> None:
@@ -126,8 +136,10 @@ def refuse_other_photos(run: RunFolder, scored: ChosenPhotos, *, chosen: bool) -
             "with photos that neither of them was trained on"
         )
     trained = read_options(run)
-    builder = load_builder(_reading(trained, scored.data, False, None))
-    if sorted(load_sources(builder, scored.split)) != sorted(scored.sources()):
+    assignment = read_assignment(run)
+    reading = _reading(trained, scored.data, allow_leakage=False, ignore=None)
+    builder = load_builder(reading, ALL if assignment else None)
+    if sorted(load_names(builder, scored.split, assignment)) != sorted(scored.names()):
         raise UserError(
             f"{run.path} has other photos in its {scored.split} split, so it may have been trained "
             "on these: give both runs the same photos by --data, with photos that neither of them "
@@ -135,8 +147,24 @@ def refuse_other_photos(run: RunFolder, scored: ChosenPhotos, *, chosen: bool) -
         )
 
 
+def groups_of(run: RunFolder, names: Sequence[tuple[str, str]]) -> list[str]:
+    """What each photo belongs to: the groups of a run with folds, else source photos and videos.
+
+    Args:
+        run: that has scored the photos.
+        names: file name and source name of each.
+    """
+    photos = read_folds(run).photos if run.folds.is_file() else ()
+    known = {photo.name: photo.group for photo in photos}
+    frames = find_frames({source for _, source in names})
+    return [
+        known.get(name) or (frames[source].video if source in frames else source)
+        for name, source in names
+    ]
+
+
 def _reading(
-    trained: dict[str, Any], data: str, allow_leakage: bool, ignore: int | None
+    trained: dict[str, Any], data: str, *, allow_leakage: bool, ignore: int | None
 ) -> DataConfig:
     """How the export of a run with these options is read, which may lie elsewhere now."""
     reading = from_options(trained).data

@@ -20,10 +20,11 @@ from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, listed
 from tf_muscle.report.history import read_history
 from tf_muscle.roboflow.archive import export_path, fingerprint
+from tf_muscle.runs.assignment import read_assignment
 from tf_muscle.runs.environment import NOTHING_CHANGED, EncoderStart, versions
 from tf_muscle.runs.folder import RunFolder, default_name, find_data, find_run
 from tf_muscle.runs.manifest import changed_outputs, differences, read_manifest
-from tf_muscle.training.loop import train
+from tf_muscle.training.loop import train_model
 
 # Of two trainings that differ in the order of their sums, see the measurement in docs/reproduce.md.
 # The training loss is a mean over many photos and steps; a few validation photos swing more.
@@ -213,6 +214,11 @@ def reproduce(
     Raises:
         UserError: the run is not complete, or its photos are gone or others.
     """
+    if run.folds.is_file():
+        raise UserError(
+            f"{run.path} has folds, each a run of its own: give one of them, such as "
+            f"{run.fold_run(1).path}"
+        )
     manifest = read_manifest(run)
     if changed := changed_outputs(run, manifest):
         print(f"not as the run wrote them: {listed(changed)}")
@@ -233,7 +239,8 @@ def reproduce(
         return True
 
     config = rerun_config(manifest, run, data)
-    again = train(config, run_name or default_name(f"{run.path.name}-again"))
+    name = run_name or default_name(f"{run.path.name}-again")
+    again = train_model(config, name, assignment=read_assignment(run))
     return finish_comparison(run, again)
 
 

@@ -1,0 +1,202 @@
+"""The folds put together: every photo as the model saw it that had not been trained on it."""
+
+import csv
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from tf_muscle.atomic import replacing
+from tf_muscle.config import Config
+from tf_muscle.data.dataset import load_data
+from tf_muscle.data.pipeline import as_arrays
+from tf_muscle.model.losses import SegmentationLoss
+from tf_muscle.model.metrics import mean_and_spread, scores
+from tf_muscle.report.fold_plots import fold_scores
+from tf_muscle.report.fold_report import fold_table, write_fold_report
+from tf_muscle.report.photo_sheets import best_and_worst
+from tf_muscle.report.plots import confusion_heatmap
+from tf_muscle.roboflow.records import SPLITS, VOID
+from tf_muscle.runs.assignment import Assignment
+from tf_muscle.runs.environment import read_environment
+from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.folds import FoldPhoto, Folds
+from tf_muscle.training.evaluation import scored_photos, summarize_sizes
+
+PICTURED = 4  # photos on each side of the figure of the best and the worst
+
+
+@dataclass(frozen=True)
+class TestedPhoto:
+    """A photo and its scores.
+
+    Attributes:
+        photo: of folds.json.
+        confusion: int64 [K, K] at the network's size.
+        own_confusion: int64 [K, K] at the photo's own size.
+        loss: of this photo.
+    """
+
+    photo: FoldPhoto
+    confusion: np.ndarray
+    own_confusion: np.ndarray
+    loss: float
+
+
+def put_together(run: RunFolder, config: Config, folds: Folds) -> None:
+    """Writes masks, probabilities, figures, report and scores over all photos.
+
+    metrics.json is written last: it marks the run as complete.
+
+    Args:
+        run: all of whose folds are complete.
+        config: every option.
+        folds: of the run.
+    """
+    environment = read_environment(run.fold_run(1))
+    class_names = environment.info.class_names
+    for left in (run.out_of_fold, run.figures):  # by an earlier process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with replacing(run.out_of_fold) as folder:
+        folder.mkdir()
+        tested = [
+            photo
+            for number in range(1, folds.count + 1)
+            for photo in _test_fold(run, config, folds, number, folder)
+        ]
+        _write_table(folder / "photos.csv", tested, class_names)
+    record = summarize_folds(tested, folds.count, class_names)
+    with replacing(run.figures) as folder:
+        folder.mkdir()
+        synthetic = environment.synthetic
+        _draw_figures(folder, run, config, tested, record, class_names, synthetic=synthetic)
+    write_fold_report(run.report, config.flat(), environment, folds, record)
+    write_json(run.metrics, record)
+    Console().print(fold_table(record))
+
+
+def _test_fold(
+    run: RunFolder, config: Config, folds: Folds, number: int, folder: Path
+) -> Iterator[TestedPhoto]:
+    """Tests the model of a fold on its photos; writes each one's mask and probabilities."""
+    fold = run.fold_run(number)
+    data = load_data(config.data, folds.assignment(number))
+    examples = data.splits["test"]
+    names = [one.decode() for one in examples.map(lambda e: e["file_name"]).as_numpy_iterator()]
+    by_name = {photo.name: photo for photo in folds.photos}
+    scored = scored_photos(
+        keras.saving.load_model(fold.model),
+        examples,
+        len(data.class_names),
+        SegmentationLoss.from_config(read_environment(fold).loss),
+        geometry=data.geometry,
+        masks=data.masks["test"],
+    )
+    for name, one in zip(names, scored, strict=True):
+        assert one.own_class_ids is not None
+        assert one.own_confusion is not None
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(one.own_class_ids).save(f"{path}.png")
+        np.savez_compressed(f"{path}.npz", probabilities=one.probabilities.astype(np.float16))
+        yield TestedPhoto(by_name[name], one.confusion, one.own_confusion, one.loss)
+
+
+def summarize_folds(
+    tested: Sequence[TestedPhoto], count: int, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """The content of metrics.json.
+
+    Args:
+        tested: every photo once.
+        count: K, of folds.
+        class_names: of the classes.
+
+    Returns:
+        `out_of_fold`: the record of `metrics.summarize` over all photos, with intervals over
+        groups, and `group_count`; `folds`: the record of each fold, with its number, `fold`; `mean`
+        and `standard_deviation` of these, see `metrics.mean_and_spread`.
+    """
+
+    def summary(photos: Sequence[TestedPhoto]) -> dict[str, Any]:
+        groups = [one.photo.group for one in photos]
+        record = summarize_sizes(
+            [one.confusion for one in photos],
+            [one.own_confusion for one in photos],
+            [one.loss for one in photos],
+            class_names,
+            groups,
+        )
+        return {"group_count": len(set(groups)), **record}
+
+    each = [
+        {"fold": number, **summary([one for one in tested if one.photo.fold == number])}
+        for number in range(1, count + 1)
+    ]
+    return {"out_of_fold": summary(tested), "folds": each, **mean_and_spread(each)}
+
+
+def _write_table(path: Path, tested: Sequence[TestedPhoto], class_names: Sequence[str]) -> None:
+    """A line a photo: where it is from, its loss, and its IoU at its own size."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        ious = [f"{name} IoU" for name in class_names]
+        writer.writerow(
+            ["split", "file_name", "group", "fold", "loss", "foreground_mean_iou", *ious]
+        )
+        for one in tested:
+            photo, found = one.photo, scores(one.own_confusion.astype(float))
+            places = [photo.split, photo.file_name, photo.group, photo.fold]
+            foreground = found["foreground_mean_iou"] if found["present"][1:].any() else ""
+            values = zip(found["iou"], found["present"], strict=True)
+            cells = [value if present else "" for value, present in values]
+            writer.writerow([*places, one.loss, foreground, *cells])
+
+
+def _draw_figures(
+    folder: Path,
+    run: RunFolder,
+    config: Config,
+    tested: Sequence[TestedPhoto],
+    record: Mapping[str, Any],
+    class_names: Sequence[str],
+    *,
+    synthetic: bool,
+) -> None:
+    """Draws the pictures of the report into a folder."""
+    fold_scores(record, folder / "fold_scores.png", synthetic=synthetic)
+    confusion_heatmap(
+        np.array(record["out_of_fold"]["confusion_matrix"]),
+        class_names,
+        folder / "confusion_heatmap.png",
+        synthetic=synthetic,
+    )
+    with_muscle = [one for one in tested if one.confusion.sum() > one.confusion[0, 0]]
+    ranked = sorted(
+        with_muscle,
+        key=lambda one: float(scores(one.confusion.astype(float))["foreground_mean_iou"]),
+    )
+    shown = ranked if len(ranked) <= 2 * PICTURED else [*ranked[:PICTURED], *ranked[-PICTURED:]]
+    names = [one.photo.name for one in shown or tested[:1]]
+    counts = dict.fromkeys(SPLITS, (0,) * len(class_names))
+    pictured = Assignment(dict.fromkeys(SPLITS, names), counts)
+    images, masks, names = as_arrays(load_data(config.data, pictured).splits["test"])
+    predictions = np.stack(
+        [np.load(run.out_of_fold / f"{name}.npz")["probabilities"].argmax(-1) for name in names]
+    ).astype(np.uint8)
+    best_and_worst(
+        images,
+        np.where(masks == VOID, 0, masks),
+        np.where(masks == VOID, 0, predictions),
+        names,
+        class_names,
+        folder / "best_and_worst.png",
+        count=PICTURED,
+        synthetic=synthetic,
+    )

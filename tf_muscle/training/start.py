@@ -1,0 +1,59 @@
+"""Where a training starts and goes on: one model, or one a fold."""
+
+from tf_muscle.config import Config
+from tf_muscle.runs.folder import RunFolder, default_name, refuse_existing
+from tf_muscle.training.divide import divide_once, survey_photos
+from tf_muscle.training.folds import cross_validate, resume_folds
+from tf_muscle.training.loop import resume_model, train_model
+
+
+def train(config: Config, run_name: str | None = None) -> RunFolder:
+    """Trains, evaluates, reports and exports: all of a run.
+
+    Prints its progress. Ctrl-C ends it after the epoch; whatever else interrupts it,
+    `python -m tf_muscle.train --resume runs/NAME` goes on with it.
+
+    Args:
+        config: `Config`, every option.
+        run_name: string, the folder in runs_dir and in saved_models_dir; by default the config's
+            run_name, or "run" and the time.
+
+    Returns:
+        `RunFolder`: the paths of the run's files, such as `model`, `report` and `history`. It is
+        itself a path of the folder, which `evaluate`, `load_predictor` and `export` take. With
+        `folds`, it has `fold_runs`, a `RunFolder` each, and no model of its own.
+
+    Raises:
+        UserError: something that the user can mend; a new run leaves nothing behind then.
+
+    Example:
+        >>> import tf_muscle
+        >>> config = tf_muscle.Config.of(
+        ...     data="muscles.zip", image_size=32, encoder="resnet18", encoder_weights="none",
+        ...     epochs=1, batch_size=4,
+        ... )
+        >>> run = tf_muscle.train(config, "mine")
+        >>> run.model.as_posix()
+        'runs/mine/best.keras'
+    """
+    run_name = run_name or config.run.run_name or default_name("run")
+    if config.data.folds:
+        return cross_validate(config, run_name)
+    if not config.data.split_groups:
+        return train_model(config, run_name)
+    refuse_existing(config.run, run_name)
+    photos = survey_photos(config.data)
+    return train_model(config, run_name, assignment=divide_once(photos, config.data))
+
+
+def resume(run: RunFolder, data: str | None = None) -> RunFolder:
+    """Goes on with an interrupted run, with its own options.
+
+    Args:
+        run: the run.
+        data: where its export lies now, if it was moved.
+
+    Raises:
+        UserError: it is complete, another process is at it, or something that the user can mend.
+    """
+    return resume_folds(run, data) if run.folds.is_file() else resume_model(run, data)
