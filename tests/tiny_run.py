@@ -13,6 +13,7 @@ from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
 from tf_muscle.runs.folder import RunFolder
+from tf_muscle.training.divide import divide_into_folds, survey_photos
 
 
 def tiny_run(path: Path, export: Path, data_dir: Path, *, size: int, seed: int = 0) -> RunFolder:
@@ -53,4 +54,21 @@ def tiny_run(path: Path, export: Path, data_dir: Path, *, size: int, seed: int =
     confusions = random.integers(1, 100, (4, len(class_names), len(class_names)))
     record = summarize(confusions, np.ones(4), class_names)
     run.metrics.write_text(json.dumps(dict.fromkeys(("train", "valid", "test"), record)))
+    return run
+
+
+def tiny_folds(path: Path, export: Path, data_dir: Path, *, size: int) -> RunFolder:
+    """Makes a run of two folds, divided as `train --folds 2` does; arguments as of `tiny_run`."""
+    run = RunFolder(path)
+    data = DataConfig(data=str(export), folds=2, data_dir=str(data_dir))
+    folds = divide_into_folds(survey_photos(data), data)
+    for number in (1, 2):
+        fold = tiny_run(run.fold_run(number).path, export, data_dir, size=size, seed=number)
+        options = yaml.safe_load(fold.config.read_text()) | {"folds": 2, "fold": number}
+        fold.config.write_text(yaml.safe_dump(options))
+        fold.split.write_text(json.dumps(folds.assignment(number).to_json()))
+    run.config.write_text(yaml.safe_dump(options | {"fold": None}))
+    run.folds.write_text(json.dumps(folds.to_json()))
+    record = json.loads(fold.metrics.read_text())["test"]
+    run.metrics.write_text(json.dumps({"out_of_fold": record}))
     return run

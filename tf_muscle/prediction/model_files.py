@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,15 +17,22 @@ from tf_muscle.runs.folds import trained_runs
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model and how it wants its photos; see `predictor.Predictor`."""
+    """A model and how it wants its photos.
 
-    forward: Callable[[np.ndarray], np.ndarray]
+    Attributes:
+        forward: from photos, uint8 tensor [B, S, S, 3], to probabilities, float32 [B, S, S, K].
+        class_names: K names.
+        geometry: how the training brought photos to S pixels, or as it was asked for.
+    """
+
+    forward: Callable[["tf.Tensor"], "tf.Tensor"]
     class_names: tuple[str, ...]
     geometry: Geometry
 
@@ -91,7 +98,7 @@ def _load_keras(paths: Sequence[Path], image_size: int | None, other_sizes: bool
         return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
 
     geometry = replace(packed.geometry, size=size)
-    return Loaded(lambda images: forward(images).numpy(), packed.class_names, geometry)
+    return Loaded(forward, packed.class_names, geometry)
 
 
 def _network(path: Path) -> "keras.Model":
@@ -123,7 +130,7 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    from tf_muscle.exporting.saved_model import open_saved_model, output  # as above
+    from tf_muscle.exporting.saved_model import open_saved_model  # as above
 
     try:
         servable = open_saved_model(path)
@@ -142,4 +149,9 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
     resize = getattr(servable, "resize", None)
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
-    return Loaded(output(servable, "probabilities"), class_names, geometry)
+
+    def forward(images: "tf.Tensor", servable: Any = servable) -> "tf.Tensor":
+        # A signature does not keep the object alive that holds its variables; the default does.
+        return signature(images=images)["probabilities"]
+
+    return Loaded(forward, class_names, geometry)

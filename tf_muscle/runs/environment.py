@@ -18,6 +18,7 @@ from tf_muscle.config import PACKAGE
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.teacher import Teacher
 
 CPUINFO = Path("/proc/cpuinfo")  # on Linux
 
@@ -34,7 +35,7 @@ NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 # Keys of environment.json beside those of `versions`.
 NO_VERSIONS = {
     "processor", "device", "precision", "encoder_weights", "augmentation_left_out", "loss", "data",
-    "resumed",
+    "resumed", "teacher",
 }  # fmt: skip
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
@@ -136,6 +137,7 @@ class Environment:
         synthetic: the photos are rendered.
         info: of the data set.
         resumed: what had changed, in words, each time that the run went on.
+        teacher: of a run with `distill`.
     """
 
     machine: Machine
@@ -146,6 +148,7 @@ class Environment:
     synthetic: bool
     info: DataInfo
     resumed: tuple[str, ...] = ()
+    teacher: Teacher | None = None
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Environment":
@@ -169,6 +172,7 @@ class Environment:
             synthetic=data.get("synthetic", False),
             info=DataInfo.from_json(data),
             resumed=tuple(record.get("resumed", ())),
+            teacher=Teacher(**record["teacher"]) if "teacher" in record else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -181,6 +185,7 @@ class Environment:
             "data": {"name": self.data, "synthetic": self.synthetic}
             | dataclasses.asdict(self.info),
             **({"resumed": list(self.resumed)} if self.resumed else {}),
+            **({"teacher": dataclasses.asdict(self.teacher)} if self.teacher else {}),
         }
 
 

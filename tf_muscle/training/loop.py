@@ -51,6 +51,7 @@ from tf_muscle.training.device import (
     strategy,
 )
 from tf_muscle.training.finish import finish, predict_untrained
+from tf_muscle.training.teacher import load_teacher, teacher_of
 
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
@@ -88,10 +89,16 @@ def train_model(
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
     left_out = print_notes(config, data)
+    devices = strategy()
+    teacher = record = None
+    if config.optimization.distill and not (resumed and resumed.model.is_file()):
+        record = teacher_of(config, assignment, resumed)
+        with devices.scope():
+            teacher = load_teacher(config, data)
+    # Behind the teacher, so that a model with one starts from the same weights as one without.
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
     print(f"Computing in {precision.name} on {description()} ({precision.reason})")
-    devices = strategy()
     replicas = devices.num_replicas_in_sync
     refuse_uneven_batches(config.optimization.batch_size, replicas)
     steps_per_epoch = batches_per_epoch(
@@ -105,7 +112,11 @@ def train_model(
         start = dataclasses.replace(start, encoder_weights="none")
     with devices.scope():
         model, encoder_weights = compiled_model(
-            dataclasses.replace(config, model=start), data, precision.name, steps_per_epoch
+            dataclasses.replace(config, model=start),
+            data,
+            precision.name,
+            steps_per_epoch,
+            teacher,
         )
 
     records = {"split": assignment.to_json()} if assignment else {}
@@ -124,6 +135,7 @@ def train_model(
                 data=config.data.data,
                 synthetic=is_bundled_sample(data.info.fingerprint),
                 info=data.info,
+                teacher=record,
             )
             write_json(run.environment, environment.to_json())
         if not run.untrained_masks.is_file():

@@ -135,16 +135,26 @@ def refuse_other_photos(run: RunFolder, scored: ChosenPhotos, *, chosen: bool) -
             f"{run.path} was trained on another export: give both runs the same photos by --data, "
             "with photos that neither of them was trained on"
         )
-    trained = read_options(run)
-    assignment = read_assignment(run)
-    reading = _reading(trained, scored.data, allow_leakage=False, ignore=None)
-    builder = load_builder(reading, ALL if assignment else None)
-    if sorted(load_names(builder, scored.split, assignment)) != sorted(scored.names()):
+    if sorted(own_names(run, scored.data, scored.split)) != sorted(scored.names()):
         raise UserError(
             f"{run.path} has other photos in its {scored.split} split, so it may have been trained "
             "on these: give both runs the same photos by --data, with photos that neither of them "
             "was trained on"
         )
+
+
+def own_names(run: RunFolder, data: str, split: str) -> list[tuple[str, str]]:
+    """File name and source name of the photos that were in a run's split.
+
+    Args:
+        run: without folds.
+        data: where its export lies now.
+        split: "train", "valid" or "test".
+    """
+    assignment = read_assignment(run)
+    reading = _reading(read_options(run), data, allow_leakage=False, ignore=None)
+    builder = load_builder(reading, ALL if assignment else None)
+    return load_names(builder, split, assignment)
 
 
 def groups_of(run: RunFolder, names: Sequence[tuple[str, str]]) -> list[str]:
