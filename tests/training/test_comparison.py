@@ -17,22 +17,6 @@ from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.comparison import compare, verdict_sentence
 
 
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Folders for runs and for prepared photos."""
-    return tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("prepared")
-
-
-@pytest.fixture(scope="module")
-def small(small_export: Path, places: tuple[Path, Path]) -> RunFolder:
-    return tiny_run(places[0] / "small", small_export, places[1], size=40)
-
-
-@pytest.fixture(scope="module")
-def large(small_export: Path, places: tuple[Path, Path]) -> RunFolder:
-    return tiny_run(places[0] / "large", small_export, places[1], size=64, seed=1)
-
-
 def foreground_mean_iou(run: RunFolder, folder: Path) -> float:
     """Of the masks that `predict` writes, at the photos' own sizes."""
     predictor = load_predictor(run)
