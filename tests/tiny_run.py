@@ -16,7 +16,9 @@ from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.divide import divide_into_folds, survey_photos
 
 
-def tiny_run(path: Path, export: Path, data_dir: Path, *, size: int, seed: int = 0) -> RunFolder:
+def tiny_run(
+    path: Path, export: Path, data_dir: Path, *, size: int, seed: int = 0, decided: float = 0.0
+) -> RunFolder:
     """Makes a run whose network marks a part of each photo.
 
     Args:
@@ -25,6 +27,8 @@ def tiny_run(path: Path, export: Path, data_dir: Path, *, size: int, seed: int =
         data_dir: for the prepared photos.
         size: in pixels, of the photos.
         seed: of the weights.
+        decided: how far the background's logit is above the others, in standard deviations: at 3,
+            the class of nearly every pixel is clear, as a trained network's is.
     """
     run = RunFolder(path)
     run.path.mkdir(parents=True)
@@ -36,8 +40,7 @@ def tiny_run(path: Path, export: Path, data_dir: Path, *, size: int, seed: int =
     random = np.random.default_rng(seed)
     noise = random.integers(0, 256, (4, size, size, 3), np.uint8)
     spread = float(np.array(model(noise)).std())
-    # Clearly decided nearly everywhere, as a trained network is.
-    model.get_layer(CORE).get_layer(HEAD).bias.assign([3 * spread, 0, 0, 0])
+    model.get_layer(CORE).get_layer(HEAD).bias.assign([decided * spread, 0, 0, 0])
     model.save(run.model)
     options = {
         "data": str(export), "image_size": size, "resize": "pad", "split_seed": 0,
@@ -57,13 +60,16 @@ def tiny_run(path: Path, export: Path, data_dir: Path, *, size: int, seed: int =
     return run
 
 
-def tiny_folds(path: Path, export: Path, data_dir: Path, *, size: int) -> RunFolder:
+def tiny_folds(
+    path: Path, export: Path, data_dir: Path, *, size: int, decided: float = 0.0
+) -> RunFolder:
     """Makes a run of two folds, divided as `train --folds 2` does; arguments as of `tiny_run`."""
     run = RunFolder(path)
     data = DataConfig(data=str(export), folds=2, data_dir=str(data_dir))
     folds = divide_into_folds(survey_photos(data), data)
     for number in (1, 2):
-        fold = tiny_run(run.fold_run(number).path, export, data_dir, size=size, seed=number)
+        place = run.fold_run(number).path
+        fold = tiny_run(place, export, data_dir, size=size, seed=number, decided=decided)
         options = yaml.safe_load(fold.config.read_text()) | {"folds": 2, "fold": number}
         fold.config.write_text(yaml.safe_dump(options))
         fold.split.write_text(json.dumps(folds.assignment(number).to_json()))

@@ -42,9 +42,9 @@ def test_runs_of_two_sizes_are_compared_at_the_photos_own(
     record = json.loads(path.read_text())
     expected = [foreground_mean_iou(run, small_export / "train") for run in (small, large)]
     found = [scores["foreground_mean_iou"] for scores in record["scores"]]
-    assert found == pytest.approx(expected, abs=1e-3)
+    assert found == pytest.approx(expected, abs=1e-4)
     difference = record["differences"]["foreground_mean_iou"]
-    assert difference["value"] == pytest.approx(expected[0] - expected[1], abs=2e-3)
+    assert difference["value"] == pytest.approx(expected[0] - expected[1], abs=1e-4)
     assert difference["low"] <= difference["value"] <= difference["high"]
     assert record["image_count"] == difference["pair_count"] == 12
     printed = capsys.readouterr().out

@@ -8,6 +8,9 @@ from keras import ops
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.runs.folds import trained_runs
 
+# Of a probability, so that its logarithm is finite, and no smaller than 8 bits have room for.
+SMALLEST = 1e-7
+
 
 def load_networks(run: RunFolder) -> list[keras.Model]:
     """The network of a finished run; of a run with folds, that of each fold.
@@ -21,8 +24,8 @@ def load_networks(run: RunFolder) -> list[keras.Model]:
 def averaged(networks: Sequence[keras.Model]) -> keras.Model:
     """One network with the mean of the probabilities of several; a single one is left as it is.
 
-    Its logits are the logarithm of that mean, of which a softmax makes the mean again. They are
-    computed from log-probabilities, since a mean may be too small for a float32.
+    Its logits are the logarithm of that mean, of which a softmax makes the mean again. The mean is
+    taken of probabilities: in 8-bit integers they are finer than log-probabilities.
 
     Args:
         networks: each from uint8 images [B, H, W, 3] to logits [B, H, W, K]; they are renamed.
@@ -33,12 +36,13 @@ def averaged(networks: Sequence[keras.Model]) -> keras.Model:
     if len(networks) == 1:
         return networks[0]
     images = keras.Input(networks[0].input_shape[1:], dtype="uint8", name="image")
-    log_probabilities = []
+    probabilities = []
     for number, network in enumerate(networks, 1):
         network.name = f"network_{number}"  # layers of one network need names of their own
-        log_probabilities.append(ops.log_softmax(network(images)))
-    mean = ops.logsumexp(ops.stack(log_probabilities), axis=0) - ops.log(float(len(networks)))
-    return keras.Model(images, mean, name="mean_of_networks")
+        probabilities.append(ops.softmax(network(images)))
+    mean = ops.mean(ops.stack(probabilities), axis=0)
+    logits = ops.log(ops.maximum(mean, SMALLEST))
+    return keras.Model(images, logits, name="mean_of_networks")
 
 
 def cost_sentence(count: int) -> str:

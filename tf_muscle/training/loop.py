@@ -92,9 +92,9 @@ def train_model(
     devices = strategy()
     teacher = record = None
     if config.optimization.distill and not (resumed and resumed.model.is_file()):
-        record = teacher_of(config, assignment, resumed)
         with devices.scope():
             teacher = load_teacher(config, data)
+        record = teacher_of(config, assignment, resumed)
     # Behind the teacher, so that a model with one starts from the same weights as one without.
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)

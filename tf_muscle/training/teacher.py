@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+import tensorflow as tf
 
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
@@ -39,7 +39,7 @@ def load_teacher(config: Config, data: Data) -> Teach:
         )
     size = config.augment.crop or config.data.image_size
     try:
-        loaded.forward(np.zeros((1, size, size, 3), np.uint8))
+        loaded.forward(tf.zeros((1, size, size, 3), tf.uint8))
     except Exception as error:  # TensorFlow's, of a model for one size
         raise UserError(
             f"--distill {name} cannot take photos of {size}x{size} pixels "
