@@ -23,7 +23,7 @@ from tf_muscle.prediction.frames import Frame, VideoWriter
 ROOT = Path(__file__).parents[1]
 NAMES = (
     *("read_export", "inspect_export", "Config", "train"),
-    *("evaluate", "load_predictor", "predict_video", "export"),
+    *("evaluate", "compare", "load_predictor", "predict_video", "export"),
 )
 COMMANDS = ("train", "evaluate", "export")  # functions with a command's module of the same name
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tf_muscle.prediction.predictor import load_predictor
     from tf_muscle.prediction.video import predict_video
     from tf_muscle.roboflow.reader import read_export
+    from tf_muscle.training.comparison import compare
     from tf_muscle.training.evaluation import evaluate
     from tf_muscle.training.start import train
 
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Config",
+    "compare",
     "evaluate",
     "export",
     "inspect_export",
@@ -44,6 +46,7 @@ __all__ = [
 
 _MODULES = {
     "Config": "tf_muscle.config",
+    "compare": "tf_muscle.training.comparison",
     "evaluate": "tf_muscle.training.evaluation",
     "export": "tf_muscle.exporting.run_export",
     "inspect_export": "tf_muscle.inspection.inspection",

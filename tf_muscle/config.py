@@ -198,17 +198,29 @@ class OptimizationConfig:
     """Difference in validation mIoU, 0 to 1, within which two epochs are equally good and the later
     one is kept. 20 photos cannot tell 0.01 apart, and the later epoch has the lower learning
     rate."""
+    distill: str | None = None
+    """Finished run, .keras file or SavedModel folder that teaches: the new model learns its
+    probabilities of each augmented photo beside the masks (Hinton et al. 2015, Distilling the
+    Knowledge in a Neural Network). A run with folds teaches the mean of its models, so that one
+    model gets most of what the mean gains."""
+    distill_weight: float = 2.0
+    """Weight of the teacher's probabilities in the loss, at least 0; the masks have 1. Hinton et
+    al., section 4.1, give the labels half the weight of the teacher, too."""
+    distill_temperature: float = 2.0
+    """Temperature that softens the teacher's and the model's probabilities, at least 1; 2 was best
+    of 1, 2, 5 and 10 where Hinton et al. distilled an ensemble (section 4.1)."""
     early_stopping: int = 0
     """Epochs without a better validation mIoU after which the training stops; 0 never stops."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "step_epochs"):
             at_least(name, getattr(self, name), 1)
-        for name in ("early_stopping", "weight_decay"):
+        for name in ("early_stopping", "weight_decay", "distill_weight"):
             at_least(name, getattr(self, name), 0)
         for name in ("beta_1", "beta_2", "momentum", "gamma", "warmup", "tie"):
             between(name, getattr(self, name), 0.0, 1.0)
-        at_least("class_weight_cap", self.class_weight_cap, 1.0)
+        for name in ("class_weight_cap", "distill_temperature"):
+            at_least(name, getattr(self, name), 1.0)
         if not 0 < self.learning_rate < float("inf"):
             raise UserError(f"--learning_rate must be above 0, got {self.learning_rate}")
 

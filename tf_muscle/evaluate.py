@@ -1,4 +1,4 @@
-"""Scores a trained model: `python -m tf_muscle.evaluate RUN [--data EXPORT] [--split test]`."""
+"""Scores a trained model, or two: `python -m tf_muscle.evaluate RUN [--against OTHER_RUN]`."""
 
 import sys
 from collections.abc import Sequence
@@ -15,6 +15,12 @@ def main(argv: Sequence[str]) -> int:
         "evaluate", "Score a trained model on a split of its own or other data.", "RUN "
     )
     parser.add_argument("run", help="Folder of a finished run, such as runs/NAME.")
+    parser.add_argument(
+        "--against",
+        type=str,
+        help="Other finished run with the same classes, to tell which of the two is better on the "
+        "same photos, and by how much.",
+    )
     parser.add_argument(
         "--data",
         type=str,
@@ -49,11 +55,17 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
-    run = find_run(options.pop("run"))
-    from tf_muscle.training.evaluation import evaluate
+    run, against = find_run(options.pop("run")), options.pop("against")
+    if against:
+        other = find_run(against)
+        from tf_muscle.training.comparison import compare
 
-    scores = evaluate(run, **options)
-    print(f"written to {scores.path}")
+        path = compare(run, other, **options).path
+    else:
+        from tf_muscle.training.evaluation import evaluate
+
+        path = evaluate(run, **options).path
+    print(f"written to {path}")
     return 0
 
 

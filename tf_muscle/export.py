@@ -51,7 +51,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--name",
         type=str,
-        help="Name of the model's folder, which must be new. Without it, the run's name.",
+        help="Name of the model's folder, which must be new. Without it, the run's name; for a run "
+        "with folds, whose models are exported as one, that name and -mean.",
     )
     options = parse(parser, argv)
     run = find_run(options.pop("run"))

@@ -21,7 +21,10 @@ DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.
 DRAWN_TRIALS = 10
 # Options of a training run that mean nothing in a search.
-LEFT_OUT = ("run_name", "preview", "folds", "fold", "groups", "split_groups", "minutes")
+LEFT_OUT = (
+    *("run_name", "preview", "folds", "fold", "groups", "split_groups", "minutes"),
+    *("distill", "distill_weight", "distill_temperature"),
+)
 # Where things lie on this machine, and what is done once: no matter of the search itself.
 NOT_OF_THE_SEARCH = (
     "data",  # its fingerprint stands for it

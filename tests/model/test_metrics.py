@@ -1,5 +1,6 @@
 import itertools
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tf_muscle.model.metrics import (
     floor_mean_iou,
     is_background_only,
     mean_and_spread,
+    paired_differences,
     scores,
     summarize,
 )
@@ -240,6 +242,90 @@ def test_void_pixels_do_not_count() -> None:
     prediction = np.array([[0, 1, 2], [1, 2, 0]], np.uint8)
     expected = [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     np.testing.assert_array_equal(confusion_matrix(truth, prediction, 3), expected)
+
+
+def found_and_missed(found: Iterable[int], of: int = 100) -> np.ndarray:
+    """Images with so many muscle pixels found, the rest missed: IoU found / of, [N, 2, 2]."""
+    return np.array([[[900, 0], [of - one, one]] for one in found])
+
+
+def test_paired_differences_by_hand() -> None:
+    """Two images: sets of the first alone, of both (twice as often), of the second alone."""
+    ours, theirs = found_and_missed([80, 40]), found_and_missed([70, 50])
+    compared = paired_differences(ours, theirs)
+    difference = compared["foreground_mean_iou"]
+    assert difference.value == pytest.approx((80 + 40 - 70 - 50) / 200)
+    assert (difference.low, difference.high) == pytest.approx((-0.1, 0.1))
+    assert difference.pair_count == 2
+    # Background: 1800 pixels found, 80 and 80 wrong; the mean over both classes.
+    assert compared["mean_iou"].value == pytest.approx(0.0)
+    other = paired_differences(found_and_missed([60, 40]), theirs)
+    background = 1800 / 1900 - 1800 / 1880
+    assert other["mean_iou"].value == pytest.approx((100 / 200 - 120 / 200 + background) / 2)
+
+
+def test_paired_differences_leave_out_what_both_models_find_hard() -> None:
+    hard_and_easy = np.linspace(5, 90, 30).astype(int)
+    compared = paired_differences(
+        found_and_missed(hard_and_easy + 2), found_and_missed(hard_and_easy)
+    )["foreground_mean_iou"]
+    assert (compared.value, compared.low, compared.high) == pytest.approx((0.02, 0.02, 0.02))
+    assert compared.sign == 1
+
+
+def test_paired_differences_match_the_normal_approximation() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.integers(20, 90, (2, 60))
+    gains = (ours - theirs) / 100
+    half = 1.96 * gains.std() / np.sqrt(60)
+    compared = paired_differences(found_and_missed(ours), found_and_missed(theirs))
+    difference = compared["foreground_mean_iou"]
+    assert difference.value == pytest.approx(gains.mean())
+    assert difference.low == pytest.approx(gains.mean() - half, abs=0.15 * half)
+    assert difference.high == pytest.approx(gains.mean() + half, abs=0.15 * half)
+
+
+def test_copies_of_one_photo_tell_no_more_than_it() -> None:
+    rng = np.random.default_rng(1)
+    ours, theirs = (found_and_missed(rng.integers(20, 90, 10)) for _ in range(2))
+    once = paired_differences(ours, theirs)
+    copies = np.repeat(ours, 4, axis=0), np.repeat(theirs, 4, axis=0)
+    grouped = paired_differences(*copies, groups=np.repeat(list("abcdefghij"), 4))
+    assert grouped == once
+    apart = paired_differences(*copies)["mean_iou"]
+    assert apart.value == pytest.approx(once["mean_iou"].value)
+    assert apart.high - apart.low < 0.7 * (once["mean_iou"].high - once["mean_iou"].low)
+
+
+def test_a_planted_difference_is_told_and_none_is_not() -> None:
+    """30 experiments with 20 photos; equal models are told apart in one or two of them."""
+    rng = np.random.default_rng(2)
+    signs: dict[int, list[int]] = {0: [], 8: [], -8: []}
+    for _ in range(30):
+        hard = rng.uniform(20, 70, 20)
+        for gain, found in signs.items():
+            ours, theirs = (
+                found_and_missed((hard + more + rng.normal(0, 6, 20)).clip(0, 100).astype(int))
+                for more in (gain, 0)
+            )
+            compared = paired_differences(ours, theirs, resamples=300)
+            found.append(compared["foreground_mean_iou"].sign)
+    assert np.count_nonzero(signs[0]) <= 5
+    assert signs[8].count(1) >= 28
+    assert signs[-8].count(-1) >= 28
+
+
+def test_few_images_tell_nothing() -> None:
+    """Five that all favour one model: the sign test's p is 2 / 32."""
+    found = list(range(20, 70, 10))
+    better, worse = found_and_missed([one + 20 for one in found]), found_and_missed(found)
+    difference = paired_differences(better, worse)["foreground_mean_iou"]
+    assert difference.low > 0
+    assert difference.sign == 0
+    more = paired_differences(better[[0, 1, 2, 3, 4, 4]], worse[[0, 1, 2, 3, 4, 4]])
+    assert more["foreground_mean_iou"].sign == 1
+    with pytest.raises(ValueError, match="no pairs"):
+        paired_differences(better, worse[:-1])
 
 
 def test_bootstrap_over_groups_by_hand() -> None:

@@ -94,6 +94,16 @@ def load_masks(
     return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
+def load_names(
+    builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None = None
+) -> list[tuple[str, str]]:
+    """File name and source name of one split's photos, in the order of `load_split`."""
+    names = _records(builder, split, assignment).map(
+        lambda example: (example["file_name"], example["source_name"])
+    )
+    return [(name.decode(), source.decode()) for name, source in names.as_numpy_iterator()]
+
+
 def _records(
     builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None
 ) -> tf.data.Dataset:

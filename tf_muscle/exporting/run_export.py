@@ -23,6 +23,7 @@ from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
+from tf_muscle.model.ensemble import averaged, cost_sentence, load_networks
 from tf_muscle.processor import this_processor
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.archive import export_path, fingerprint
@@ -37,6 +38,7 @@ from tf_muscle.runs.folder import (
     refuse_pattern,
     write_json,
 )
+from tf_muscle.runs.folds import trained_runs
 
 Format = Literal["saved_model", "litert", "onnx"]
 LitertType = Literal["float32", "float16", "int8"]
@@ -73,14 +75,16 @@ def export(
     """Exports the best model of a run, each format with a card and tested on the test photos.
 
     Args:
-        run: a finished run: its `RunFolder`, its path, or its name in runs/.
+        run: a finished run: its `RunFolder`, its path, or its name in runs/. Of a run with folds,
+            the mean of the folds' probabilities is exported as one model.
         formats: of "saved_model" (TensorFlow), "litert" (phones) and "onnx" (ONNX Runtime).
         litert_types: types of the weights of LiteRT files, a file each.
         precision: of the SavedModel's arithmetic.
         data: path of an export with the same classes to test and calibrate with; by default the
             run's own.
         saved_models_dir: path of the folder that the exports go into.
-        name: of the export's folder there, followed by -litert or -onnx; by default the run's.
+        name: of the export's folder there, followed by -litert or -onnx; by default the run's, of
+            a run with folds followed by -mean.
 
     Returns:
         The paths of the folders, in the order of `formats`.
@@ -103,28 +107,33 @@ def export(
     _refuse_unknown("precision", (precision,), get_args(Precision))
     run = find_run(run)
     folders = _new_folders(run, formats, Path(saved_models_dir), name)
-    if not (run.model.is_file() and run.metrics.is_file()):
+    one, *others = trained_runs(run)
+    if not run.metrics.is_file():
         raise UserError(f"{run.path} has no finished model: go on with it by --resume {run.path}")
     _refuse_missing_packages(formats)
 
-    options = read_options(run)
-    environment = read_environment(run)
+    options = read_options(one)
+    environment = read_environment(one)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
+    if others:
+        metrics = {"test": metrics["out_of_fold"]}
+        print(cost_sentence(1 + len(others)))
     class_names = environment.info.class_names
     source = dataclasses.replace(
         from_options(options).data,
         data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
     )
     same = fingerprint(export_path(source.data)) == environment.info.fingerprint
-    assignment = read_assignment(run) if same else None
+    assignment = read_assignment(one) if same else None
     photos = _load_photos(source, class_names, assignment)
-    model = keras.saving.load_model(run.model)
+    networks = load_networks(run)
+    model = averaged(networks)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
 
     for form, folder in folders.items():
         with replacing(folder) as unfinished:
             types = (precision,) if form == "saved_model" else litert_types
-            written = _write(form, types, unfinished, model, options, class_names, photos)
+            written = _write(form, types, unfinished, networks, options, class_names, photos)
             measured = {}
             for kind, (_, predict) in written.items():
                 measured[kind] = compare(
@@ -135,7 +144,9 @@ def export(
             record = tested_record(form, measured, sizes, source.data, str(this_processor()))
             write_json(unfinished / "export.json", record)
             shown = "float16" if "float16" in types else types[0]
-            card = model_card(folder.name, options, environment, metrics, form, shown)
+            card = model_card(
+                folder.name, options, environment, metrics, form, shown, len(networks)
+            )
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
     return list(folders.values())
@@ -145,7 +156,8 @@ def _new_folders(
     run: RunFolder, formats: Sequence[Format], saved_models: Path, name: str | None
 ) -> dict[Format, Path]:
     """Names the folder of each format; none may exist."""
-    name = name or run.path.resolve().name
+    # The SavedModels of the folds lie in a folder of the run's name.
+    name = name or run.path.resolve().name + ("-mean" if run.folds.is_file() else "")
     if name.startswith(UNFINISHED):
         raise UserError(f"--name must not begin with {UNFINISHED}, which is cleared away")
     if "saved_model" in formats:
@@ -193,7 +205,7 @@ def _write(
     form: Format,
     types: Sequence[str],
     folder: Path,
-    model: keras.Model,
+    networks: Sequence[keras.Model],
     options: Mapping[str, Any],
     class_names: Sequence[str],
     photos: Photos,
@@ -204,15 +216,15 @@ def _write(
     if form == "saved_model":
         (precision,) = types
         if precision != "float32":
-            model = rebuild(model, *network, precision=precision)
-        saved_model.save(model, class_names, geometry, folder)
+            networks = [rebuild(one, *network, precision=precision) for one in networks]
+        saved_model.save(averaged(networks), class_names, geometry, folder)
         return {precision: (folder, saved_model.load(folder))}
     folder.mkdir()
     (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
     if form == "onnx":
-        onnx.save(model, class_names, geometry, folder / "model.onnx")
+        onnx.save(averaged(networks), class_names, geometry, folder / "model.onnx")
         return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
-    fixed = rebuild(model, *network, image_size=geometry.size)
+    fixed = averaged([rebuild(one, *network, image_size=geometry.size) for one in networks])
     written = {}
     for kind, content in litert.convert(fixed, types, photos.calibration).items():
         path = folder / f"{kind}.tflite"

@@ -14,14 +14,21 @@ from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
 from tf_muscle.data.dataset import Data
 from tf_muscle.model.encoder_weights import WITHOUT_NETWORK, load_encoder_weights
 from tf_muscle.model.keras_metrics import SegmentationScores
-from tf_muscle.model.losses import SegmentationLoss, balanced_class_weights
+from tf_muscle.model.losses import DistillationLoss, SegmentationLoss, balanced_class_weights
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
+from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.environment import EncoderStart
+
+Teach = Callable[[tf.Tensor], tf.Tensor]  # photos uint8 [B, H, W, 3] -> float32 [B, H, W, K]
 
 
 def compiled_model(
-    config: Config, data: Data, precision: str, steps_per_epoch: int
+    config: Config,
+    data: Data,
+    precision: str,
+    steps_per_epoch: int,
+    teacher: Teach | None = None,
 ) -> tuple[keras.Model, EncoderStart]:
     """Builds the model with its loss, optimizer and scores.
 
@@ -30,6 +37,7 @@ def compiled_model(
         data: the loaded export; its pixel counts, int64 [K], weigh the classes.
         precision: "float32", "bfloat16" or "float16".
         steps_per_epoch: for the learning rate's schedule.
+        teacher: whose probabilities the model learns beside the masks.
 
     Returns:
         The model, and what its encoder really starts from.
@@ -49,6 +57,11 @@ def compiled_model(
         recipe, _ = without_baked(config.augment, data.info.baked_augmentation)
         model = AugmentingModel(model.input, model.output)
         model.augment = TensorFlowAugmenter(recipe, config.run.seed)
+    elif teacher:
+        model = DistillingModel(model.input, model.output)
+    if teacher:
+        model.teacher = lambda images: teacher(images)  # Keras would take a layer for its own
+        model.distillation = DistillationLoss(choice.distill_temperature, choice.distill_weight)
     core = model.get_layer(CORE)
     encoder_start = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
     if encoder_start.reason:
@@ -71,7 +84,32 @@ def compiled_model(
     return model, encoder_start
 
 
-class AugmentingModel(keras.Model):
+class DistillingModel(keras.Model):
+    """A functional model that learns a teacher's probabilities beside the masks.
+
+    The teacher sees each batch as the model sees it. Validation has the masks alone.
+    """
+
+    teacher: Teach | None = None
+    distillation = DistillationLoss()
+
+    def compute_loss(
+        self,
+        x: tf.Tensor = None,
+        y: tf.Tensor = None,
+        y_pred: tf.Tensor = None,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if self.teacher is None or not training:
+            return loss
+        counted = tf.cast(y != VOID, tf.float32)[..., tf.newaxis]
+        probabilities = tf.stop_gradient(self.teacher(x)) * counted
+        return loss + self.distillation(probabilities, y_pred)
+
+
+class AugmentingModel(DistillingModel):
     """A functional model whose training step first augments the batch.
 
     For `--augment_backend tensorflow`: the pixels go to the GPU unchanged, and the processor is

@@ -104,4 +104,43 @@ class SegmentationLoss(keras.losses.Loss):
         }
 
 
+@keras.saving.register_keras_serializable(package="tf_muscle")
+class DistillationLoss(keras.losses.Loss):
+    """Kullback-Leibler divergence of a student from its teacher (Hinton et al. 2015, section 2).
+
+    Takes the teacher's probabilities, float32 [B, H, W, K], all of them 0 at pixels that do not
+    count, and the student's logits, float32 [B, H, W, K]. Returns a scalar, the mean over the
+    pixels that count, times temperature^2, so that the temperature does not change the size of the
+    gradients. It is 0 where the student gives the teacher's probabilities.
+
+    Args:
+        temperature: that softens both: what the teacher holds to be unlikely counts for more.
+        weight: factor of the result.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        weight: float = 1.0,
+        name: str = "distillation_loss",
+        **kwargs: object,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.temperature = temperature
+        self.weight = weight
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        counted = ops.sum(y_true, axis=-1)  # [B, H, W]: 1 or 0
+        # Below float32's smallest normal number a logarithm is that of 0.
+        logits = ops.log(ops.maximum(y_true, 1e-37))
+        target = ops.log_softmax(logits / self.temperature)
+        student = ops.log_softmax(ops.cast(y_pred, "float32") / self.temperature)
+        divergence = ops.sum(ops.exp(target) * (target - student), axis=-1)
+        mean = ops.sum(divergence * counted) / ops.maximum(ops.sum(counted), 1.0)
+        return ops.reshape(self.weight * self.temperature**2 * mean, (1,))  # as above
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"temperature": self.temperature, "weight": self.weight}
+
+
 KINDS = ("cross_entropy", "cross_entropy_dice", "focal")

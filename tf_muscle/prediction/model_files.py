@@ -1,9 +1,10 @@
 """The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,15 +13,26 @@ from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.exporting.packed import Packed, unpack
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
+from tf_muscle.runs.folds import trained_runs
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model and how it wants its photos; see `predictor.Predictor`."""
+    """A model and how it wants its photos.
 
-    forward: Callable[[np.ndarray], np.ndarray]
+    Attributes:
+        forward: from photos, uint8 tensor [B, S, S, 3], to probabilities, float32 [B, S, S, K].
+        class_names: K names.
+        geometry: how the training brought photos to S pixels, or as it was asked for.
+    """
+
+    forward: Callable[["tf.Tensor"], "tf.Tensor"]
     class_names: tuple[str, ...]
     geometry: Geometry
 
@@ -42,7 +54,7 @@ def load_model(
     if (path / "saved_model.pb").is_file():
         return _load_saved_model(path, image_size)
     if path.suffix == ".keras" and path.is_file():
-        return _load_keras(path, image_size, other_sizes)
+        return _load_keras([path], image_size, other_sizes)
     try:
         run = find_run(model)
     except UserError as error:
@@ -50,23 +62,22 @@ def load_model(
             f"{path} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
             "folder such as saved_models/NAME"
         ) from error
-    if not run.model.is_file():
-        raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
-    return _load_keras(run.model, image_size, other_sizes)
+    models = [one.model for one in trained_runs(run)]
+    if len(models) > 1:
+        from tf_muscle.model.ensemble import cost_sentence  # TensorFlow, as below
+
+        print(cost_sentence(len(models)))
+    return _load_keras(models, image_size, other_sizes)
 
 
-def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded:
+def _load_keras(paths: Sequence[Path], image_size: int | None, other_sizes: bool) -> Loaded:
     # Here, so that what handles predictions (rows, masks, writers) needs no TensorFlow.
-    import keras
     import tensorflow as tf
 
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # of a damaged file: what its bytes happen to lead to
-        reason = shortened(one_line(error))
-        raise UserError(
-            f"{path} cannot be loaded ({reason}): give the best.keras of a finished run"
-        ) from error
+    from tf_muscle.model.ensemble import averaged
+
+    path = paths[0]
+    network = averaged([_network(one) for one in paths])
     input_shape, output_shape = network.input_shape, network.output_shape
     if np.shape(input_shape) != (4,) or np.shape(output_shape) != (4,) or input_shape[-1] != 3:
         raise UserError(
@@ -87,7 +98,19 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
         return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
 
     geometry = replace(packed.geometry, size=size)
-    return Loaded(lambda images: forward(images).numpy(), packed.class_names, geometry)
+    return Loaded(forward, packed.class_names, geometry)
+
+
+def _network(path: Path) -> "keras.Model":
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # of a damaged file: what its bytes happen to lead to
+        reason = shortened(one_line(error))
+        raise UserError(
+            f"{path} cannot be loaded ({reason}): give the best.keras of a finished run"
+        ) from error
 
 
 def _beside(run: RunFolder, class_count: int) -> Packed:
@@ -107,7 +130,7 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
 
 
 def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    from tf_muscle.exporting.saved_model import open_saved_model, output  # as above
+    from tf_muscle.exporting.saved_model import open_saved_model  # as above
 
     try:
         servable = open_saved_model(path)
@@ -126,4 +149,9 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
     resize = getattr(servable, "resize", None)
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
-    return Loaded(output(servable, "probabilities"), class_names, geometry)
+
+    def forward(images: "tf.Tensor", servable: Any = servable) -> "tf.Tensor":
+        # A signature does not keep the object alive that holds its variables; the default does.
+        return signature(images=images)["probabilities"]
+
+    return Loaded(forward, class_names, geometry)

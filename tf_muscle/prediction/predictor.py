@@ -150,8 +150,10 @@ def load_predictor(
     if threshold is not None:
         between("threshold", threshold, 0.0, 1.0)
     loaded: Loaded = load_model(model, image_size, other_sizes=tta)
+    import tensorflow as tf  # loaded by now; a Predictor by itself needs none
+
     return Predictor(
-        forward=loaded.forward,
+        forward=lambda images: loaded.forward(tf.constant(images)).numpy(),
         class_names=loaded.class_names,
         geometry=loaded.geometry,
         batch_size=batch_size,

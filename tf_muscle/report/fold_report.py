@@ -9,7 +9,13 @@ from rich.table import Table
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.report.score_rows import SCORE_LABELS, format_score
-from tf_muscle.report.tables import SYNTHETIC, figure_parts, markdown_table, named_values
+from tf_muscle.report.tables import (
+    SYNTHETIC,
+    figure_parts,
+    markdown_table,
+    named_values,
+    teacher_warning,
+)
 from tf_muscle.runs.environment import Environment
 from tf_muscle.runs.folds import Folds
 
@@ -51,6 +57,7 @@ def write_fold_report(
     parts = [
         f"# Report of {path.parent.resolve().name}: {folds.count} folds",
         *([SYNTHETIC] if environment.synthetic else []),
+        *teacher_warning(environment),
         markdown_table(score_rows(record)),
         f"Every one of the {whole['image_count']} photos was tested once, by a model that had seen "
         "neither it nor its group. *All photos* are scored together, as one test split would be. "

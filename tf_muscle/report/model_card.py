@@ -53,6 +53,11 @@ class_ids, probabilities = model.run(["class_ids", "probabilities"], {{"images":
 properties `image_size`, `resize` and `padding` of the file tell it; other sizes are taken, too. \
 {result} `labels.txt` has the names of the classes, one a line.""",
 }
+OUT_OF_FOLD = (
+    "These are the scores of the single networks, each on the photos that it was not trained on. "
+    "The mean of them has seen all these photos, so its own score on them would tell nothing; on "
+    "new photos it is usually better than one network."
+)
 RESULT = "`class_ids` of the result is uint8 [B, H, W], `probabilities` float32 [B, H, W, K]."
 
 
@@ -63,6 +68,7 @@ def model_card(
     metrics: Metrics,
     form: str = "saved_model",
     kind: str = "float32",
+    network_count: int = 1,
 ) -> str:
     """Writes the card.
 
@@ -73,6 +79,7 @@ def model_card(
         metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
         form: "saved_model", "litert" or "onnx".
         kind: type of the weights, of the file that is shown.
+        network_count: networks, one a fold, whose mean it is; the scores are those out of fold.
 
     Returns:
         Markdown.
@@ -82,8 +89,8 @@ def model_card(
     geometry = Geometry(options["resize"], options["image_size"])
     parts = [
         f"# {name}",
-        f"A U-Net with a {ENCODER_LABELS[options['encoder']]} encoder that gives each pixel of a "
-        f"photo its class: {class_names}.",
+        f"{_network(options['encoder'], network_count)} each pixel of a photo its class: "
+        f"{class_names}.",
         USAGES[form].format(
             name=name,
             kind=kind,
@@ -92,6 +99,7 @@ def model_card(
             result=RESULT,
         ),
         "## How well it does",
+        *([OUT_OF_FOLD] if network_count > 1 else []),
         markdown_table(score_rows(metrics, synthetic=synthetic)),
         interval_note(metrics, synthetic),
         *warnings(metrics, synthetic),
@@ -101,6 +109,16 @@ def model_card(
         f"Encoder weights at the start: {environment.encoder_weights}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _network(encoder: str, count: int) -> str:
+    label = ENCODER_LABELS[encoder]
+    if count == 1:
+        return f"A U-Net with a {label} encoder that gives"
+    return (
+        f"{count} U-Nets with {label} encoders, trained on {count} divisions of the same photos. "
+        f"The mean of their probabilities, for about {count} times the time and size of one, gives"
+    )
 
 
 def _preparation(geometry: Geometry) -> str:

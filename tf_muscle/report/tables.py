@@ -232,6 +232,12 @@ def figure_parts(folder: Path, captions: Mapping[str, str]) -> Iterator[str]:
         yield captions[name]
 
 
+def teacher_warning(environment: Environment) -> list[str]:
+    """What is wrong with the scores because of the teacher; nothing if nothing is."""
+    warning = environment.teacher.warning if environment.teacher else None
+    return [f"**WARNING: {warning}.**"] if warning else []
+
+
 def data_parts(environment: Environment) -> Iterator[str]:
     """How many images and pixels there are, and what the user should know of them."""
     info = environment.info
@@ -249,6 +255,9 @@ def data_parts(environment: Environment) -> Iterator[str]:
     baked = ", ".join(info.baked_augmentation)
     notes = [f"Augmentation that the exported photos already carry: {baked}."] if baked else []
     notes += info.notes
+    if environment.teacher:
+        notes.append(f"Teacher, whose probabilities it has learned: `{environment.teacher.path}`.")
+    notes += teacher_warning(environment)
     if notes:
         yield "\n".join(f"- {note}" for note in notes)
 

@@ -17,6 +17,7 @@ from tf_muscle.errors import UserError
 from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.teacher import Teacher
 
 RECORDED_PACKAGES = (
     "tf_muscle",
@@ -32,6 +33,7 @@ NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 MACHINE = ("processor", "kernels", "device", "precision")
 NO_VERSIONS = {
     *MACHINE, "encoder_weights", "augmentation_left_out", "loss", "data", "minutes", "resumed",
+    "teacher",
 }  # fmt: skip
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
@@ -117,6 +119,7 @@ class Environment:
         info: of the data set.
         resumed: what had changed, in words, each time that the run went on.
         minutes: the budget that decided its epochs; 0 for none.
+        teacher: of a run with `distill`.
     """
 
     machine: Machine
@@ -128,6 +131,7 @@ class Environment:
     info: DataInfo
     resumed: tuple[str, ...] = ()
     minutes: float = 0.0
+    teacher: Teacher | None = None
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Environment":
@@ -153,6 +157,7 @@ class Environment:
             info=DataInfo.from_json(data),
             resumed=tuple(record.get("resumed", ())),
             minutes=record.get("minutes", 0.0),
+            teacher=Teacher(**record["teacher"]) if "teacher" in record else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -166,6 +171,7 @@ class Environment:
             | dataclasses.asdict(self.info),
             **({"minutes": self.minutes} if self.minutes else {}),
             **({"resumed": list(self.resumed)} if self.resumed else {}),
+            **({"teacher": dataclasses.asdict(self.teacher)} if self.teacher else {}),
         }
 
 

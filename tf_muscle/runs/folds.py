@@ -113,3 +113,18 @@ def read_folds(run: RunFolder) -> Folds:
             f"{run.folds} cannot be read ({error}): put it back as the run wrote it, or start a "
             "new run"
         ) from error
+
+
+def trained_runs(run: RunFolder) -> tuple[RunFolder, ...]:
+    """The run by itself; of a run with folds, the run of each fold.
+
+    Raises:
+        UserError: a training is not finished.
+    """
+    runs: tuple[RunFolder, ...] = (run,)
+    if run.folds.is_file():
+        runs = tuple(run.fold_run(number) for number in range(1, read_folds(run).count + 1))
+    for one in runs:
+        if not one.model.is_file():
+            raise UserError(f"{one.model} is missing: finish the run by --resume {run.path} first")
+    return runs

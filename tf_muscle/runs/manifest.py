@@ -3,6 +3,7 @@
 Needs no TensorFlow.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -52,6 +53,7 @@ def make_manifest(
             "precision": machine.precision.name,
         },
         "encoder_weights": str(environment.encoder_weights),
+        "teacher": dataclasses.asdict(environment.teacher) if environment.teacher else None,
         "resumed": list(environment.resumed),
         "metrics": {
             split: {name: value for name, value in record.items() if isinstance(value, float)}

@@ -1,10 +1,9 @@
 """Scores of a model on one split, at the network's size and at the photos' own."""
 
-import dataclasses
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,15 @@ from rich.console import Console
 from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry, likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
-from tf_muscle.data.prepare import load_builder, refuse_other_classes
-from tf_muscle.errors import UserError, listed
+from tf_muscle.model.ensemble import averaged, load_networks
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
 from tf_muscle.report.tables import results_table
-from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, split_names
-from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
-from tf_muscle.runs.assignment import read_assignment
+from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import default_name, find_data, find_run, read_options, write_json
+from tf_muscle.runs.folder import RunFolder, default_name, find_run, read_options, write_json
+from tf_muscle.runs.folds import trained_runs
+from tf_muscle.training.photo_choice import ChosenPhotos, PhotoChoice, groups_of, open_photos
 
 # What a record keeps of the scores at the photos' own sizes.
 OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
@@ -184,6 +182,53 @@ def summarize_sizes(
     return record
 
 
+@dataclass(frozen=True)
+class PhotoScores:
+    """A model's results photo by photo.
+
+    Attributes:
+        confusions: N of int64 [K, K], at the network's size.
+        own_confusions: N of int64 [K, K], at the photos' own sizes.
+        losses: N of them.
+        names: file name and source name of each.
+    """
+
+    confusions: list[np.ndarray] = field(default_factory=list)
+    own_confusions: list[np.ndarray] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
+
+
+def add_scores(
+    scores: PhotoScores, run: RunFolder, photos: ChosenPhotos, batch_size: int = 16
+) -> None:
+    """Scores a run's model, at the network's size and at the photos' own sizes.
+
+    Args:
+        scores: what the photos' scores are added to.
+        run: finished; its model has the photos' classes.
+        photos: which ones.
+        batch_size: photos at a time; it does not change the scores.
+    """
+    one = trained_runs(run)[0]
+    trained = read_options(one)
+    geometry = Geometry(trained["resize"], from_options(trained).data.image_size)
+    for photo in scored_photos(
+        averaged(load_networks(run)),
+        load_split(photos.builder, photos.split, geometry, photos.assignment),
+        len(photos.info.class_names),
+        SegmentationLoss.from_config(read_environment(one).loss),
+        batch_size,
+        geometry=geometry,
+        masks=load_masks(photos.builder, photos.split, photos.assignment),
+    ):
+        assert photo.own_confusion is not None  # there are masks
+        scores.confusions.append(photo.confusion)
+        scores.own_confusions.append(photo.own_confusion)
+        scores.losses.append(photo.loss)
+    scores.names.extend(photos.names())
+
+
 def evaluate(
     run: str | os.PathLike[str],
     data: str | os.PathLike[str] | None = None,
@@ -221,71 +266,37 @@ def evaluate(
         True
     """
     run = find_run(run)
-    if split not in (None, *SPLITS):
-        raise UserError(f"--split must be train, valid or test, got {split}")
-    if not run.model.is_file():
-        raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
-    trained = read_options(run)
-    moved = f"python -m tf_muscle.evaluate {run.path}"
-    place = os.fspath(data) if data else find_data(trained["data"], moved)
-
-    asked = from_options(trained).data
-    asked = dataclasses.replace(
-        asked,
-        data=place,
-        allow_leakage=allow_leakage or asked.allow_leakage,
-        ignore=asked.ignore if ignore is None else ignore,
+    asked = PhotoChoice(os.fspath(data) if data else None, split, allow_leakage, ignore)
+    scorers = asked.scorers(run)
+    scores = PhotoScores()
+    for scorer in scorers:
+        photos = open_photos(scorer, asked)
+        add_scores(scores, scorer, photos, batch_size)
+    if len(scorers) > 1:
+        print(f"Each photo is scored by that of the {len(scorers)} folds that has held it out.")
+    summary = summarize_sizes(
+        scores.confusions,
+        scores.own_confusions,
+        scores.losses,
+        photos.info.class_names,
+        groups_of(run, scores.names) if len(scorers) > 1 else None,
     )
-    geometry = Geometry(trained["resize"], asked.image_size)
-    environment = read_environment(run)
-    export = export_path(place)
-    scored = split or "test"
-    if not data or fingerprint(export) == environment.info.fingerprint:
-        assignment = read_assignment(run)
-        builder = load_builder(asked, ALL if assignment else None)  # split as it was trained on
-    else:
-        assignment = None
-        folders = split_names(export)
-        scored = _split_to_score(split, folders, place)
-        builder = load_builder(asked, scored)
-        count = builder.info.splits[scored].num_examples
-        alone = ", its only folder, so none were held out" if len(folders) == 1 else ""
-        print(f"All {count} photos in {folders[scored]} of {place} are scored{alone}.")
-    info = DataInfo.from_json(builder.info.metadata)
-    for note in info.notes:
-        print(note)
-    refuse_other_classes(info.class_names, place, environment.info.class_names)
-    model = keras.saving.load_model(run.model)
-    examples = load_split(builder, scored, geometry, assignment)
-    masks = load_masks(builder, scored, assignment)
-    loss = SegmentationLoss.from_config(environment.loss)
-    evaluation = evaluate_model(
-        model, examples, info.class_names, loss, batch_size, geometry=geometry, masks=masks
-    )
-    record = {"data": place, "split": scored, **evaluation.record}
-    synthetic = is_bundled_sample(info.fingerprint)
-    Console().print(results_table({scored: record}, synthetic=synthetic))
+    record = {"data": photos.data, "split": photos.split, **summary}
+    synthetic = is_bundled_sample(photos.info.fingerprint)
+    Console().print(results_table({photos.split: record}, synthetic=synthetic))
     if record["background_only"]:
         print(background_only_sentence(record["mean_iou"], record["floor_mean_iou"]))
-    folder = run.path / "evaluations"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{default_name(Path(place).stem + '-' + scored)}.json"
+    path = new_evaluation(run, photos)
     write_json(path, record)
     means = ("mean_iou", "foreground_mean_iou")
     intervals = {name: tuple(record["intervals"][name]) for name in means}
     names = ("image_count", *means, "iou", "background_only")
     kept = {name: record[name] for name in names}
-    return Scores(data=place, split=scored, intervals=intervals, path=path, **kept)
+    return Scores(data=photos.data, split=photos.split, intervals=intervals, path=path, **kept)
 
 
-def _split_to_score(asked: str | None, folders: Mapping[str, str], data: str) -> str:
-    """The split of another export: the one asked for, else its only one, else test."""
-    if asked is None and len(folders) == 1:
-        return next(iter(folders))
-    split = asked or "test"
-    if split not in folders:
-        raise UserError(
-            f"--split {split} is no folder of {data}, which has {listed(list(folders.values()))}: "
-            f"give --split {' or '.join(folders)}"
-        )
-    return split
+def new_evaluation(run: RunFolder, photos: ChosenPhotos, against: str = "") -> Path:
+    """The path of a new file in the run's folder evaluations/, which is made."""
+    folder = run.path / "evaluations"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{default_name(Path(photos.data).stem + '-' + photos.split + against)}.json"

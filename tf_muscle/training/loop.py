@@ -53,6 +53,7 @@ from tf_muscle.training.device import (
     strategy,
 )
 from tf_muscle.training.finish import finish, predict_untrained
+from tf_muscle.training.teacher import load_teacher, teacher_of
 
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
@@ -90,12 +91,18 @@ def train_model(
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
     left_out = print_notes(config, data)
+    devices = strategy()
+    teacher = record = None
+    if config.optimization.distill and not (resumed and resumed.model.is_file()):
+        with devices.scope():
+            teacher = load_teacher(config, data)
+        record = teacher_of(config, assignment, resumed)
+    # Behind the teacher, so that a model with one starts from the same weights as one without.
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
     print(f"Computing in {precision.name} on {description()} ({precision.reason})")
     processor = this_processor()
     print(f"Processor: {processor}; kernels: {processor.kernels}")
-    devices = strategy()
     replicas = devices.num_replicas_in_sync
     refuse_uneven_batches(config.optimization.batch_size, replicas)
     steps_per_epoch = batches_per_epoch(
@@ -107,7 +114,7 @@ def train_model(
 
     def build(config: Config) -> tuple[keras.Model, EncoderStart]:
         with devices.scope():
-            return compiled_model(config, data, precision.name, steps_per_epoch)
+            return compiled_model(config, data, precision.name, steps_per_epoch, teacher)
 
     if minutes := config.run.minutes:  # of a new run: a resumed one knows its epochs
         config = within_minutes(config, data, lambda config: build(config)[0], fit, started)
@@ -134,6 +141,7 @@ def train_model(
                 synthetic=is_bundled_sample(data.info.fingerprint),
                 info=data.info,
                 minutes=minutes,
+                teacher=record,
             )
             write_json(run.environment, environment.to_json())
         if not run.untrained_masks.is_file():

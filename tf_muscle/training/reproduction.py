@@ -25,6 +25,7 @@ from tf_muscle.runs.environment import NOTHING_CHANGED, EncoderStart, versions
 from tf_muscle.runs.folder import RunFolder, default_name, find_data, find_run
 from tf_muscle.runs.manifest import changed_outputs, differences, read_manifest
 from tf_muscle.training.loop import train_model
+from tf_muscle.training.teacher import digests_of_teacher, refuse_changed_teacher
 
 # Of two trainings that differ in the order of their sums, see the measurement in docs/reproduce.md.
 # The training loss is a mean over many photos and steps; a few validation photos swing more.
@@ -104,7 +105,11 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
     """
     then, again = read_manifest(run), read_manifest(other)
     decisive, of_other = (
-        {name: value for name, value in one["config"].items() if name not in UNCOMPARED_OPTIONS}
+        {
+            name: value
+            for name, value in from_options(one["config"]).flat().items()
+            if name not in UNCOMPARED_OPTIONS
+        }
         | {"photos": one["data"]["fingerprint"]}
         for one in (then, again)
     )
@@ -231,6 +236,10 @@ def reproduce(
     )
     check_data(manifest, data)
     print(f"{data}: the same photos (fingerprint {manifest['data']['fingerprint']})")
+    if teacher := manifest.get("teacher"):
+        name = teacher["path"]
+        refuse_changed_teacher(name, digests_of_teacher(name), teacher["digests"], run)
+        print(f"{name}: the same teacher")
     for line in differences(manifest["versions"], versions()):
         print(f"WARNING: other version: {line}", file=sys.stderr)
     for number, line in enumerate(manifest["resumed"], 1):
