@@ -53,7 +53,13 @@ def main(argv: Sequence[str]) -> int:
         type=str,
         help="Name of the model's folder, which must be new. Without it, the run's name.",
     )
+    parser.add_argument(
+        "--no_calibration",
+        action="store_true",
+        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
+    )
     options = parse(parser, argv)
+    options["calibrated"] = not options.pop("no_calibration")
     run = find_run(options.pop("run"))
     from tf_muscle.exporting.run_export import export
 

@@ -84,6 +84,25 @@ def load_masks(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset
     return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
+def load_photos(
+    builder: tfds.core.DatasetBuilder, split: str, every: int = 1
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Photos and masks of one split at the photos' own sizes, read one by one.
+
+    Args:
+        builder: a prepared `roboflow_segmentation` builder.
+        split: "train", "valid" or "test".
+        every: take each so many-th photo only.
+
+    Yields:
+        Photo, uint8 [H, W, 3], and mask, uint8 [H, W].
+    """
+    records = _without_autotune(_records(builder, split).shard(every, 0))
+    for example in records.as_numpy_iterator():
+        photo = decode_photo(io.BytesIO(example["image"]))
+        yield photo, example["segmentation_mask"][..., 0]
+
+
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     """Examples with photos still encoded."""
     with quiet_tfds():

@@ -25,6 +25,7 @@ from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.records import DataInfo
+from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import processor, read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -66,6 +67,7 @@ def export(
     data: str | None = None,
     saved_models_dir: str | os.PathLike[str] = "saved_models",
     name: str | None = None,
+    calibrated: bool = True,
 ) -> list[Path]:
     """Exports the best model of a run, each format with a card and tested on the test photos.
 
@@ -78,6 +80,7 @@ def export(
             run's own.
         saved_models_dir: path of the folder that the exports go into.
         name: of the export's folder there, followed by -litert or -onnx; by default the run's.
+        calibrated: bool, with the run's calibration.json, if there is one.
 
     Returns:
         The paths of the folders, in the order of `formats`.
@@ -108,6 +111,11 @@ def export(
     environment = read_environment(run)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     class_names = environment.info.class_names
+    calibration = Calibration()
+    if calibrated:
+        calibration = read_calibration(run.calibration, class_names)
+    if calibration != Calibration():
+        print(f"calibration: {calibration.described(class_names)}")
     source = dataclasses.replace(
         from_options(options).data,
         data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
@@ -119,7 +127,9 @@ def export(
     for form, folder in folders.items():
         with replacing(folder) as unfinished:
             types = (precision,) if form == "saved_model" else litert_types
-            written = _write(form, types, unfinished, model, options, class_names, photos)
+            written = _write(
+                form, types, unfinished, model, options, class_names, calibration, photos
+            )
             measured = {}
             for kind, (_, predict) in written.items():
                 measured[kind] = compare(
@@ -130,7 +140,7 @@ def export(
             record = tested_record(form, measured, sizes, source.data, processor())
             write_json(unfinished / "export.json", record)
             shown = "float16" if "float16" in types else types[0]
-            card = model_card(folder.name, options, environment, metrics, form, shown)
+            card = model_card(folder.name, options, environment, metrics, form, shown, calibration)
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
     return list(folders.values())
@@ -189,6 +199,7 @@ def _write(
     model: keras.Model,
     options: Mapping[str, Any],
     class_names: Sequence[str],
+    calibration: Calibration,
     photos: Photos,
 ) -> dict[str, tuple[Path, Predict]]:
     """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
@@ -198,18 +209,19 @@ def _write(
         (precision,) = types
         if precision != "float32":
             model = rebuild(model, *network, precision=precision)
-        saved_model.save(model, class_names, geometry, folder)
+        saved_model.save(model, class_names, geometry, folder, calibration)
         return {precision: (folder, saved_model.load(folder))}
     folder.mkdir()
     (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
     if form == "onnx":
-        onnx.save(model, class_names, geometry, folder / "model.onnx")
+        onnx.save(model, class_names, geometry, calibration, folder / "model.onnx")
         return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
     fixed = rebuild(model, *network, image_size=geometry.size)
     written = {}
-    for kind, content in litert.convert(fixed, types, photos.calibration).items():
+    files = litert.convert(fixed, types, photos.calibration, calibration.temperature)
+    for kind, content in files.items():
         path = folder / f"{kind}.tflite"
         path.write_bytes(content)
-        pack(path, class_names, geometry)
+        pack(path, class_names, geometry, calibration)
         written[kind] = (path, litert.load(path))
     return written

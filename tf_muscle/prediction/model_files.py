@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.exporting.packed import Packed, unpack
+from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
 
@@ -20,13 +21,14 @@ DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was t
 class Loaded:
     """A model and how it wants its photos; see `predictor.Predictor`."""
 
-    forward: Callable[[np.ndarray], np.ndarray]
+    forward: Callable[[np.ndarray], np.ndarray]  # at the calibration's temperature
     class_names: tuple[str, ...]
     geometry: Geometry
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 def load_model(
-    model: str | os.PathLike[str], image_size: int | None, *, other_sizes: bool
+    model: str | os.PathLike[str], image_size: int | None, *, other_sizes: bool, calibrated: bool
 ) -> Loaded:
     """Loads a run (its folder or name), a .keras file or a SavedModel folder.
 
@@ -34,15 +36,17 @@ def load_model(
         model: path or name.
         image_size: in place of the one that the files tell.
         other_sizes: the model has to take photos of other sizes than image_size, too.
+        calibrated: with the calibration.json beside it, or what the SavedModel has of one. The
+            temperature of a SavedModel is inside it and stays.
 
     Raises:
         UserError: there is no such model, or it cannot be used.
     """
     path = Path(model)
     if (path / "saved_model.pb").is_file():
-        return _load_saved_model(path, image_size)
+        return _load_saved_model(path, image_size, calibrated)
     if path.suffix == ".keras" and path.is_file():
-        return _load_keras(path, image_size, other_sizes)
+        return _load_keras(path, image_size, other_sizes, calibrated)
     try:
         run = find_run(model)
     except UserError as error:
@@ -52,10 +56,10 @@ def load_model(
         ) from error
     if not run.model.is_file():
         raise UserError(f"{run.model} is missing: finish the run by --resume {run.path} first")
-    return _load_keras(run.model, image_size, other_sizes)
+    return _load_keras(run.model, image_size, other_sizes, calibrated)
 
 
-def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded:
+def _load_keras(path: Path, image_size: int | None, other_sizes: bool, calibrated: bool) -> Loaded:
     # Here, so that what handles predictions (rows, masks, writers) needs no TensorFlow.
     import keras
     import tensorflow as tf
@@ -79,15 +83,21 @@ def _load_keras(path: Path, image_size: int | None, other_sizes: bool) -> Loaded
     if fixed_size and (input_shape[1:3] != (size, size) or other_sizes):
         raise UserError(
             f"{path} takes photos of {input_shape[1]}x{input_shape[2]} pixels only: leave "
-            "--image_size and --tta out, or give a model for square photos of any size"
+            "--image_size and --tta mirror_scale out, or give a model for square photos of any size"
         )
+    calibration = Calibration()
+    if calibrated:
+        beside = RunFolder(path.parent).calibration
+        calibration = read_calibration(beside, packed.class_names)
+    temperature = calibration.temperature
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
     def forward(images: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
+        logits = tf.cast(network(images, training=False), tf.float32)
+        return tf.nn.softmax(logits / temperature)
 
     geometry = replace(packed.geometry, size=size)
-    return Loaded(lambda images: forward(images).numpy(), packed.class_names, geometry)
+    return Loaded(lambda images: forward(images).numpy(), packed.class_names, geometry, calibration)
 
 
 def _beside(run: RunFolder, class_count: int) -> Packed:
@@ -106,8 +116,8 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
     return Packed(names, geometry)
 
 
-def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    from tf_muscle.exporting.saved_model import open_saved_model, output  # as above
+def _load_saved_model(path: Path, image_size: int | None, calibrated: bool) -> Loaded:
+    from tf_muscle.exporting.saved_model import calibration_of, open_saved_model, output  # as above
 
     try:
         servable = open_saved_model(path)
@@ -126,4 +136,5 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
     resize = getattr(servable, "resize", None)
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
-    return Loaded(output(servable, "probabilities"), class_names, geometry)
+    calibration = calibration_of(servable) if calibrated else Calibration()
+    return Loaded(output(servable, "probabilities"), class_names, geometry, calibration)

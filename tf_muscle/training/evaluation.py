@@ -14,12 +14,14 @@ import tensorflow as tf
 from rich.console import Console
 
 from tf_muscle.config import from_options
-from tf_muscle.data.geometry import Geometry, likeliest
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.marking import likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
 from tf_muscle.data.prepare import load_builder, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
+from tf_muscle.model.reliability import Reliability, reliability, total
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import export_path, fingerprint, is_bundled_sample, split_names
 from tf_muscle.roboflow.records import SPLITS, DataInfo
@@ -63,6 +65,7 @@ class Evaluation:
 
     record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
     predictions: np.ndarray  # uint8 [N, S, S], class ids
+    reliability: Reliability  # of all their pixels
 
 
 def evaluate_model(
@@ -93,25 +96,27 @@ def evaluate_model(
         autograph=False,
         input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
     )
-    predictions, confusions, own_confusions, losses = [], [], [], []
+    predictions, confusions, own_confusions, losses, reliabilities = [], [], [], [], []
     own_masks = iter(() if masks is None else masks.as_numpy_iterator())
     for images, truths in evaluation_batches(examples, batch_size):
         logits = forward(images)
         predicted = np.argmax(logits, axis=-1).astype(np.uint8)
         predictions.append(predicted)
+        probabilities = tf.nn.softmax(logits).numpy()
+        reliabilities.append(reliability(truths.numpy(), probabilities))
         for i, truth in enumerate(truths.numpy()):
             confusions.append(confusion_matrix(truth, predicted[i], len(class_names)))
             losses.append(float(loss(truths[i : i + 1], logits[i : i + 1])))
         if geometry is None or masks is None:
             continue
-        for square, own in zip(tf.nn.softmax(logits).numpy(), own_masks, strict=False):
+        for square, own in zip(probabilities, own_masks, strict=False):
             marked = likeliest(geometry.restore(square, *own.shape))
             own_confusions.append(confusion_matrix(own, marked, len(class_names)))
     record = summarize(np.stack(confusions), np.array(losses), class_names)
     if own_confusions:
         own_size = summarize(np.stack(own_confusions), np.array(losses), class_names)
         record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
-    return Evaluation(record, np.concatenate(predictions))
+    return Evaluation(record, np.concatenate(predictions), total(reliabilities))
 
 
 def evaluate(

@@ -1,0 +1,181 @@
+"""`evaluate --calibrate`: how a run's probabilities become masks, measured on its own photos."""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from itertools import tee
+from typing import Any
+
+import numpy as np
+
+from tf_muscle.atomic import replacing
+from tf_muscle.config import from_options
+from tf_muscle.data.marking import tempered
+from tf_muscle.data.pipeline import load_photos
+from tf_muscle.data.prepare import load_builder
+from tf_muscle.errors import UserError
+from tf_muscle.model.calibrating import choose, fit_temperature
+from tf_muscle.model.metrics import confusion_matrix, summarize
+from tf_muscle.model.reliability import Reliability, reliability, total
+from tf_muscle.prediction.predictor import Predictor, load_predictor
+from tf_muscle.report.calibration_page import write_calibration_page
+from tf_muscle.report.plots import SPLIT_COLORS
+from tf_muscle.report.reliability_diagram import reliability_diagram
+from tf_muscle.roboflow.archive import export_path, fingerprint
+from tf_muscle.roboflow.records import VOID
+from tf_muscle.runs.calibration import Calibration, Tta
+from tf_muscle.runs.environment import read_environment
+from tf_muscle.runs.folder import RunFolder, find_data, find_run, read_options, write_json
+
+PHOTOS = 200  # of the validation split, spread evenly over it; their probabilities are in memory
+TTA: tuple[Tta, ...] = ("mirror", "mirror_scale")  # tried against none
+
+Photos = Iterable[tuple[np.ndarray, np.ndarray]]  # uint8 [H, W, 3] and masks, uint8 [H, W]
+
+
+def calibrate(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    batch_size: int = 16,
+) -> Calibration:
+    """Chooses the settings of prediction on the validation photos and scores them on the test's.
+
+    Written are calibration.md, calibration.png and, last, calibration.json, in the run's folder.
+
+    Args:
+        run: a finished run: its `RunFolder`, its path, or its name in runs/.
+        data: where the run's export lies now, if it was moved.
+        batch_size: photos at a time; it does not change the result.
+
+    Returns:
+        The calibration.
+
+    Raises:
+        UserError: there is no such run, it is not finished or calibrated already, its export is
+            gone or another one, or the validation photos have no muscle in their masks.
+    """
+    run = find_run(run)
+    if run.calibration.exists():
+        raise UserError(
+            f"{run.calibration} exists and is never overwritten: move it away to calibrate again"
+        )
+    predictor = load_predictor(run, batch_size=batch_size, calibrated=False)
+    reading = from_options(read_options(run)).data
+    again = f"python -m tf_muscle.evaluate {run.path} --calibrate"
+    place = os.fspath(data) if data else find_data(reading.data, again)
+    environment = read_environment(run)
+    if fingerprint(export_path(place)) != environment.info.fingerprint:
+        raise UserError(
+            f"--data {place} is not the export that {run.path} was trained on, or has changed "
+            "since then: give that one, whose validation photos the run has not been trained on"
+        )
+    builder = load_builder(dataclasses.replace(reading, data=place))
+
+    every = -(-builder.info.splits["valid"].num_examples // PHOTOS)
+    masks = []
+    for _, mask in load_photos(builder, "valid", every):
+        box = predictor.geometry.box(*mask.shape)
+        masks.append(predictor.geometry.fit_mask(mask)[box.content])
+    if not any(((mask > 0) & (mask != VOID)).any() for mask in masks):
+        raise UserError(
+            f"the validation photos of {place} have no muscle in their masks, so nothing can be "
+            "calibrated on them: annotate some and train again"
+        )
+
+    def predicted(settings: Predictor) -> list[np.ndarray]:
+        photos = (image for image, _ in load_photos(builder, "valid", every))
+        return list(settings.stream(photos, in_square=True))
+
+    plain = predicted(predictor)
+    temperature = fit_temperature(plain, masks)
+
+    def settings(calibration: Calibration) -> Predictor:
+        return dataclasses.replace(
+            predictor,
+            forward=lambda images: tempered(predictor.forward(images), temperature),
+            calibration=calibration,
+        )
+
+    by_tta: dict[Tta, list[np.ndarray]] = {"none": [tempered(one, temperature) for one in plain]}
+    by_tta |= {kind: predicted(settings(Calibration(temperature, kind))) for kind in TTA}
+    calibration, steps = choose(by_tta, masks, temperature)
+
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    curves: dict[str, Reliability] = {}
+    for split in ("valid", "test"):
+        scores[split] = {}
+        for when, marker in (("before", predictor), ("after", settings(calibration))):
+            record, curves[f"{split} {when}"] = _scored(marker, load_photos(builder, split))
+            scores[split][when] = record
+    figure = run.calibration.with_suffix(".png")
+    with replacing(figure) as unfinished:
+        reliability_diagram(
+            {when: curves[f"test {when}"] for when in ("before", "after")},
+            {"before": SPLIT_COLORS["train"], "after": SPLIT_COLORS["test"]},
+            unfinished,
+            synthetic=environment.synthetic,
+        )
+    write_calibration_page(
+        run.calibration.with_suffix(".md"),
+        calibration,
+        steps,
+        scores,
+        predictor.class_names,
+        chosen_on=len(masks),
+        figure=figure.name,
+        synthetic=environment.synthetic,
+    )
+    chosen_on = {
+        "data": place,
+        "fingerprint": environment.info.fingerprint,
+        "split": "valid",
+        "image_count": len(masks),
+    }
+    record = calibration.to_json(predictor.class_names) | {
+        "chosen_on": chosen_on,
+        "steps": {name: dataclasses.asdict(step) for name, step in steps.items()},
+        "scores": scores,
+    }
+    write_json(run.calibration, record)
+    _tell(run, calibration, scores, predictor.class_names, len(masks))
+    return calibration
+
+
+def _scored(predictor: Predictor, photos: Photos) -> tuple[dict[str, Any], Reliability]:
+    """Scores and reliability of photos at their own sizes, as `predict` marks them."""
+    ours, seen = tee(photos)
+    confusions, reliabilities = [], []
+    predicted = predictor.stream(image for image, _ in seen)
+    for (_, mask), probabilities in zip(ours, predicted, strict=True):
+        class_ids = predictor.class_ids(probabilities)
+        confusions.append(confusion_matrix(mask, class_ids, len(predictor.class_names)))
+        reliabilities.append(reliability(mask, probabilities))
+    record = summarize(np.stack(confusions), np.zeros(len(confusions)), predictor.class_names)
+    curve = total(reliabilities)
+    kept = {name: record[name] for name in ("mean_iou", "foreground_mean_iou", "intervals", "iou")}
+    return kept | {"calibration_error": curve.record(predictor.class_names)}, curve
+
+
+def _tell(
+    run: RunFolder,
+    calibration: Calibration,
+    scores: dict[str, dict[str, dict[str, Any]]],
+    class_names: tuple[str, ...],
+    photo_count: int,
+) -> None:
+    print(f"chosen on {photo_count} validation photos: {calibration.described(class_names)}")
+    for name, told in (
+        ("foreground_mean_iou", "foreground mIoU"),
+        ("calibration_error", "calibration error of marked pixels"),
+    ):
+        before, after = (
+            one["foreground"] if isinstance(one, dict) else one
+            for one in (scores["test"][when][name] for when in ("before", "after"))
+        )
+        values = " to ".join("none" if one is None else f"{one:.3f}" for one in (before, after))
+        print(f"test photos, {told}: {values}")
+    print(
+        f"an export that is to have it is written anew by python -m tf_muscle.export {run.path} "
+        f"--name {run.path.resolve().name}-calibrated"
+    )
