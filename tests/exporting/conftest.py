@@ -1,6 +1,7 @@
 """A finished run with the smallest network, whose photos are a few of the bundled sample."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -13,6 +14,8 @@ from tf_muscle.data.prepare import load_builder
 from tf_muscle.exporting.run_export import export
 from tf_muscle.model.metrics import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
+from tf_muscle.runs.calibration import Calibration
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder
 
 SIZE = 40  # no multiple of 32: padding and cropping are exported too
@@ -69,6 +72,17 @@ def exported(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> 
         folder / "tiny-litert",
     ]
     return folder
+
+
+@pytest.fixture(scope="session")
+def calibrated_run(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The small run with a calibration.json in it."""
+    folder = tmp_path_factory.mktemp("calibrated") / "tiny"
+    run = RunFolder(shutil.copytree(small_run.path, folder))
+    names = read_environment(run).info.class_names
+    chosen = Calibration(2.5, "mirror", (0.3, 0.35, 0.2), 0.001)
+    run.calibration.write_text(json.dumps(chosen.to_json(names)))
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -192,7 +192,8 @@ def _reading(
         f"{'above' if above >= 0 else 'below'} it.",
         *(
             [
-                "The scores at the photos' own size are those of the masks that `predict` writes; "
+                "The scores at the photos' own size are those of the masks that `predict` writes "
+                "as long as the run is not calibrated; "
                 f"the other scores are taken at {size}x{size} pixels, the network's own size."
             ]
             if "own_size" in test

@@ -7,6 +7,7 @@ from itertools import tee
 from typing import Any
 
 import numpy as np
+from roboflow_segmentation import Builder
 
 from tf_muscle.atomic import replacing
 from tf_muscle.config import from_options
@@ -61,16 +62,8 @@ def calibrate(
             f"{run.calibration} exists and is never overwritten: move it away to calibrate again"
         )
     predictor = load_predictor(run, batch_size=batch_size, calibrated=False)
-    reading = from_options(read_options(run)).data
-    again = f"python -m tf_muscle.evaluate {run.path} --calibrate"
-    place = os.fspath(data) if data else find_data(reading.data, again)
+    builder, place = _own_export(run, data)
     environment = read_environment(run)
-    if fingerprint(export_path(place)) != environment.info.fingerprint:
-        raise UserError(
-            f"--data {place} is not the export that {run.path} was trained on, or has changed "
-            "since then: give that one, whose validation photos the run has not been trained on"
-        )
-    builder = load_builder(dataclasses.replace(reading, data=place))
 
     every = -(-builder.info.splits["valid"].num_examples // PHOTOS)
     masks = []
@@ -142,6 +135,19 @@ def calibrate(
     return calibration
 
 
+def _own_export(run: RunFolder, data: str | os.PathLike[str] | None) -> tuple[Builder, str]:
+    """The export that the run was trained on, split as then, and where it lies."""
+    reading = from_options(read_options(run)).data
+    again = f"python -m tf_muscle.evaluate {run.path} --calibrate"
+    place = os.fspath(data) if data else find_data(reading.data, again)
+    if fingerprint(export_path(place)) != read_environment(run).info.fingerprint:
+        raise UserError(
+            f"--data {place} is not the export that {run.path} was trained on, or has changed "
+            "since then: give that one, whose validation photos the run has not been trained on"
+        )
+    return load_builder(dataclasses.replace(reading, data=place)), place
+
+
 def _scored(predictor: Predictor, photos: Photos) -> tuple[dict[str, Any], Reliability]:
     """Scores and reliability of photos at their own sizes, as `predict` marks them."""
     ours, seen = tee(photos)
@@ -153,7 +159,9 @@ def _scored(predictor: Predictor, photos: Photos) -> tuple[dict[str, Any], Relia
         reliabilities.append(reliability(mask, probabilities))
     record = summarize(np.stack(confusions), np.zeros(len(confusions)), predictor.class_names)
     curve = total(reliabilities)
-    kept = {name: record[name] for name in ("mean_iou", "foreground_mean_iou", "intervals", "iou")}
+    means = ("mean_iou", "foreground_mean_iou")
+    kept = {name: record[name] for name in (*means, "iou")}
+    kept["intervals"] = {name: record["intervals"][name] for name in means}
     return kept | {"calibration_error": curve.record(predictor.class_names)}, curve
 
 
@@ -165,16 +173,12 @@ def _tell(
     photo_count: int,
 ) -> None:
     print(f"chosen on {photo_count} validation photos: {calibration.described(class_names)}")
-    for name, told in (
-        ("foreground_mean_iou", "foreground mIoU"),
-        ("calibration_error", "calibration error of marked pixels"),
-    ):
-        before, after = (
-            one["foreground"] if isinstance(one, dict) else one
-            for one in (scores["test"][when][name] for when in ("before", "after"))
-        )
-        values = " to ".join("none" if one is None else f"{one:.3f}" for one in (before, after))
-        print(f"test photos, {told}: {values}")
+    before, after = (scores["test"][when] for when in ("before", "after"))
+    name = "foreground_mean_iou"
+    print(f"test photos, foreground mIoU: {before[name]:.3f} to {after[name]:.3f}")
+    errors = [one["calibration_error"]["foreground"] for one in (before, after)]
+    told = " to ".join("none" if error is None else f"{error:.3f}" for error in errors)
+    print(f"test photos, calibration error of pixels marked as a muscle: {told}")
     print(
         f"an export that is to have it is written anew by python -m tf_muscle.export {run.path} "
         f"--name {run.path.resolve().name}-calibrated"
