@@ -12,8 +12,12 @@ from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.report.figure_style import new_figure, save_figure
 from tf_muscle.report.photo_sheets import before_after, best_and_worst, preview_sheet
-from tf_muscle.report.plots import class_iou_bars, confusion_heatmap, learning_curves
-from tf_muscle.report.reliability_diagram import reliability_diagram
+from tf_muscle.report.plots import (
+    class_iou_bars,
+    confusion_heatmap,
+    learning_curves,
+    reliability_diagram,
+)
 
 LONG = "musculus extensor carpi radialis longus et brevis, left arm "
 assert len(LONG) == 60

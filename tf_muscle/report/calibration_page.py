@@ -6,8 +6,7 @@ from typing import Any
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.calibrating import Step
-from tf_muscle.report.reliability_diagram import error_rows
-from tf_muscle.report.score_rows import SPLIT_LABELS
+from tf_muscle.report.score_rows import SPLIT_LABELS, error_rows
 from tf_muscle.report.tables import SYNTHETIC, markdown_table
 from tf_muscle.runs.calibration import Calibration
 

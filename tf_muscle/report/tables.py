@@ -11,11 +11,11 @@ from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.model.reliability import BINS
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch, ended_in_nan
-from tf_muscle.report.reliability_diagram import error_rows
 from tf_muscle.report.score_rows import (
     SPLIT_LABELS,
     Metrics,
     class_rows,
+    error_rows,
     format_score,
     score_rows,
     split_headers,
@@ -34,7 +34,7 @@ FIGURES = {
     "table.",
     "class_iou_bars.png": "IoU of each class: the pixels that are both marked and annotated, "
     "divided by those that are either.",
-    "reliability.png": "How often a pixel's likeliest class is right, against the probability that "
+    "reliability_diagram.png": "How often a pixel's likeliest class is right, against the probability that "
     "the model gave it; larger dots stand for more pixels. Below the dashed line the model is too "
     "sure of itself.",
     "confusion_heatmap.png": "What the model made of the pixels of each true class, in the test "

@@ -20,8 +20,7 @@ from tf_muscle.model.metrics import confusion_matrix, summarize
 from tf_muscle.model.reliability import Reliability, reliability, total
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.report.calibration_page import write_calibration_page
-from tf_muscle.report.plots import SPLIT_COLORS
-from tf_muscle.report.reliability_diagram import reliability_diagram
+from tf_muscle.report.plots import SPLIT_COLORS, reliability_diagram
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.calibration import Calibration, Tta

@@ -21,7 +21,6 @@ from tf_muscle.model.unet import CORE, build_unet
 from tf_muscle.report import photo_sheets, plots
 from tf_muscle.report.history import read_history
 from tf_muscle.report.model_card import model_card
-from tf_muscle.report.reliability_diagram import reliability_diagram
 from tf_muscle.report.score_rows import SPLIT_LABELS
 from tf_muscle.report.tables import results_table, write_report
 from tf_muscle.roboflow.records import VOID
@@ -121,10 +120,10 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
         draw_figures(
             folder, data, predictions, untrained, metrics, history, tie=tie, synthetic=synthetic
         )
-        reliability_diagram(
+        plots.reliability_diagram(
             {SPLIT_LABELS[split]: evaluated[split].reliability for split in ("valid", "test")},
             {SPLIT_LABELS[split]: color for split, color in plots.SPLIT_COLORS.items()},
-            folder / "reliability.png",
+            folder / "reliability_diagram.png",
             synthetic=synthetic,
         )
     saved_model = Path(config.run.saved_models_dir) / run.path.name
