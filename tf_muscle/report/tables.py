@@ -34,9 +34,9 @@ FIGURES = {
     "table.",
     "class_iou_bars.png": "IoU of each class: the pixels that are both marked and annotated, "
     "divided by those that are either.",
-    "reliability_diagram.png": "How often a pixel's likeliest class is right, against the probability that "
-    "the model gave it; larger dots stand for more pixels. Below the dashed line the model is too "
-    "sure of itself.",
+    "reliability_diagram.png": "How often a pixel's likeliest class is right, against the "
+    "probability that the model gave it; larger dots stand for more pixels. Below the dashed line "
+    "the model is too sure of itself.",
     "confusion_heatmap.png": "What the model made of the pixels of each true class, in the test "
     "photos: percent of the row, and number of pixels. The diagonal is right. The first column was "
     "missed; the first row was marked where there is no muscle.",
