@@ -16,8 +16,10 @@ model = Interpreter(file).get_signature_runner()
 with zipfile.ZipFile(file) as packed:  # behind the model lies what belongs to it
     names = packed.read("labels.txt").decode().splitlines()
     preprocessing = json.loads(packed.read("preprocessing.json"))
+    calibration = json.loads(packed.read("calibration.json"))
 size, resize = preprocessing["image_size"], preprocessing["resize"]
 padding = tuple(preprocessing["padding"])
+thresholds = list(calibration["thresholds"].values())
 
 # As in the training: upright, on white, in the middle of a padded square or stretched to it.
 shown = ImageOps.exif_transpose(Image.open(photo))
@@ -33,11 +35,17 @@ square = Image.new("RGB", (size, size), padding)
 square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))
 
 images = np.asarray(square)[np.newaxis]  # uint8 [1, S, S, 3]
-probabilities = model(images=images)["probabilities"][0]  # float32 [S, S, K]
+probabilities = model(images=images)["probabilities"][0].copy()  # float32 [S, S, K]
+if calibration["tta"] != "none":  # the mean with those of the mirror image
+    mirrored = model(images=np.ascontiguousarray(images[:, :, ::-1]))["probabilities"][0]
+    probabilities = (probabilities + mirrored[:, ::-1]) / 2
 
 content = np.moveaxis(probabilities[top : top + height, left : left + width], -1, 0)
 channels = [Image.fromarray(one).resize(image.size, Image.Resampling.BILINEAR) for one in content]
 class_ids = np.argmax(channels, axis=0).astype(np.uint8)
+if thresholds:  # of a calibrated model: the likeliest muscle, where it reaches its threshold
+    class_ids = (np.argmax(channels[1:], axis=0) + 1).astype(np.uint8)
+    class_ids[np.max(channels[1:], axis=0) < np.take(thresholds, class_ids - 1)] = 0
 Image.fromarray(class_ids).save(output)
 for class_id, name in enumerate(names):
     print(f"{name}: {(class_ids == class_id).mean():.2%} of the photo")

@@ -15,6 +15,7 @@ properties = model.get_modelmeta().custom_metadata_map
 names = properties["labels"].split("\n")
 size, resize = int(properties["image_size"]), properties["resize"]
 padding = tuple(map(int, properties["padding"].split()))
+thresholds = list(map(float, properties["thresholds"].split()))
 
 # As in the training: upright, on white, in the middle of a padded square or stretched to it.
 shown = ImageOps.exif_transpose(Image.open(photo))
@@ -31,10 +32,16 @@ square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, to
 
 images = np.asarray(square)[np.newaxis]  # uint8 [1, S, S, 3]
 probabilities = model.run(["probabilities"], {"images": images})[0][0]  # float32 [S, S, K]
+if properties["tta"] != "none":  # the mean with those of the mirror image
+    mirrored = model.run(["probabilities"], {"images": images[:, :, ::-1]})[0][0]
+    probabilities = (probabilities + mirrored[:, ::-1]) / 2
 
 content = np.moveaxis(probabilities[top : top + height, left : left + width], -1, 0)
 channels = [Image.fromarray(one).resize(image.size, Image.Resampling.BILINEAR) for one in content]
 class_ids = np.argmax(channels, axis=0).astype(np.uint8)
+if thresholds:  # of a calibrated model: the likeliest muscle, where it reaches its threshold
+    class_ids = (np.argmax(channels[1:], axis=0) + 1).astype(np.uint8)
+    class_ids[np.max(channels[1:], axis=0) < np.take(thresholds, class_ids - 1)] = 0
 Image.fromarray(class_ids).save(output)
 for class_id, name in enumerate(names):
     print(f"{name}: {(class_ids == class_id).mean():.2%} of the photo")

@@ -16,6 +16,7 @@ with contextlib.chdir(folder):  # TensorFlow takes [ ] * ? in a path for a patte
 names = [name.decode() for name in model.labels.numpy()]
 size, resize = int(model.image_size), model.resize.numpy().decode()
 padding = tuple(model.padding.numpy().tolist())
+thresholds = model.thresholds.numpy().tolist()
 
 # As in the training: upright, on white, in the middle of a padded square or stretched to it.
 shown = ImageOps.exif_transpose(Image.open(photo))
@@ -33,10 +34,16 @@ square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, to
 images = tf.constant(np.asarray(square)[np.newaxis])  # uint8 [1, S, S, 3]
 result = model.signatures["serving_default"](images=images)
 probabilities = result["probabilities"].numpy()[0]  # float32 [S, S, K]
+if model.tta.numpy() != b"none":  # the mean with those of the mirror image
+    result = model.signatures["serving_default"](images=images[:, :, ::-1])
+    probabilities = (probabilities + result["probabilities"].numpy()[0, :, ::-1]) / 2
 
 content = np.moveaxis(probabilities[top : top + height, left : left + width], -1, 0)
 channels = [Image.fromarray(one).resize(image.size, Image.Resampling.BILINEAR) for one in content]
 class_ids = np.argmax(channels, axis=0).astype(np.uint8)
+if thresholds:  # of a calibrated model: the likeliest muscle, where it reaches its threshold
+    class_ids = (np.argmax(channels[1:], axis=0) + 1).astype(np.uint8)
+    class_ids[np.max(channels[1:], axis=0) < np.take(thresholds, class_ids - 1)] = 0
 Image.fromarray(class_ids).save(output)
 for class_id, name in enumerate(names):
     print(f"{name}: {(class_ids == class_id).mean():.2%} of the photo")

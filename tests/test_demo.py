@@ -19,7 +19,7 @@ Command = Callable[..., tuple[int, str]]
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs the command, which must not come as far as loading a model; exit code and output."""
 
-    def load(model: str) -> None:
+    def load(model: str, *, calibrated: bool) -> None:
         raise UserError("the model was loaded")
 
     monkeypatch.setattr(opening, "load_predictor", load)

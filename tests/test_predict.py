@@ -1,7 +1,9 @@
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import SMOOTH
 from tf_muscle.roboflow.reader import read_export
+from tf_muscle.runs.calibration import Calibration
 
 NAMES = ("background", "biceps", "calf")
 
@@ -31,9 +34,12 @@ def command(
 ) -> Callable[..., tuple[int, str]]:
     """Runs the command with a model that needs no TensorFlow; gives exit code and output."""
 
-    def load(model: str, **options: object) -> Predictor:
-        options.pop("image_size", None)
-        return Predictor(light, NAMES, Geometry("pad", 32), **options)
+    def load(model: str, **options: Any) -> Predictor:
+        threshold = options["threshold"]
+        asked = Calibration(thresholds=(threshold, threshold) if threshold else ())
+        if options["tta"]:
+            asked = replace(asked, tta=options["tta"])
+        return Predictor(light, NAMES, Geometry("pad", 32), options["batch_size"], asked)
 
     monkeypatch.setattr(run_predict, "load_predictor", load)
     monkeypatch.chdir(tmp_path)
@@ -219,6 +225,20 @@ def test_ctrl_c_in_a_video_keeps_what_is_done(
     assert len(list(VideoFrames(folder / "overlay.mp4"))) == 8
     assert len((folder / "timeline.csv").read_text().splitlines()) == 9
     assert not (tmp_path / "out/videos/later").exists()
+
+
+def test_how_masks_are_made_is_told(command: Callable, tmp_path: Path) -> None:
+    save(tmp_path / "x.png")
+    assert "masks by" not in command("x.png", "--out", "plain")[1]
+    code, output = command("x.png", "--out", "out", "--tta", "--threshold", 0.25)
+    assert code == 0
+    told = "mean with the mirror image; thresholds biceps 0.25, calf 0.25"
+    assert f"masks by temperature 1.00; {told}\n" in output
+    code, output = command("x.png", "--out", "other", "--tta", "mirror_scale")
+    assert "mean with the mirror image at two sizes\n" in output
+    code, output = command("x.png", "--out", "wrong", "--tta", "yes")
+    assert code == 2
+    assert "mirror_scale" in output
 
 
 def test_help_names_the_default_of_smoothing(command: Callable) -> None:

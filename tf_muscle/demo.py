@@ -26,11 +26,21 @@ def main(argv: Sequence[str]) -> int:
         help="Give the page a public address, too, through Gradio's servers. Whoever has that "
         "address can use the page.",
     )
+    parser.add_argument(
+        "--no_calibration",
+        action="store_true",
+        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
+    )
     options = parse(parser, argv)
     between("port", options["port"], 1, 65535)
     from tf_muscle.page.opening import open_page
 
-    open_page(options["model"], options["port"], share=options["share"])
+    open_page(
+        options["model"],
+        options["port"],
+        share=options["share"],
+        calibrated=not options["no_calibration"],
+    )
     return 0
 
 

@@ -1,11 +1,14 @@
-"""Scores a trained model, or two: `python -m tf_muscle.evaluate RUN [--against OTHER_RUN]`."""
+"""Scores a trained model, or two: `python -m tf_muscle.evaluate RUN [--against OTHER_RUN]`.
+
+With --calibrate, chooses how its probabilities become masks.
+"""
 
 import sys
 from collections.abc import Sequence
 from typing import Literal
 
 from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.errors import at_least
+from tf_muscle.errors import UserError, at_least
 from tf_muscle.runs.folder import find_run
 
 
@@ -53,9 +56,29 @@ def main(argv: Sequence[str]) -> int:
         default=16,
         help="Photos that are predicted at a time. Fewer need less memory; the scores stay.",
     )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="Choose temperature, test-time augmentation, thresholds and smallest area on the "
+        "run's validation photos, score them on its test photos, and keep them in the run as "
+        "calibration.json, which predict, demo and export use. --data then tells where the run's "
+        "own export was moved to.",
+    )
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
     run, against = find_run(options.pop("run")), options.pop("against")
+    if options.pop("calibrate"):
+        for name, value in {"against": against, **options}.items():
+            if value and name in ("against", "split", "allow_leakage", "ignore"):
+                raise UserError(
+                    f"--{name} has no meaning with --calibrate, which takes the run's validation "
+                    "photos as it was trained: leave it out"
+                )
+        from tf_muscle.training.calibrate import calibrate
+
+        calibrate(run, data=options["data"], batch_size=options["batch_size"])
+        print(f"written to {run.calibration}")
+        return 0
     if against:
         other = find_run(against)
         from tf_muscle.training.comparison import compare

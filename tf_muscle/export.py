@@ -54,7 +54,13 @@ def main(argv: Sequence[str]) -> int:
         help="Name of the model's folder, which must be new. Without it, the run's name; for a run "
         "with folds, whose models are exported as one, that name and -mean.",
     )
+    parser.add_argument(
+        "--no_calibration",
+        action="store_true",
+        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
+    )
     options = parse(parser, argv)
+    options["calibrated"] = not options.pop("no_calibration")
     run = find_run(options.pop("run"))
     from tf_muscle.exporting.run_export import export
 

@@ -35,15 +35,24 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--tta",
-        action="store_true",
-        help="Average four predictions of each photo, at two sizes and each also mirrored, which "
-        "takes longer.",
+        type=Literal["none", "mirror", "mirror_scale"],
+        nargs="?",
+        const="mirror",
+        help="Test-time augmentation, which takes longer. mirror, or --tta alone: the mean of the "
+        "predictions of the photo and of its mirror image; mirror_scale: of both at two sizes, for "
+        "a model trained with --zoom; none: of the photo alone. Without it, the run's calibration "
+        "decides.",
     )
     parser.add_argument(
         "--threshold",
         type=float,
-        help="Probability, 0 to 1, below which a pixel is no muscle. Without it, a pixel is of its "
-        "likeliest class.",
+        help="Probability, 0 to 1, from which on a pixel is of its likeliest muscle. Without it, "
+        "the run's calibration decides, else a pixel is of its likeliest class.",
+    )
+    parser.add_argument(
+        "--no_calibration",
+        action="store_true",
+        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
     )
     parser.add_argument(
         "--batch_size",
@@ -72,6 +81,7 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
+    options["calibrated"] = not options.pop("no_calibration")
     model, words, out = options.pop("model"), options.pop("source"), options.pop("out")
     out = Path(out or Path("predictions") / default_name(Path(model).resolve().stem))
     from tf_muscle.prediction.run_predict import predict_sources

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data.geometry import Box, Geometry, likeliest, resolve
+from tf_muscle.data.geometry import Box, Geometry, resolve
+from tf_muscle.data.marking import likeliest
 
 SHAPES = [(416, 276), (276, 416), (96, 96), (40, 41), (1, 300), (1080, 1920)]
 
@@ -71,9 +72,3 @@ def test_auto_follows_the_export() -> None:
     assert resolve("auto", stretched=False) == "pad"
     assert resolve("pad", stretched=True) == "pad"
     assert resolve("stretch", stretched=False) == "stretch"
-
-
-def test_the_likeliest_class_has_to_reach_the_threshold() -> None:
-    probabilities = np.array([[[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.3, 0.3, 0.4]]])
-    np.testing.assert_array_equal(likeliest(probabilities), [[0, 1, 2]])
-    np.testing.assert_array_equal(likeliest(probabilities, 0.5), [[0, 1, 0]])

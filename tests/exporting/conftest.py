@@ -1,11 +1,15 @@
 """A finished run with the smallest network, whose photos are a few of the bundled sample."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from tiny_run import tiny_run
 
 from tf_muscle.exporting.run_export import export
+from tf_muscle.runs.calibration import Calibration
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder
 
 SIZE = 40  # no multiple of 32: padding and cropping are exported too
@@ -29,6 +33,17 @@ def exported(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> 
         folder / "tiny-litert",
     ]
     return folder
+
+
+@pytest.fixture(scope="session")
+def calibrated_run(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The small run with a calibration.json in it."""
+    folder = tmp_path_factory.mktemp("calibrated") / "tiny"
+    run = RunFolder(shutil.copytree(small_run.path, folder))
+    names = read_environment(run).info.class_names
+    chosen = Calibration(2.5, "mirror", (0.3, 0.35, 0.2), 0.001)
+    run.calibration.write_text(json.dumps(chosen.to_json(names)))
+    return run
 
 
 @pytest.fixture(scope="session")

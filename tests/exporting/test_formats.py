@@ -79,7 +79,8 @@ def test_onnx_computes_the_keras_models_probabilities(
     assert (class_ids == expected.argmax(-1)).mean() > 0.9999
     properties = session.get_modelmeta().custom_metadata_map
     geometry = {"image_size": "40", "resize": "pad", "padding": "124 116 104"}
-    assert properties == {"labels": "\n".join(NAMES)} | geometry
+    plain = {"temperature": "1.0", "tta": "none", "thresholds": "", "smallest_area": "0.0"}
+    assert properties == {"labels": "\n".join(NAMES)} | geometry | plain
 
 
 @pytest.mark.parametrize(("folder", "kinds"), [("tiny", {"float32"}), ("tiny-litert", TOLERANCES)])

@@ -26,5 +26,5 @@ def light(images: np.ndarray) -> np.ndarray:
 
 
 names = ("background", "biceps", "<calf>")
-predictor.load_predictor = lambda model: Predictor(light, names, Geometry("pad", 64))
+predictor.load_predictor = lambda model, **options: Predictor(light, names, Geometry("pad", 64))
 sys.exit(run_command(demo.main))

@@ -12,6 +12,7 @@ from tf_muscle.errors import UserError
 from tf_muscle.exporting.saved_model import save
 from tf_muscle.model.unet import build_unet
 from tf_muscle.prediction.predictor import load_predictor
+from tf_muscle.runs.calibration import Calibration
 
 NAMES = ["background", "red", "green"]
 KERNEL = np.array([[0, 4, 0], [0, 0, 4], [0, 0, 0]], np.float32)  # of R, G, B in [0, 1]
@@ -119,7 +120,7 @@ def test_the_unet_takes_every_size(tmp_path: Path) -> None:
     model = build_unet(3, encoder="resnet18", fused=False)
     model.save(tmp_path / "unet.keras")
     image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
-    predictor = load_predictor(tmp_path / "unet.keras", image_size=56, tta=True)
+    predictor = load_predictor(tmp_path / "unet.keras", image_size=56, tta="mirror_scale")
     (probabilities,) = predictor.stream([image])
     assert probabilities.shape == (40, 56, 3)
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
@@ -137,7 +138,7 @@ def test_a_model_of_one_size_is_asked_for_that_size_only(tmp_path: Path) -> None
     path = tmp_path / "small.keras"
     one_layer(40).save(path)
     assert load_predictor(path).geometry.size == 40
-    for options in ({"image_size": 64}, {"tta": True}):
+    for options in ({"image_size": 64}, {"tta": "mirror_scale"}):
         with pytest.raises(UserError, match="takes photos of 40x40 pixels only"):
             load_predictor(path, **options)
 
@@ -168,6 +169,33 @@ def test_code_inside_a_model_file_is_not_run(tmp_path: Path) -> None:
     keras.Model(images, outputs).save(tmp_path / "code.keras")
     with pytest.raises(UserError, match=r"code\.keras cannot be loaded"):
         load_predictor(tmp_path / "code.keras")
+
+
+def test_a_run_is_used_with_its_calibration(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "calibrated")
+    chosen = Calibration(2.0, "mirror", (0.25, 0.75), 0.01)
+    (folder / "calibration.json").write_text(json.dumps(chosen.to_json(NAMES)))
+    image = np.random.default_rng(0).integers(0, 256, (48, 30, 3), np.uint8)
+    exponents = np.exp((image / 255 @ KERNEL + BIAS) / 2)
+    for model in (folder, folder / "best.keras"):
+        predictor = load_predictor(model)
+        assert predictor.calibration == chosen
+        (found,) = predictor.stream([image])  # each pixel by itself, so mirroring changes nothing
+        np.testing.assert_allclose(found, exponents / exponents.sum(-1, keepdims=True), atol=1e-5)
+    (plain,) = load_predictor(folder, calibrated=False).stream([image])
+    np.testing.assert_allclose(plain, by_hand(image), atol=1e-5)
+    assert load_predictor(folder, calibrated=False).calibration == Calibration()
+    overridden = load_predictor(folder, tta="none", threshold=0.4).calibration
+    assert overridden == Calibration(2.0, "none", (0.4, 0.4), 0.01)
+    (folder / "calibration.json").write_text("{")
+    with pytest.raises(UserError, match=r"calibration\.json cannot be used"):
+        load_predictor(folder)
+    load_predictor(folder, calibrated=False)
+
+
+def test_an_unknown_augmentation_is_refused(run: Path) -> None:
+    with pytest.raises(UserError, match="--tta must be none, mirror or mirror_scale, got True"):
+        load_predictor(run, tta=True)
 
 
 def test_files_of_two_runs_are_refused(run: Path, tmp_path: Path) -> None:

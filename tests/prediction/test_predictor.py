@@ -8,6 +8,7 @@ from PIL import Image
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.runs.calibration import Calibration
 
 NAMES = ("background", "red", "green")
 
@@ -89,7 +90,7 @@ def test_batches_are_as_large_as_asked() -> None:
     assert list(predictor(spy).stream([])) == []
 
 
-def test_tta_is_the_mean_of_two_sizes_and_their_mirror_images() -> None:
+def test_mirror_scale_is_the_mean_of_two_sizes_and_their_mirror_images() -> None:
     seen = []
 
     def lopsided(images: np.ndarray) -> np.ndarray:
@@ -102,14 +103,33 @@ def test_tta_is_the_mean_of_two_sizes_and_their_mirror_images() -> None:
         return answer
 
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    (probabilities,) = predictor(lopsided, tta=True).stream([image])
+    (probabilities,) = predictor(lopsided, calibration=Calibration(tta="mirror_scale")).stream(
+        [image]
+    )
     assert [images.shape[1] for images in seen] == [64, 64, 80, 80]
     np.testing.assert_array_equal(seen[0][0], image)
     np.testing.assert_array_equal(seen[1][0], image[:, ::-1])
     # Mirrored back, each size says half of it on both sides; the mean of 0.2 and 0.4 is left.
     np.testing.assert_allclose(probabilities[..., 1], 0.3, atol=1e-6)
-    (same,) = predictor(tta=True).stream([np.full((40, 64, 3), 200, np.uint8)])
-    np.testing.assert_allclose(same[..., 1], 200 / 510, atol=1e-5)
+    seen.clear()
+    (probabilities,) = predictor(lopsided, calibration=Calibration(tta="mirror")).stream([image])
+    assert [images.shape[1] for images in seen] == [64, 64]
+    np.testing.assert_allclose(probabilities[..., 1], 0.2, atol=1e-6)
+    for kind in ("mirror", "mirror_scale"):
+        settings = predictor(calibration=Calibration(tta=kind))
+        (same,) = settings.stream([np.full((40, 64, 3), 200, np.uint8)])
+        np.testing.assert_allclose(same[..., 1], 200 / 510, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["none", "mirror_scale"])
+def test_probabilities_can_be_had_as_the_network_sees_the_photo(kind: str) -> None:
+    image = np.zeros((200, 100, 3), np.uint8)
+    image[:, :40, 0] = 255
+    settings = predictor(calibration=Calibration(tta=kind))
+    (seen,) = settings.stream([image], in_square=True)
+    assert seen.shape == (64, 32, 3)
+    assert (seen[:, :12, 1] > 0.45).all()
+    assert (seen[:, 14:, 1] < 0.05).all()
 
 
 def test_a_muscle_counts_from_its_threshold_on() -> None:
@@ -117,9 +137,9 @@ def test_a_muscle_counts_from_its_threshold_on() -> None:
         [[[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]]], np.float32
     )
     np.testing.assert_array_equal(predictor().class_ids(probabilities), [[0, 1, 2, 2]])
-    strict = predictor(threshold=0.5)
+    strict = predictor(calibration=Calibration(thresholds=(0.5, 0.5)))
     np.testing.assert_array_equal(strict.class_ids(probabilities), [[0, 1, 2, 0]])
-    stricter = predictor(threshold=0.65)
+    stricter = predictor(calibration=Calibration(thresholds=(0.65, 0.65)))
     np.testing.assert_array_equal(stricter.class_ids(probabilities), [[0, 0, 2, 0]])
     assert stricter.class_ids(probabilities).dtype == np.uint8
 

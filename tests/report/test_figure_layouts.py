@@ -7,12 +7,18 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from tf_muscle.model.reliability import reliability
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.report.figure_style import new_figure, save_figure
 from tf_muscle.report.fold_plots import fold_scores
 from tf_muscle.report.photo_sheets import before_after, best_and_worst, preview_sheet
-from tf_muscle.report.plots import class_iou_bars, confusion_heatmap, learning_curves
+from tf_muscle.report.plots import (
+    class_iou_bars,
+    confusion_heatmap,
+    learning_curves,
+    reliability_diagram,
+)
 
 LONG = "musculus extensor carpi radialis longus et brevis, left arm "
 assert len(LONG) == 60
@@ -97,6 +103,20 @@ def test_timeline(class_names: list[str], tmp_path: Path, drawn_figures: list[Fi
     draw_timeline(timeline, tmp_path / "f.png", title=f"{LONG * 4}.mp4")
     for axes in drawn_figures[-1].axes:
         assert axes.bbox.height / 160 > 1.2  # inches
+
+
+def test_reliability(tmp_path: Path, drawn_figures: list[Figure]) -> None:
+    probabilities = RNG.dirichlet((9, 1, 1), (20, 20))
+    curves = {
+        "validation": reliability(RNG.integers(0, 3, (20, 20)), probabilities),
+        "test": reliability(np.zeros((2, 2), int), np.tile([0.9, 0.1, 0], (2, 2, 1))),
+    }
+    colors = {"validation": "#0072B2", "test": "#1B2A41"}
+    reliability_diagram(curves, colors, tmp_path / "f.png", synthetic=True)
+    everywhere, marked = drawn_figures[-1].axes
+    # The diagonal, and a line each; no pixel of the test photos is marked.
+    assert [len(line.get_xdata()) > 0 for line in everywhere.lines] == [True, True, True]
+    assert [len(line.get_xdata()) > 0 for line in marked.lines] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,22 @@ def test_scores_at_the_photos_own_size(
     assert "the other scores are taken at 128x128 pixels" in text
 
 
+def test_calibration_errors(
+    run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    assert "Expected calibration error" not in write(run_dir, environment, metrics)[0]
+    classes = {"background": 0.011, "biceps": 0.2504, "triceps": None, "calf": 0.3}
+    for record in metrics.values():
+        record["calibration_error"] = {"all": 0.0123, "foreground": 0.26, "classes": classes}
+    text, (_, _, errors, *_) = write(run_dir, environment, metrics)
+    assert errors["pixels"] == ["training", "validation", "test"]
+    assert errors["all pixels"] == ["0.012"] * 3
+    assert errors["pixels marked as a muscle"] == ["0.260"] * 3
+    assert errors["marked as biceps"] == ["0.250"] * 3
+    assert errors["marked as triceps"] == ["*none*"] * 3
+    assert "in 15 bins of probability" in text
+
+
 def test_interval_of_the_loss(
     run_dir: Path, environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
 ) -> None:

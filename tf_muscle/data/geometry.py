@@ -92,18 +92,22 @@ class Geometry:
         square[box.content] = np.asarray(resized)
         return square
 
-    def restore(self, predicted: np.ndarray, height: int, width: int) -> np.ndarray:
+    def restore(
+        self, predicted: np.ndarray, height: int, width: int, at: tuple[int, int] | None = None
+    ) -> np.ndarray:
         """Brings what the network says of a square back to the photo's own size, bilinear.
 
         Args:
             predicted: probabilities, float [S, S, K].
             height: the photo's, in pixels.
             width: the photo's, in pixels.
+            at: another height and width to bring it to.
 
         Returns:
             float32 [height, width, K].
         """
         content = predicted[self.box(height, width).content]
+        height, width = at or (height, width)
         restored = np.empty((height, width, predicted.shape[-1]), np.float32)
         for class_id in range(predicted.shape[-1]):
             channel = Image.fromarray(np.ascontiguousarray(content[..., class_id], np.float32))
@@ -122,19 +126,3 @@ def resolve(resize: Literal["auto", "pad", "stretch"], *, stretched: bool) -> Re
     if resize == "auto":
         return "stretch" if stretched else "pad"
     return resize
-
-
-def likeliest(probabilities: np.ndarray, threshold: float | None = None) -> np.ndarray:
-    """The likeliest class of each pixel, as far as it reaches the threshold.
-
-    Args:
-        probabilities: float [H, W, K].
-        threshold: probability below which a pixel is background.
-
-    Returns:
-        uint8 [H, W].
-    """
-    class_ids = probabilities.argmax(axis=-1).astype(np.uint8)
-    if threshold is not None:
-        class_ids[probabilities.max(axis=-1) < threshold] = 0
-    return class_ids

@@ -104,6 +104,29 @@ def load_names(
     return [(name.decode(), source.decode()) for name, source in names.as_numpy_iterator()]
 
 
+def load_photos(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    every: int = 1,
+    assignment: Assignment | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Photos and masks of one split at the photos' own sizes, read one by one.
+
+    Args:
+        builder: a prepared `roboflow_segmentation` builder.
+        split: "train", "valid" or "test".
+        every: take each so many-th photo only.
+        assignment: which photos are in which split; by default the export's own division.
+
+    Yields:
+        Photo, uint8 [H, W, 3], and mask, uint8 [H, W].
+    """
+    records = _without_autotune(_records(builder, split, assignment).shard(every, 0))
+    for example in records.as_numpy_iterator():
+        photo = decode_photo(io.BytesIO(example["image"]))
+        yield photo, example["segmentation_mask"][..., 0]
+
+
 def _records(
     builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None
 ) -> tf.data.Dataset:

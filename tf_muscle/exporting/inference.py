@@ -7,15 +7,16 @@ from tf_muscle.model.folding import fold_batch_normalization
 from tf_muscle.model.unet import CORE, build_unet
 
 
-def results(logits: tf.Tensor) -> dict[str, tf.Tensor]:
+def results(logits: tf.Tensor, temperature: float = 1.0) -> dict[str, tf.Tensor]:
     """The outputs of an export: `class_ids` uint8 [B, H, W], `probabilities` float32 [B, H, W, K].
 
     Args:
         logits: float32 [B, H, W, K].
+        temperature: of the probabilities; the class ids are the same at any.
     """
     return {
         "class_ids": tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8),
-        "probabilities": tf.nn.softmax(logits),
+        "probabilities": tf.nn.softmax(logits if temperature == 1 else logits / temperature),
     }
 
 
@@ -49,7 +50,7 @@ def rebuild(
 
 
 def frozen(
-    model: keras.Model, batch_size: int | None = None
+    model: keras.Model, batch_size: int | None = None, temperature: float = 1.0
 ) -> tf.types.experimental.PolymorphicFunction:
     """The folded model as one function of `images`, with its weights as constants.
 
@@ -59,6 +60,7 @@ def frozen(
     Args:
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         batch_size: for a function of one batch size.
+        temperature: of the probabilities.
     """
     # TensorFlow's own converters use it, but it has no public name.
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -68,7 +70,7 @@ def frozen(
 
     @tf.function(input_signature=[spec], autograph=False)
     def with_variables(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return results(folded(images, training=False))
+        return results(folded(images, training=False), temperature)
 
     concrete = with_variables.get_concrete_function()
     names = sorted(concrete.structured_outputs)  # the order of the constant function's outputs

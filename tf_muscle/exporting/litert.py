@@ -17,7 +17,9 @@ from tf_muscle.tensorflow_log import quiet_converter
 CALIBRATION_IMAGES = 128  # LiteRT's guide asks for 100 to 500
 
 
-def convert(model: keras.Model, types: Sequence[str], calibration: np.ndarray) -> dict[str, bytes]:
+def convert(
+    model: keras.Model, types: Sequence[str], calibration: np.ndarray, temperature: float = 1.0
+) -> dict[str, bytes]:
     """Converts to one file for each type of the weights.
 
     Each takes one photo, `images` uint8 [1, S, S, 3], and gives `inference.results`.
@@ -27,12 +29,13 @@ def convert(model: keras.Model, types: Sequence[str], calibration: np.ndarray) -
         types: of "float32", "float16" (weights only), "int8" (weights and activations; the
             normalization of the input and the softmax stay float32).
         calibration: training images, uint8 [N, S, S, 3], that tell the ranges of the activations.
+        temperature: of the probabilities.
 
     Returns:
         Type -> content of the .tflite file.
     """
     module = tf.Module()
-    module.function = frozen(model, batch_size=1)
+    module.function = frozen(model, batch_size=1, temperature=temperature)
     files = {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # TensorFlow calibrates with its own interpreter and warns that users should not.

@@ -8,11 +8,18 @@ import keras
 from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
+from tf_muscle.runs.calibration import Calibration
 
 OPSET = 18  # the newest that tf2onnx 1.17 knows; ONNX Runtime runs it since 1.14
 
 
-def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, path: Path) -> None:
+def save(
+    model: keras.Model,
+    class_names: Sequence[str],
+    geometry: Geometry,
+    calibration: Calibration,
+    path: Path,
+) -> None:
     """Writes one file from `images`, uint8 [B, H, W, 3] of any size, to `inference.results`.
 
     Keras' own `export(format="onnx")` fails here: it leaves a Bitcast in its argmax, which ONNX
@@ -23,18 +30,24 @@ def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, pat
         class_names: K names; kept as the property `labels`, one a line.
         geometry: how the training brought photos to its size; kept as the properties `image_size`,
             `resize` and `padding`.
+        calibration: its temperature is in the probabilities; kept as the properties `temperature`,
+            `tta`, `thresholds` (K-1 numbers, or nothing) and `smallest_area`.
         path: the .onnx file.
     """
     import onnx
     import tf2onnx
 
-    function = frozen(model)
+    function = frozen(model, temperature=calibration.temperature)
     converted, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
     properties = {
         "labels": "\n".join(class_names),
         "image_size": str(geometry.size),
         "resize": geometry.resize,
         "padding": " ".join(map(str, PADDING)),
+        "temperature": str(calibration.temperature),
+        "tta": calibration.tta,
+        "thresholds": " ".join(map(str, calibration.thresholds)),
+        "smallest_area": str(calibration.smallest_area),
     }
     onnx.helper.set_model_props(converted, properties)
     onnx.checker.check_model(converted)

@@ -1,7 +1,8 @@
-"""Class names and geometry inside the file of a model, so that they are never parted from it.
+"""Class names, geometry and calibration inside the file of a model, never parted from it.
 
 A .keras file is a zip. TensorFlow Lite's "associated files" are a zip behind the model, which
-runtimes skip. In either, any zip program finds labels.txt and preprocessing.json.
+runtimes skip. In either, any zip program finds labels.txt and preprocessing.json, in an export
+calibration.json, too.
 """
 
 import json
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tf_muscle.data.geometry import PADDING, Geometry
+from tf_muscle.runs.calibration import Calibration
 
-LABELS, PREPROCESSING = "labels.txt", "preprocessing.json"
+LABELS, PREPROCESSING, CALIBRATION = "labels.txt", "preprocessing.json", "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,20 @@ class Packed:
     geometry: Geometry
 
 
-def pack(path: Path, class_names: Sequence[str], geometry: Geometry) -> None:
+def pack(
+    path: Path,
+    class_names: Sequence[str],
+    geometry: Geometry,
+    calibration: Calibration | None = None,
+) -> None:
     """Adds the class names and the geometry to a complete .keras or .tflite file.
 
     Args:
         path: the file.
         class_names: K names; labels.txt in the file, one a line.
         geometry: how the training brought photos to its size; preprocessing.json in the file.
+        calibration: calibration.json in the file. Its temperature is in the model already, so none
+            is packed into a run's best.keras, which is the plain model.
     """
     preprocessing = {
         "image_size": geometry.size,
@@ -39,6 +48,8 @@ def pack(path: Path, class_names: Sequence[str], geometry: Geometry) -> None:
     with zipfile.ZipFile(path, "a") as file:
         file.writestr(LABELS, "\n".join(class_names) + "\n")
         file.writestr(PREPROCESSING, json.dumps(preprocessing))
+        if calibration:
+            file.writestr(CALIBRATION, json.dumps(calibration.to_json(class_names)))
 
 
 def unpack(path: Path) -> Packed | None:

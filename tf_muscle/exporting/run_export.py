@@ -29,6 +29,7 @@ from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import ALL, DataInfo
 from tf_muscle.runs.assignment import Assignment, read_assignment
+from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -71,6 +72,7 @@ def export(
     data: str | None = None,
     saved_models_dir: str | os.PathLike[str] = "saved_models",
     name: str | None = None,
+    calibrated: bool = True,
 ) -> list[Path]:
     """Exports the best model of a run, each format with a card and tested on the test photos.
 
@@ -85,6 +87,7 @@ def export(
         saved_models_dir: path of the folder that the exports go into.
         name: of the export's folder there, followed by -litert or -onnx; by default the run's, of
             a run with folds followed by -mean.
+        calibrated: bool, with the run's calibration.json, if there is one.
 
     Returns:
         The paths of the folders, in the order of `formats`.
@@ -119,6 +122,11 @@ def export(
         metrics = {"test": metrics["out_of_fold"]}
         print(cost_sentence(1 + len(others)))
     class_names = environment.info.class_names
+    calibration = Calibration()
+    if calibrated:
+        calibration = read_calibration(run.calibration, class_names)
+    if calibration != Calibration():
+        print(f"calibration: {calibration.described(class_names)}")
     source = dataclasses.replace(
         from_options(options).data,
         data=data or find_data(options["data"], f"python -m tf_muscle.export {run.path}"),
@@ -133,7 +141,9 @@ def export(
     for form, folder in folders.items():
         with replacing(folder) as unfinished:
             types = (precision,) if form == "saved_model" else litert_types
-            written = _write(form, types, unfinished, networks, options, class_names, photos)
+            written = _write(
+                form, types, unfinished, networks, options, class_names, calibration, photos
+            )
             measured = {}
             for kind, (_, predict) in written.items():
                 measured[kind] = compare(
@@ -145,7 +155,7 @@ def export(
             write_json(unfinished / "export.json", record)
             shown = "float16" if "float16" in types else types[0]
             card = model_card(
-                folder.name, options, environment, metrics, form, shown, len(networks)
+                folder.name, options, environment, metrics, form, shown, len(networks), calibration
             )
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
@@ -208,6 +218,7 @@ def _write(
     networks: Sequence[keras.Model],
     options: Mapping[str, Any],
     class_names: Sequence[str],
+    calibration: Calibration,
     photos: Photos,
 ) -> dict[str, tuple[Path, Predict]]:
     """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
@@ -217,18 +228,19 @@ def _write(
         (precision,) = types
         if precision != "float32":
             networks = [rebuild(one, *network, precision=precision) for one in networks]
-        saved_model.save(averaged(networks), class_names, geometry, folder)
+        saved_model.save(averaged(networks), class_names, geometry, folder, calibration)
         return {precision: (folder, saved_model.load(folder))}
     folder.mkdir()
     (folder / "labels.txt").write_text("\n".join(class_names) + "\n", encoding="utf-8")
     if form == "onnx":
-        onnx.save(averaged(networks), class_names, geometry, folder / "model.onnx")
+        onnx.save(averaged(networks), class_names, geometry, calibration, folder / "model.onnx")
         return {"float32": (folder / "model.onnx", onnx.load(folder / "model.onnx"))}
     fixed = averaged([rebuild(one, *network, image_size=geometry.size) for one in networks])
     written = {}
-    for kind, content in litert.convert(fixed, types, photos.calibration).items():
+    files = litert.convert(fixed, types, photos.calibration, calibration.temperature)
+    for kind, content in files.items():
         path = folder / f"{kind}.tflite"
         path.write_bytes(content)
-        pack(path, class_names, geometry)
+        pack(path, class_names, geometry, calibration)
         written[kind] = (path, litert.load(path))
     return written

@@ -14,6 +14,7 @@ from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import results
 from tf_muscle.model.folding import fold_batch_normalization
+from tf_muscle.runs.calibration import Calibration
 
 
 class Servable(tf.Module):
@@ -27,19 +28,32 @@ class Servable(tf.Module):
         class_names: K names; the variable `labels` of the loaded object.
         geometry: how the training brought photos to its size; the variables `image_size` (int32),
             `resize` ("pad" or "stretch") and `padding` (RGB, uint8 [3]) tell it.
+        calibration: its temperature is in the probabilities; the variables `temperature`, `tta`,
+            `thresholds` (float64 [K-1], or [0]) and `smallest_area` tell it.
     """
 
-    def __init__(self, model: keras.Model, class_names: Sequence[str], geometry: Geometry) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        class_names: Sequence[str],
+        geometry: Geometry,
+        calibration: Calibration,
+    ) -> None:
         super().__init__()
         self.network = fold_batch_normalization(model)
         self.labels = tf.Variable(list(class_names), trainable=False)
         self.image_size = tf.Variable(geometry.size, trainable=False, dtype=tf.int32)
         self.resize = tf.Variable(geometry.resize, trainable=False)
         self.padding = tf.Variable(PADDING, trainable=False, dtype=tf.uint8)
+        self.tta = tf.Variable(calibration.tta, trainable=False)
+        for name in ("temperature", "thresholds", "smallest_area"):
+            value = getattr(calibration, name)
+            setattr(self, name, tf.Variable(value, trainable=False, dtype=tf.float64))
+        self._temperature = calibration.temperature  # a constant of the graph
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
     def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return results(self.network(images, training=False))
+        return results(self.network(images, training=False), self._temperature)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])
     def encoded(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -51,7 +65,13 @@ class Servable(tf.Module):
         return self.images(images)
 
 
-def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, folder: Path) -> None:
+def save(
+    model: keras.Model,
+    class_names: Sequence[str],
+    geometry: Geometry,
+    folder: Path,
+    calibration: Calibration | None = None,
+) -> None:
     """Writes the model with batch normalization folded; assets/labels.txt lists the class names.
 
     Args:
@@ -59,8 +79,9 @@ def save(model: keras.Model, class_names: Sequence[str], geometry: Geometry, fol
         class_names: K names.
         geometry: how the training brought photos to its size.
         folder: to write; must not exist.
+        calibration: by default the plain model's.
     """
-    servable = Servable(model, class_names, geometry)
+    servable = Servable(model, class_names, geometry, calibration or Calibration())
     tf.saved_model.save(
         servable,
         str(folder),
@@ -94,6 +115,22 @@ def open_saved_model(folder: Path) -> Any:
     """
     with chdir(folder):
         return tf.saved_model.load(".")
+
+
+def calibration_of(servable: Any) -> Calibration:
+    """What a SavedModel tells of its calibration; one from before it was recorded is plain.
+
+    Args:
+        servable: the loaded object, of `open_saved_model`.
+    """
+    if not hasattr(servable, "thresholds"):
+        return Calibration()
+    return Calibration(
+        temperature=float(servable.temperature),
+        tta=servable.tta.numpy().decode(),
+        thresholds=tuple(servable.thresholds.numpy().tolist()),
+        smallest_area=float(servable.smallest_area),
+    )
 
 
 def output(servable: Any, name: str) -> Predict:

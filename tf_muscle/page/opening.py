@@ -17,13 +17,14 @@ from tf_muscle.runs.folds import trained_runs
 HOST = "127.0.0.1"  # other machines cannot reach the page
 
 
-def open_page(model: str, port: int, *, share: bool) -> None:
+def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) -> None:
     """Opens the page in the browser for photos and videos, until ctrl-C.
 
     Args:
         model: run, .keras file, or folder of a SavedModel.
         port: of this computer, 1 to 65535.
         share: also at a public address, through Gradio's servers.
+        calibrated: with the model's calibration, if it has one.
 
     Raises:
         UserError: Gradio is not installed, the port is taken, or the model cannot be used.
@@ -33,7 +34,9 @@ def open_page(model: str, port: int, *, share: bool) -> None:
             'the page needs gradio: python -m pip install -c constraints.txt -e ".[demo]"'
         )
     refuse_taken(port)
-    predictor = load_predictor(model)
+    predictor = load_predictor(model, calibrated=calibrated)
+    if predictor.settings:
+        print(predictor.settings)
     for name in ("SIGTERM", "SIGHUP"):  # tidy up as after ctrl-C; Windows has no SIGHUP
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.exporting.packed import Packed, unpack
+from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
 from tf_muscle.runs.folds import trained_runs
@@ -27,18 +28,21 @@ class Loaded:
     """A model and how it wants its photos.
 
     Attributes:
-        forward: from photos, uint8 tensor [B, S, S, 3], to probabilities, float32 [B, S, S, K].
+        forward: from photos, uint8 tensor [B, S, S, 3], to probabilities, float32 [B, S, S, K], at
+            the calibration's temperature.
         class_names: K names.
         geometry: how the training brought photos to S pixels, or as it was asked for.
+        calibration: how probabilities become masks.
     """
 
     forward: Callable[["tf.Tensor"], "tf.Tensor"]
     class_names: tuple[str, ...]
     geometry: Geometry
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 def load_model(
-    model: str | os.PathLike[str], image_size: int | None, *, other_sizes: bool
+    model: str | os.PathLike[str], image_size: int | None, *, other_sizes: bool, calibrated: bool
 ) -> Loaded:
     """Loads a run (its folder or name), a .keras file or a SavedModel folder.
 
@@ -46,15 +50,17 @@ def load_model(
         model: path or name.
         image_size: in place of the one that the files tell.
         other_sizes: the model has to take photos of other sizes than image_size, too.
+        calibrated: with the calibration.json beside it, or what the SavedModel has of one. The
+            temperature of a SavedModel is inside it and stays.
 
     Raises:
         UserError: there is no such model, or it cannot be used.
     """
     path = Path(model)
     if (path / "saved_model.pb").is_file():
-        return _load_saved_model(path, image_size)
+        return _load_saved_model(path, image_size, calibrated)
     if path.suffix == ".keras" and path.is_file():
-        return _load_keras([path], image_size, other_sizes)
+        return _load_keras([path], image_size, other_sizes, calibrated)
     try:
         run = find_run(model)
     except UserError as error:
@@ -67,10 +73,12 @@ def load_model(
         from tf_muscle.model.ensemble import cost_sentence  # TensorFlow, as below
 
         print(cost_sentence(len(models)))
-    return _load_keras(models, image_size, other_sizes)
+    return _load_keras(models, image_size, other_sizes, calibrated)
 
 
-def _load_keras(paths: Sequence[Path], image_size: int | None, other_sizes: bool) -> Loaded:
+def _load_keras(
+    paths: Sequence[Path], image_size: int | None, other_sizes: bool, calibrated: bool
+) -> Loaded:
     # Here, so that what handles predictions (rows, masks, writers) needs no TensorFlow.
     import tensorflow as tf
 
@@ -90,15 +98,21 @@ def _load_keras(paths: Sequence[Path], image_size: int | None, other_sizes: bool
     if fixed_size and (input_shape[1:3] != (size, size) or other_sizes):
         raise UserError(
             f"{path} takes photos of {input_shape[1]}x{input_shape[2]} pixels only: leave "
-            "--image_size and --tta out, or give a model for square photos of any size"
+            "--image_size and --tta mirror_scale out, or give a model for square photos of any size"
         )
+    calibration = Calibration()
+    if calibrated and len(paths) == 1:  # a mean of folds cannot be calibrated
+        beside = RunFolder(path.parent).calibration
+        calibration = read_calibration(beside, packed.class_names)
+    temperature = calibration.temperature
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
     def forward(images: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(tf.cast(network(images, training=False), tf.float32))
+        logits = tf.cast(network(images, training=False), tf.float32)
+        return tf.nn.softmax(logits / temperature)
 
     geometry = replace(packed.geometry, size=size)
-    return Loaded(forward, packed.class_names, geometry)
+    return Loaded(forward, packed.class_names, geometry, calibration)
 
 
 def _network(path: Path) -> "keras.Model":
@@ -129,8 +143,8 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
     return Packed(names, geometry)
 
 
-def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
-    from tf_muscle.exporting.saved_model import open_saved_model  # as above
+def _load_saved_model(path: Path, image_size: int | None, calibrated: bool) -> Loaded:
+    from tf_muscle.exporting.saved_model import calibration_of, open_saved_model  # as above
 
     try:
         servable = open_saved_model(path)
@@ -149,9 +163,10 @@ def _load_saved_model(path: Path, image_size: int | None) -> Loaded:
     resize = getattr(servable, "resize", None)
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
+    calibration = calibration_of(servable) if calibrated else Calibration()
 
     def forward(images: "tf.Tensor", servable: Any = servable) -> "tf.Tensor":
         # A signature does not keep the object alive that holds its variables; the default does.
         return signature(images=images)["probabilities"]
 
-    return Loaded(forward, class_names, geometry)
+    return Loaded(forward, class_names, geometry, calibration)

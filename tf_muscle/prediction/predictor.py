@@ -6,18 +6,21 @@ mask = predictor.predict("photo.jpg").mask
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import get_args
 
 import numpy as np
 
-from tf_muscle.data.geometry import Geometry, likeliest
-from tf_muscle.errors import at_least, between
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.marking import mark
+from tf_muscle.errors import UserError, at_least, between
 from tf_muscle.prediction.model_files import Loaded, load_model
 from tf_muscle.prediction.outputs import PhotoResult
 from tf_muscle.prediction.photos import PhotoLike, photo_pixels
+from tf_muscle.runs.calibration import Calibration, Tta
 
-TTA_SCALE = 1.25  # the second size of test-time augmentation, by the first
+TTA_SCALE = 1.25  # the second size of mirror_scale, by the first
 
 
 @dataclass(frozen=True)
@@ -25,20 +28,26 @@ class Predictor:
     """Predicts masks; made by `load_predictor`.
 
     Attributes:
-        forward: from photos uint8 [B, S, S, 3] to probabilities float32 [B, S, S, K].
+        forward: from photos uint8 [B, S, S, 3] to probabilities float32 [B, S, S, K], at the
+            calibration's temperature.
         class_names: K names, the first is the background's.
         geometry: how a photo is brought to S pixels, as in the training.
         batch_size: photos that the model sees at a time.
-        tta: mean over the photo and its mirror image, each at two sizes.
-        threshold: probability below which a pixel is background, whatever is likeliest there.
+        calibration: test-time augmentation, thresholds and smallest area.
     """
 
     forward: Callable[[np.ndarray], np.ndarray]
     class_names: tuple[str, ...]
     geometry: Geometry
     batch_size: int = 8
-    tta: bool = False
-    threshold: float | None = None
+    calibration: Calibration = field(default_factory=Calibration)
+
+    @property
+    def settings(self) -> str | None:
+        """How masks are made, in one line for the terminal; None for the plain model."""
+        if self.calibration == Calibration():
+            return None
+        return f"masks by {self.calibration.described(self.class_names)}"
 
     def predict(self, photo: PhotoLike) -> PhotoResult:
         """Marks the muscles in a photo.
@@ -60,34 +69,40 @@ class Predictor:
                 mask = self.class_ids(probabilities)
                 yield PhotoResult(image, probabilities, mask, self.class_names)
 
-    def stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    def stream(
+        self, images: Iterable[np.ndarray], *, in_square: bool = False
+    ) -> Iterator[np.ndarray]:
         """Predicts photos of mixed sizes; only one result is held at its photo's size.
 
         Args:
             images: RGB, uint8 [H, W, 3] each.
+            in_square: leave the probabilities at the size that the network sees a photo at.
 
         Yields:
             The probability of each class, float32 [H, W, K], at each photo's own size.
         """
         geometries = [self.geometry]
-        if self.tta:
+        if self.calibration.tta == "mirror_scale":
             larger = round(self.geometry.size * TTA_SCALE)
             geometries.append(replace(self.geometry, size=larger))
         remaining = iter(images)
         while batch := list(islice(remaining, self.batch_size)):
             passes = [self._squares(batch, geometry) for geometry in geometries]
             for image, *predicted in zip(batch, *passes, strict=True):
+                height, width = image.shape[:2]
+                box = self.geometry.box(height, width)
+                at = (box.height, box.width) if in_square else None
                 restored = [
-                    geometry.restore(square, *image.shape[:2])
+                    geometry.restore(square, height, width, at)
                     for geometry, square in zip(geometries, predicted, strict=True)
                 ]
                 mean = restored[0]
                 for other in restored[1:]:
                     mean += other
-                yield mean / len(restored) if self.tta else mean
+                yield mean / len(restored) if len(restored) > 1 else mean
 
     def class_ids(self, probabilities: np.ndarray) -> np.ndarray:
-        """The likeliest class of each pixel, as far as it reaches the threshold.
+        """The mask: the likeliest class of each pixel, or what the calibration makes of it.
 
         Args:
             probabilities: float32 [H, W, K].
@@ -95,13 +110,13 @@ class Predictor:
         Returns:
             uint8 [H, W].
         """
-        return likeliest(probabilities, self.threshold)
+        return mark(probabilities, self.calibration)
 
     def _squares(self, images: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
         """Probabilities float32 [B, S, S, K] of photos brought to S pixels."""
         squares = np.stack([geometry.fit(image) for image in images])
         predicted = self.forward(squares)
-        if self.tta:
+        if self.calibration.tta != "none":
             predicted = (predicted + self.forward(squares[:, :, ::-1])[:, :, ::-1]) / 2
         return predicted
 
@@ -111,10 +126,11 @@ def load_predictor(
     *,
     image_size: int | None = None,
     batch_size: int = 8,
-    tta: bool = False,
+    tta: Tta | None = None,
     threshold: float | None = None,
+    calibrated: bool = True,
 ) -> Predictor:
-    """Loads a trained model.
+    """Loads a trained model, with the calibration that `evaluate --calibrate` found for it.
 
     Args:
         model: a run (its `RunFolder`, its path, or its name in runs/), a .keras file, or a
@@ -122,9 +138,11 @@ def load_predictor(
         image_size: int from 32, pixels that photos are brought to; by default what the model was
             trained at, or 256 where nothing tells it.
         batch_size: int from 1, photos that the model sees at a time.
-        tta: bool, mean over the photo and its mirror image, each at two sizes.
-        threshold: float, 0 to 1, a muscle's pixel counts only from this probability on; by default
-            the likeliest class of each pixel counts.
+        tta: "none", "mirror" for the mean over the photo and its mirror image, or "mirror_scale"
+            for that at two sizes; by default the calibration's.
+        threshold: float, 0 to 1, from this probability on a pixel is of its likeliest muscle; by
+            default the calibration's, else the likeliest class of each pixel counts.
+        calibrated: bool, use the run's calibration.json, or what the SavedModel holds of one.
 
     Returns:
         `Predictor`: its `predict` takes a photo, its `predict_all` any number of them.
@@ -149,14 +167,22 @@ def load_predictor(
         at_least("image_size", image_size, 32)
     if threshold is not None:
         between("threshold", threshold, 0.0, 1.0)
-    loaded: Loaded = load_model(model, image_size, other_sizes=tta)
+    if tta not in (None, *get_args(Tta)):
+        raise UserError(f"--tta must be none, mirror or mirror_scale, got {tta}")
+    other_sizes = tta == "mirror_scale"
+    loaded: Loaded = load_model(model, image_size, other_sizes=other_sizes, calibrated=calibrated)
     import tensorflow as tf  # loaded by now; a Predictor by itself needs none
 
+    calibration = loaded.calibration
+    if tta is not None:
+        calibration = replace(calibration, tta=tta)
+    if threshold is not None:
+        thresholds = (threshold,) * (len(loaded.class_names) - 1)
+        calibration = replace(calibration, thresholds=thresholds)
     return Predictor(
         forward=lambda images: loaded.forward(tf.constant(images)).numpy(),
         class_names=loaded.class_names,
         geometry=loaded.geometry,
         batch_size=batch_size,
-        tta=tta,
-        threshold=threshold,
+        calibration=calibration,
     )

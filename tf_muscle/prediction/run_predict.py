@@ -52,6 +52,8 @@ def predict_sources(
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
         console.print(sources.passed_over)
+    if predictor.settings:
+        console.print(predictor.settings)
     with (
         ResultsFolder(out, predictor.class_names, output_format) as results,
         Progress(console=console) as progress,

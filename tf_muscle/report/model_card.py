@@ -1,11 +1,12 @@
 """The README.md of an exported model: what it is, how it is called, how well it does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.report.score_rows import Metrics, class_rows, score_rows
 from tf_muscle.report.tables import data_parts, interval_note, markdown_table, warnings
+from tf_muscle.runs.calibration import Calibration
 from tf_muscle.runs.environment import Environment
 
 ENCODER_LABELS = {
@@ -69,6 +70,7 @@ def model_card(
     form: str = "saved_model",
     kind: str = "float32",
     network_count: int = 1,
+    calibration: Calibration | None = None,
 ) -> str:
     """Writes the card.
 
@@ -80,6 +82,7 @@ def model_card(
         form: "saved_model", "litert" or "onnx".
         kind: type of the weights, of the file that is shown.
         network_count: networks, one a fold, whose mean it is; the scores are those out of fold.
+        calibration: of the export; by default the plain model's.
 
     Returns:
         Markdown.
@@ -98,6 +101,7 @@ def model_card(
             preparation=_preparation(geometry),
             result=RESULT,
         ),
+        *_calibration_parts(calibration or Calibration(), environment.info.class_names),
         "## How well it does",
         *([OUT_OF_FOLD] if network_count > 1 else []),
         markdown_table(score_rows(metrics, synthetic=synthetic)),
@@ -133,4 +137,21 @@ def _preparation(geometry: Geometry) -> str:
         f"It was trained on photos whose longer side was resized to {size} pixels (bilinear), in "
         f"the middle of a {size}x{size} square of RGB {PADDING}, so do the same with yours, and "
         "cut the photo's part out of the result."
+    )
+
+
+def _calibration_parts(calibration: Calibration, class_names: Sequence[str]) -> Iterator[str]:
+    """What was chosen after the training, and what of it is left to whoever calls the model."""
+    if calibration == Calibration():
+        return
+    yield "## Calibration"
+    yield (
+        f"Chosen on the validation photos: {calibration.described(class_names)}. The temperature "
+        "is in `probabilities`, and changes no `class_ids`. The rest is left to whoever calls the "
+        "model, and recorded in it as `tta` (the mean with the mirror image's probabilities), "
+        "`thresholds` (a pixel is of its likeliest muscle where that one's probability reaches its "
+        "threshold; without thresholds, of its likeliest class) and `smallest_area` (connected "
+        "regions of a muscle smaller than this share of the photo are background). `predict` does "
+        "all of it, the clients in `examples/` all but the second size and the regions. The scores "
+        "below are those of `class_ids`."
     )

@@ -80,3 +80,24 @@ def class_rows(metrics: Metrics, *, synthetic: bool) -> Iterator[tuple[str, ...]
     for class_name in next(iter(metrics.values()))["iou"]:
         values = (record[key][class_name] for key in ("iou", "dice") for record in metrics.values())
         yield class_name, *("*absent*" if value is None else f"{value:.3f}" for value in values)
+
+
+def error_rows(errors: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """The header and the lines of the table of expected calibration errors.
+
+    Args:
+        errors: header of a column -> `Reliability.record`.
+    """
+    yield "pixels", *errors
+    for key, label in (("all", "all pixels"), ("foreground", "pixels marked as a muscle")):
+        yield label, *(_error_cell(record[key]) for record in errors.values())
+    _, *muscles = next(iter(errors.values()))["classes"]
+    for name in muscles:
+        yield (
+            f"marked as {name}",
+            *(_error_cell(record["classes"][name]) for record in errors.values()),
+        )
+
+
+def _error_cell(error: float | None) -> str:
+    return "*none*" if error is None else f"{error:.3f}"

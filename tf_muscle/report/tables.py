@@ -8,12 +8,14 @@ from rich.table import Table
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import background_only_sentence
+from tf_muscle.model.reliability import BINS
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch, ended_in_nan
 from tf_muscle.report.score_rows import (
     SPLIT_LABELS,
     Metrics,
     class_rows,
+    error_rows,
     format_score,
     score_rows,
     split_headers,
@@ -32,6 +34,9 @@ FIGURES = {
     "table.",
     "class_iou_bars.png": "IoU of each class: the pixels that are both marked and annotated, "
     "divided by those that are either.",
+    "reliability_diagram.png": "How often a pixel's likeliest class is right, against the "
+    "probability that the model gave it; larger dots stand for more pixels. Below the dashed line "
+    "the model is too sure of itself.",
     "confusion_heatmap.png": "What the model made of the pixels of each true class, in the test "
     "photos: percent of the row, and number of pixels. The diagonal is right. The first column was "
     "missed; the first row was marked where there is no muscle.",
@@ -106,6 +111,7 @@ def write_report(
         markdown_table(class_rows(metrics, synthetic=synthetic)),
         "IoU counts the pixels that are both marked and true, divided by those that are either; "
         "Dice is 2 IoU / (1 + IoU). *Absent*: neither true nor marked in any image of the split.",
+        *_calibration_parts(metrics),
         *figure_parts(run_dir / "figures", FIGURES),
         "## Data",
         *data_parts(environment),
@@ -186,7 +192,8 @@ def _reading(
         f"{'above' if above >= 0 else 'below'} it.",
         *(
             [
-                "The scores at the photos' own size are those of the masks that `predict` writes; "
+                "The scores at the photos' own size are those of the masks that `predict` writes "
+                "as long as the run is not calibrated; "
                 f"the other scores are taken at {size}x{size} pixels, the network's own size."
             ]
             if "own_size" in test
@@ -208,6 +215,25 @@ def _reading(
         f"Encoder weights at the start: {encoder_weights}.",
     )
     return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _calibration_parts(metrics: Metrics) -> Iterator[str]:
+    errors = {
+        SPLIT_LABELS[split]: record["calibration_error"]
+        for split, record in metrics.items()
+        if "calibration_error" in record
+    }
+    if not errors:
+        return
+    yield "## Are the probabilities right?"
+    yield markdown_table(error_rows(errors))
+    yield (
+        "Expected calibration error, 0 to 1: how far, on average, the probability of a pixel's "
+        f"likeliest class is from the share of such pixels that are right, in {BINS} bins of "
+        "probability. The background is most pixels and easy; the rows below it are those to look "
+        "at. `python -m tf_muscle.evaluate RUN --calibrate` corrects the probabilities by a "
+        "temperature and writes the scores before and after to calibration.md."
+    )
 
 
 def _published_parts() -> Iterator[str]:

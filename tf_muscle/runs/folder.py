@@ -38,6 +38,8 @@ class RunFolder:
         self.manifest = self.path / "run.json"
         self.model = self.path / "best.keras"  # the best model, of Keras' own layers in float32
         self.report = self.path / "report.md"  # the page for people
+        # Settings of prediction chosen after the run, so not in the manifest; see calibration.py.
+        self.calibration = self.path / "calibration.json"
         self.figures = self.path / "figures"
         self.tensorboard = self.path / "tensorboard"  # for `tensorboard --logdir`
         # What a resumed training needs; gone when the run is complete.

@@ -13,11 +13,13 @@ import tensorflow as tf
 from rich.console import Console
 
 from tf_muscle.config import from_options
-from tf_muscle.data.geometry import Geometry, likeliest
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.marking import likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
 from tf_muscle.model.ensemble import averaged, load_networks
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
+from tf_muscle.model.reliability import Reliability, reliability, total
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import read_environment
@@ -62,6 +64,7 @@ class Evaluation:
 
     record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
     predictions: np.ndarray  # uint8 [N, S, S], class ids
+    reliability: Reliability  # of all their pixels
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class ScoredPhoto:
         own_class_ids: uint8 [H, W] at the photo's own size, as `predict` writes them; None where no
             masks of that size were given.
         own_confusion: int64 [K, K] of these.
+        reliability: of its pixels.
     """
 
     probabilities: np.ndarray
@@ -84,6 +88,7 @@ class ScoredPhoto:
     loss: float
     own_class_ids: np.ndarray | None
     own_confusion: np.ndarray | None
+    reliability: Reliability
 
 
 def scored_photos(
@@ -132,6 +137,7 @@ def scored_photos(
                 float(loss(truths[i : i + 1], logits[i : i + 1])),
                 marked,
                 own_confusion,
+                reliability(truth[None], probabilities[i : i + 1]),
             )
 
 
@@ -146,17 +152,18 @@ def evaluate_model(
     masks: tf.data.Dataset | None = None,
 ) -> Evaluation:
     """Scores a model on one split; the arguments are those of `scored_photos`, by K names."""
-    predictions, confusions, own_confusions, losses = [], [], [], []
+    predictions, confusions, own_confusions, losses, reliabilities = [], [], [], [], []
     for photo in scored_photos(
         model, examples, len(class_names), loss, batch_size, geometry=geometry, masks=masks
     ):
         predictions.append(photo.class_ids)
         confusions.append(photo.confusion)
         losses.append(photo.loss)
+        reliabilities.append(photo.reliability)
         if photo.own_confusion is not None:
             own_confusions.append(photo.own_confusion)
     record = summarize_sizes(confusions, own_confusions, losses, class_names)
-    return Evaluation(record, np.stack(predictions))
+    return Evaluation(record, np.stack(predictions), total(reliabilities))
 
 
 def summarize_sizes(

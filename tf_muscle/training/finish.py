@@ -21,6 +21,7 @@ from tf_muscle.model.unet import CORE, build_unet
 from tf_muscle.report import photo_sheets, plots
 from tf_muscle.report.history import read_history
 from tf_muscle.report.model_card import model_card
+from tf_muscle.report.score_rows import SPLIT_LABELS
 from tf_muscle.report.tables import results_table, write_report
 from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.environment import read_environment
@@ -105,7 +106,10 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
         )
         for split, examples in data.splits.items()
     }
-    metrics = {split: one.record for split, one in evaluated.items()}
+    metrics = {
+        split: one.record | {"calibration_error": one.reliability.record(data.class_names)}
+        for split, one in evaluated.items()
+    }
     history = read_history(run.history)
     synthetic = environment.synthetic
     tie = config.optimization.tie
@@ -115,6 +119,12 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
     with replacing(run.figures) as folder:
         draw_figures(
             folder, data, predictions, untrained, metrics, history, tie=tie, synthetic=synthetic
+        )
+        plots.reliability_diagram(
+            {SPLIT_LABELS[split]: evaluated[split].reliability for split in ("valid", "test")},
+            {SPLIT_LABELS[split]: color for split, color in plots.SPLIT_COLORS.items()},
+            folder / "reliability_diagram.png",
+            synthetic=synthetic,
         )
     saved_model = saved_model_folder(config.run, run)
     if not saved_model.exists():  # it does if a kill came between it and the manifest

@@ -31,7 +31,7 @@ def load_teacher(config: Config, data: Data) -> Teach:
         UserError: there is no such model, or it cannot teach this run.
     """
     name = str(config.optimization.distill)
-    loaded = load_model(name, None, other_sizes=False)
+    loaded = load_model(name, None, other_sizes=False, calibrated=False)
     if list(loaded.class_names) != data.class_names:
         raise UserError(
             f"--distill {name} has the classes {listed(loaded.class_names)}, the export has "

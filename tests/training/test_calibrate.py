@@ -1,0 +1,165 @@
+"""`evaluate --calibrate` on a run whose model can be computed by hand, and what uses its result."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from sklearn.metrics import jaccard_score
+
+from tf_muscle.command import run_command
+from tf_muscle.evaluate import main as evaluate
+from tf_muscle.predict import main as predict
+from tf_muscle.prediction.predictor import load_predictor
+from tf_muscle.roboflow.archive import fingerprint
+from tf_muscle.runs.calibration import Calibration, read_calibration
+from tf_muscle.runs.folder import RunFolder
+
+NAMES = ["background", "biceps", "calf"]
+# Of R, G, B in [0, 1]: red light is biceps, green calf. The truth is drawn with logits of a third.
+KERNEL = np.array([[0, 12, 0], [0, 0, 12], [0, 0, 0]], np.float32)
+BIAS = np.array([6, 0, 0], np.float32)
+
+
+def write_export(root: Path, *, muscles: bool = True) -> Path:
+    """Photos of noise whose masks are drawn with probabilities softmax(logits / 3)."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 3), ("valid", 8), ("test", 4)):
+        folder = root / split
+        folder.mkdir(parents=True)
+        lines = ["Pixel Value, Class", *(f"{i}, {name}" for i, name in enumerate(NAMES))]
+        (folder / "_classes.csv").write_text("\n".join(lines))
+        for number in range(count):
+            photo = random.integers(0, 256, (48, 48, 3), np.uint8)
+            logits = (photo / 255 @ KERNEL + BIAS) / 3
+            noise = random.gumbel(size=logits.shape)  # the largest is drawn as softmax says
+            mask = (logits + noise).argmax(-1).astype(np.uint8)
+            if split == "valid" and not muscles:
+                mask[:] = 0
+            Image.fromarray(photo).save(folder / f"{split}{number}.png")
+            Image.fromarray(mask).save(folder / f"{split}{number}_mask.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    root = tmp_path_factory.mktemp("calibrated")
+    return write_run(root, write_export(root / "export"))
+
+
+def write_run(root: Path, export: Path) -> RunFolder:
+    run = RunFolder(root / "runs" / "mine")
+    run.path.mkdir(parents=True)
+    images = keras.Input((None, None, 3), dtype="uint8")
+    layer = keras.layers.Conv2D(3, 1)
+    model = keras.Model(images, layer(keras.layers.Rescaling(1 / 255)(images)))
+    layer.set_weights([KERNEL[None, None], BIAS])
+    model.save(run.model)
+    options = {
+        "data": str(export), "image_size": 48, "resize": "pad", "encoder": "resnet18",
+        "data_dir": str(root / "prepared"),
+    }  # fmt: skip
+    run.config.write_text(yaml.safe_dump(options))
+    data = {"class_names": NAMES, "fingerprint": fingerprint(export)}
+    run.environment.write_text(json.dumps({"data": data}))
+    return run
+
+
+@pytest.fixture(scope="module")
+def calibrated(run: RunFolder) -> RunFolder:
+    before = {path.name: path.read_bytes() for path in run.path.iterdir()}
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 0
+    for name, content in before.items():  # run.json has the SHA-256 of some of these
+        assert (run.path / name).read_bytes() == content
+    return run
+
+
+def test_the_planted_temperature_is_in_the_run(calibrated: RunFolder) -> None:
+    record = json.loads(calibrated.calibration.read_text())
+    assert record["temperature"] == pytest.approx(3, rel=0.1)
+    assert record["tta"] == "none"  # the model sees each pixel by itself
+    chosen_on = record["chosen_on"]
+    assert (chosen_on["split"], chosen_on["image_count"]) == ("valid", 8)
+    test = record["scores"]["test"]
+    errors = [test[when]["calibration_error"]["foreground"] for when in ("before", "after")]
+    assert errors[1] < 0.05 < 0.2 < errors[0]
+
+
+def test_the_scores_are_those_of_what_predict_writes(
+    calibrated: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads(calibrated.calibration.read_text())["scores"]["test"]
+    export = Path(yaml.safe_load(calibrated.config.read_text())["data"])
+    photos = [str(path) for path in sorted((export / "test").glob("test?.png"))]
+    truth = [np.asarray(Image.open(path.replace(".png", "_mask.png"))) for path in photos]
+    settings = read_calibration(calibrated.calibration, NAMES).described(NAMES)
+    for when, words in (("before", ["--no_calibration"]), ("after", [])):
+        out = tmp_path / when
+        command = [str(calibrated.path), *photos, "--out", str(out), "--format", "mask", *words]
+        assert run_command(predict, command) == 0
+        assert (f"masks by {settings}" in capsys.readouterr().err) == (when == "after")
+        masks = [np.asarray(Image.open(out / f"train/test{i}_mask.png")) for i in range(4)]
+        expected = jaccard_score(
+            np.ravel(truth), np.ravel(masks), average=None, labels=range(len(NAMES))
+        )
+        assert list(record[when]["iou"].values()) == pytest.approx(expected)
+        assert record[when]["foreground_mean_iou"] == pytest.approx(expected[1:].mean())
+
+
+def test_the_page_tells_what_the_file_holds(calibrated: RunFolder) -> None:
+    record = json.loads(calibrated.calibration.read_text())
+    page = calibrated.calibration.with_suffix(".md").read_text()
+    assert page.startswith("# Calibration of mine\n")
+    assert f"temperature {record['temperature']:.2f}" in page
+    for pair in record["scores"].values():
+        for one in pair.values():
+            assert f"{one['foreground_mean_iou']:.3f}" in page
+            assert f"{one['calibration_error']['classes']['calf']:.3f}" in page
+    with Image.open(calibrated.calibration.with_suffix(".png")) as figure:
+        assert figure.format == "PNG"
+
+
+def test_a_calibration_is_never_overwritten(
+    calibrated: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = calibrated.calibration.read_bytes()
+    assert run_command(evaluate, [str(calibrated.path), "--calibrate"]) == 2
+    assert "calibration.json exists and is never overwritten" in capsys.readouterr().err
+    assert calibrated.calibration.read_bytes() == before
+    assert load_predictor(calibrated).calibration != Calibration()
+
+
+@pytest.mark.parametrize("words", [["--split", "test"], ["--allow_leakage"], ["--ignore", "255"]])
+def test_options_that_would_do_nothing_are_refused(
+    words: list[str], run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(evaluate, [str(run.path), "--calibrate", *words]) == 2
+    assert f"{words[0]} has no meaning with --calibrate" in capsys.readouterr().err
+
+
+def test_other_photos_are_refused(
+    run: RunFolder, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = RunFolder(shutil.copytree(run.path, tmp_path / "other"))
+    other.calibration.unlink(missing_ok=True)
+    words = [str(other.path), "--calibrate", "--data", str(small_export)]
+    assert run_command(evaluate, words) == 2
+    error = capsys.readouterr().err
+    assert f"--data {small_export} is not the export that" in error
+    assert error.count("\n") == 1
+    assert not other.calibration.exists()
+
+
+def test_validation_photos_without_muscle_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path, write_export(tmp_path / "export", muscles=False))
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 2
+    error = capsys.readouterr().err
+    assert "have no muscle in their masks" in error
+    assert "Traceback" not in error
+    assert not run.calibration.exists()
