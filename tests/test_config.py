@@ -41,7 +41,11 @@ def test_unh_gym_is_the_published_run() -> None:
         augment_again=False,
     )
     assert config.model == ModelConfig(
-        encoder="resnet34", encoder_weights="imagenet", decoder="transpose", prior_bias=False
+        encoder="resnet34",
+        encoder_weights="imagenet",
+        decoder="transpose",
+        decoder_filters=256,
+        prior_bias=False,
     )
     assert config.data.image_size == 256
     optimization = dataclasses.asdict(config.optimization)

@@ -141,6 +141,13 @@ def edge_padded(images: np.ndarray) -> np.ndarray:
     return np.pad(images, ((0, 0), (0, -height % 32), (0, -width % 32), (0, 0)), mode="edge")
 
 
+@pytest.mark.parametrize(("filters", "widths"), [(128, [128, 64, 32, 16, 16]), (16, [16] * 5)])
+def test_decoder_narrows_down_to_16_filters(filters: int, widths: list[int]) -> None:
+    core = build_unet(2, encoder="resnet18", decoder_filters=filters).get_layer(CORE)
+    blocks = [core.get_layer(f"decoder_stage{block}b_conv") for block in range(5)]
+    assert [block.filters for block in blocks] == widths
+
+
 @pytest.mark.parametrize("size", ODD_SIZES)
 @pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
 def test_padding_repeats_the_edge_and_cropping_undoes_it(

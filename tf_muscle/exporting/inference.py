@@ -24,6 +24,7 @@ def rebuild(
     model: keras.Model,
     encoder: str,
     decoder: str,
+    decoder_filters: int = 256,
     image_size: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -33,6 +34,7 @@ def rebuild(
         model: a model of `build_unet`, from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         encoder: one of `unet.ENCODERS`.
         decoder: "transpose" or "upsampling".
+        decoder_filters: of the decoder's first block.
         image_size: height and width in pixels; None: any.
         precision: "float32", "bfloat16" or "float16"; weights stay float32.
     """
@@ -42,6 +44,7 @@ def rebuild(
         image_size,
         encoder=encoder,
         decoder=decoder,
+        decoder_filters=decoder_filters,
         fused=False,
         precision=precision,
     )

@@ -222,7 +222,8 @@ def _write(
     photos: Photos,
 ) -> dict[str, tuple[Path, Predict]]:
     """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
-    network = options["encoder"], options["decoder"]
+    filters = options.get("decoder_filters", 256)  # runs from before it was an option
+    network = options["encoder"], options["decoder"], filters
     geometry = Geometry(options["resize"], options["image_size"])
     if form == "saved_model":
         (precision,) = types

@@ -51,6 +51,7 @@ def compiled_model(
         None if config.augment.crop else config.data.image_size,
         encoder=config.model.encoder,
         decoder=config.model.decoder,
+        decoder_filters=config.model.decoder_filters,
         precision=precision,
     )
     if config.augment.augment_backend == "tensorflow":

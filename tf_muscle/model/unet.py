@@ -27,6 +27,7 @@ BATCH_NORM_MOMENTUM = 0.9  # PyTorch's default 0.1; with 30 steps an epoch Keras
 HEAD = "logits"  # the 1x1 convolution
 CORE = "unet"  # the layer that holds the network proper
 STRIDE = 32  # the encoder halves an image five times
+DECODER_BLOCKS = 5  # each doubles it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +152,7 @@ def build_unet(
     *,
     encoder: str = "resnet34",
     decoder: str = "transpose",
+    decoder_filters: int = 256,
     fused: bool = True,
     precision: str = "float32",
 ) -> keras.Model:
@@ -162,6 +164,8 @@ def build_unet(
             for a model of any height and width.
         encoder: "resnet34" (the report's) or another of `ENCODERS`.
         decoder: "transpose" (the report's transposed convolutions) or "upsampling".
+        decoder_filters: of the decoder's first block; each further one has half as many, at least
+            16.
         fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
             which any process loads without this package.
         precision: "float32", "bfloat16" or "float16"; the latter two keep float32 weights.
@@ -173,13 +177,18 @@ def build_unet(
     # segmentation-models passes no dtype on to its layers, which leaves the global policy.
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
-        return _build(class_count, image_size, encoder, decoder, fused)
+        return _build(class_count, image_size, encoder, decoder, decoder_filters, fused)
     finally:
         keras.config.set_dtype_policy(before)
 
 
 def _build(
-    class_count: int, image_size: int | None, encoder: str, decoder: str, fused: bool
+    class_count: int,
+    image_size: int | None,
+    encoder: str,
+    decoder: str,
+    decoder_filters: int,
+    fused: bool,
 ) -> keras.Model:
     sm = import_segmentation_models()
     submodules = {
@@ -195,6 +204,7 @@ def _build(
         activation="linear",
         encoder_weights=None,
         decoder_block_type=decoder,
+        decoder_filters=[max(decoder_filters >> block, 16) for block in range(DECODER_BLOCKS)],
         **submodules,
     )
     features = library_unet.get_layer("final_conv").input

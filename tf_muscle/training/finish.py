@@ -1,5 +1,6 @@
 """What follows the training: the best model evaluated, pictured, reported and exported."""
 
+import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,16 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     if not run.model.is_file():
         if reason := corruption_reason(run.best_weights):
             raise UserError(f"{run.best_weights} is damaged ({reason}): start a new run")
-        encoder, decoder = config.model.encoder, config.model.decoder
-        class_count = len(data.class_names)
-        trained = build_unet(class_count, encoder=encoder, decoder=decoder).get_layer(CORE)
+        build = functools.partial(
+            build_unet,
+            len(data.class_names),
+            encoder=config.model.encoder,
+            decoder=config.model.decoder,
+            decoder_filters=config.model.decoder_filters,
+        )
+        trained = build().get_layer(CORE)
         trained.load_weights(run.best_weights)
-        model = build_unet(class_count, encoder=encoder, decoder=decoder, fused=False)
+        model = build(fused=False)
         model.get_layer(CORE).set_weights(trained.get_weights())
         with replacing(run.model) as unfinished:
             model.save(unfinished)
