@@ -313,8 +313,8 @@ class Config:
             )
         if self.data.folds and self.run.minutes:
             raise UserError(
-                "--minutes is for one training, and each fold would get other epochs: give --minutes 0 "
-                f"and --epochs with --folds {self.data.folds}"
+                "--minutes is for one training, and each fold would get other epochs: give "
+                f"--minutes 0 and --epochs with --folds {self.data.folds}"
             )
         if self.run.fold is not None and not 1 <= self.run.fold <= self.data.folds:
             raise UserError(
