@@ -75,7 +75,7 @@ def test_an_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     (run / "config.yaml").write_text("epochs: 1")
     words = [str(run), "--saved_models_dir", str(tmp_path / "models")]
     assert run_command(main, words) == 2
-    assert "has no finished model" in capsys.readouterr().err
+    assert "best.keras is missing: finish the run by --resume" in capsys.readouterr().err
     (tmp_path / "models" / "mine").mkdir(parents=True)
     assert run_command(main, words) == 2
     assert "never overwritten" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from tf_muscle.command import run_command
 from tf_muscle.config import Config, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from tf_muscle.reproduce import main
 from tf_muscle.roboflow.archive import fingerprint
+from tf_muscle.runs.assignment import Assignment
 from tf_muscle.runs.environment import Environment, versions
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import make_manifest
@@ -79,7 +80,9 @@ class Trainer:
     def __init__(self, **outcome: Any):
         self.outcome = outcome
 
-    def __call__(self, config: Config, run_name: str) -> RunFolder:
+    def __call__(
+        self, config: Config, run_name: str, *, assignment: Assignment | None
+    ) -> RunFolder:
         self.config, self.run_name = config, run_name
         return finished_run(config, run_name, **self.outcome)
 
@@ -88,7 +91,7 @@ def reproduce(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, *words: str, **outcome: Any
 ) -> tuple[int, Trainer]:
     trainer = Trainer(**outcome)
-    monkeypatch.setattr(reproduction, "train", trainer)
+    monkeypatch.setattr(reproduction, "train_model", trainer)
     return run_command(main, [str(run.path), *words]), trainer
 
 

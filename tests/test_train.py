@@ -62,7 +62,7 @@ def test_a_run_leaves_everything_that_the_readme_names(straight: Path) -> None:
         "best.keras", "config.yaml", "environment.json", "figures", "history.csv", "metrics.json",
         "report.md", "run.json", "tensorboard",
     }  # fmt: skip
-    assert len(list((straight / "figures").glob("*.png"))) == 5
+    assert len(list((straight / "figures").glob("*.png"))) == 6
     assert [int(row["epoch"]) for row in rows(straight)] == [0, 1, 2, 3]
     saved_model = straight.parents[1] / "saved_models" / "straight"
     assert {"README.md", "saved_model.pb"} <= {path.name for path in saved_model.iterdir()}

@@ -24,7 +24,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def refused(path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        load_model(path, None, other_sizes=False)
+        load_model(path, None, other_sizes=False, calibrated=False)
     message = str(caught.value)
     assert message.isprintable()
     assert len(message) < 1_000
@@ -88,7 +88,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(whole: Path, tmp_path: Path) 
             damaged if dice.random() < 0.8 else damaged[: dice.randrange(len(damaged))]
         )
         try:
-            load_model(path, None, other_sizes=False)
+            load_model(path, None, other_sizes=False, calibrated=False)
             outcomes.append("read")  # bytes that nobody looks at, as a date
         except UserError as error:
             outcomes.append("refused" if str(error).isprintable() else "of several lines")

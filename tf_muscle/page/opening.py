@@ -12,7 +12,6 @@ from tf_muscle.errors import UserError
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run
-from tf_muscle.runs.folds import trained_runs
 
 HOST = "127.0.0.1"  # other machines cannot reach the page
 
@@ -91,5 +90,6 @@ def trained_on_synthetic(model: str) -> bool:
     elif (path / "saved_model.pb").is_file():
         return False
     else:
-        run = trained_runs(find_run(model))[0]
+        run = find_run(model)
+        run = (*run.fold_runs, run)[0]
     return run.environment.is_file() and read_environment(run).synthetic
