@@ -7,7 +7,7 @@ import pytest
 import yaml
 from train_options import train_config
 
-from tf_muscle.config import OptimizationConfig, RunConfig
+from tf_muscle.config import DataConfig, OptimizationConfig, RunConfig
 from tf_muscle.errors import UserError
 from tf_muscle.report import published
 from tuner.options import (
@@ -188,4 +188,4 @@ def test_flat_options_are_a_preset(make_search: Callable[..., Search], tmp_path:
 
 def test_names_belong_to_the_options_of_a_training() -> None:
     assert set(SEARCHED) <= {field.name for field in fields(OptimizationConfig)}
-    assert set(LEFT_OUT) <= {field.name for field in fields(RunConfig)}
+    assert set(LEFT_OUT) <= {field.name for one in (DataConfig, RunConfig) for field in fields(one)}
