@@ -23,6 +23,13 @@ from tf_muscle.errors import UserError
 UNH_GYM = Path(__file__).parents[1] / "configs" / "unh_gym.yaml"
 
 
+# Options that mean something only beside another value of some other option.
+OF_ANOTHER_CHOICE = {
+    *("momentum", "weight_decay", "warmup", "class_weight_cap"),
+    *("distill", "distill_weight", "distill_temperature"),
+}
+
+
 def test_unh_gym_is_the_published_run() -> None:
     """The values of the report and the slides; where they are silent, PyTorch's defaults."""
     config = train_config("--config", str(UNH_GYM))
@@ -49,8 +56,9 @@ def test_unh_gym_is_the_published_run() -> None:
     )
     assert config.data.image_size == 256
     optimization = dataclasses.asdict(config.optimization)
-    for of_another_choice in ("momentum", "weight_decay", "warmup", "class_weight_cap"):
-        del optimization[of_another_choice]
+    assert optimization["distill"] is None
+    for name in OF_ANOTHER_CHOICE:
+        del optimization[name]
     assert optimization == {
         "epochs": 30,
         "batch_size": 16,
@@ -74,11 +82,10 @@ def test_unh_gym_does_not_lean_on_defaults() -> None:
     preset = yaml.safe_load(UNH_GYM.read_text())
     shaping = (DataConfig, AugmentConfig, ModelConfig, OptimizationConfig)
     names = {field.name for concern in shaping for field in dataclasses.fields(concern)}
-    of_another_choice = {"momentum", "weight_decay", "warmup", "class_weight_cap"}
     of_the_data = {"data", "ignore", "split_seed", "allow_leakage", "data_dir", "augment_again"}
     of_the_data |= {"folds", "groups", "split_groups"}
     of_the_machine = {"augment_backend"}  # the recipe is the same
-    assert set(preset) == names - of_another_choice - of_the_data - of_the_machine
+    assert set(preset) == names - OF_ANOTHER_CHOICE - of_the_data - of_the_machine
 
 
 PRESETS = sorted(
