@@ -207,8 +207,7 @@ class OptimizationConfig:
     distill: str | None = None
     """Finished run, .keras file or SavedModel folder that teaches: the new model learns its
     probabilities of each augmented photo beside the masks (Hinton et al. 2015, Distilling the
-    Knowledge in a Neural Network). A run with folds teaches the mean of its models, so that one
-    model gets most of what the mean gains."""
+    Knowledge in a Neural Network). A run with folds teaches the mean of its models."""
     distill_weight: float = 2.0
     """Weight of the teacher's probabilities in the loss, at least 0; the masks have 1. Hinton et
     al., section 4.1, give the labels half the weight of the teacher, too."""

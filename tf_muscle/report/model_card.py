@@ -56,8 +56,7 @@ properties `image_size`, `resize` and `padding` of the file tell it; other sizes
 }
 OUT_OF_FOLD = (
     "These are the scores of the single networks, each on the photos that it was not trained on. "
-    "The mean of them has seen all these photos, so its own score on them would tell nothing; on "
-    "new photos it is usually better than one network."
+    "The mean of them has seen all these photos, so its own score on them would tell nothing."
 )
 RESULT = "`class_ids` of the result is uint8 [B, H, W], `probabilities` float32 [B, H, W, K]."
 
