@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tf_muscle.model.metrics import summarize
+from tf_muscle.model.score_records import summarize
 from tf_muscle.report import photo_sheets, plots, published, tables
 from tf_muscle.report.model_card import model_card
 from tf_muscle.runs.environment import Environment

@@ -163,3 +163,39 @@ def test_validation_photos_without_muscle_are_refused(
     assert "have no muscle in their masks" in error
     assert "Traceback" not in error
     assert not run.calibration.exists()
+
+
+def test_the_photos_of_a_run_that_divided_them_itself(
+    calibrated: RunFolder, tmp_path: Path
+) -> None:
+    """The same photos in train/ alone, of which the run's split.json makes the same splits."""
+    export = write_export(tmp_path / "export")
+    photos = {}
+    for split in ("train", "valid", "test"):
+        found = sorted((export / split).glob("*[0-9].png"))
+        photos[split] = [f"train/{path.name}" for path in found]
+        for path in (export / split).glob(f"{split}[0-9]*") if split != "train" else ():
+            path.rename(export / "train" / path.name)
+    for split in ("valid", "test"):
+        shutil.rmtree(export / split)
+    run = write_run(tmp_path, export)
+    options = yaml.safe_load(run.config.read_text()) | {"split_groups": True}
+    run.config.write_text(yaml.safe_dump(options))
+    counts = {split: [1, 1, 1] for split in photos}
+    run.split.write_text(json.dumps({"photos": photos, "pixel_counts": counts}))
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 0
+    here, there = (json.loads(one.calibration.read_text()) for one in (run, calibrated))
+    assert here["chosen_on"]["image_count"] == 8
+    assert here["temperature"] == pytest.approx(there["temperature"], abs=1e-6)
+    for split in ("valid", "test"):  # the photos' order, and with it the bootstrap's, is another
+        for when in ("before", "after"):
+            assert here["scores"][split][when]["iou"] == there["scores"][split][when]["iou"]
+
+
+def test_a_mean_of_folds_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = RunFolder(tmp_path / "five")
+    for path in (run, run.fold_run(1)):
+        path.path.mkdir()
+        path.config.write_text("folds: 5")
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 2
+    assert f"calibrate one of them, such as {run.fold_run(1).path}" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from tiny_run import tiny_run
 from tf_muscle.command import run_command
 from tf_muscle.errors import UserError
 from tf_muscle.evaluate import main
-from tf_muscle.model.metrics import Difference
+from tf_muscle.model.bootstrap import Difference
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.comparison import compare, verdict_sentence

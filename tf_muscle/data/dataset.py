@@ -8,8 +8,8 @@ from tf_muscle.config import Config, DataConfig
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.geometry import Geometry, resolve
 from tf_muscle.data.pipeline import load_masks, load_split
-from tf_muscle.data.prepare import load_builder
-from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
+from tf_muscle.data.prepare import load_divided
+from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.runs.assignment import Assignment
 
 
@@ -40,7 +40,7 @@ def load_data(config: DataConfig, assignment: Assignment | None = None) -> Data:
     Raises:
         UserError: the export cannot be used.
     """
-    builder = load_builder(config, ALL if assignment else None)
+    builder = load_divided(config, assignment)
     info = DataInfo.from_json(builder.info.metadata)
     if assignment:
         counts = {split: len(assignment.photos[split]) for split in SPLITS}

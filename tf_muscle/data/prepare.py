@@ -13,6 +13,8 @@ from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 from tf_muscle.config import DataConfig
 from tf_muscle.errors import UserError, listed, system_errors
 from tf_muscle.roboflow.archive import export_path
+from tf_muscle.roboflow.records import ALL
+from tf_muscle.runs.assignment import Assignment
 
 
 def load_builder(config: DataConfig, split: str | None = None) -> Builder:
@@ -57,6 +59,20 @@ def load_builder(config: DataConfig, split: str | None = None) -> Builder:
             ) from error
     _refuse_partial(builder)
     return builder
+
+
+def load_divided(config: DataConfig, assignment: Assignment | None) -> Builder:
+    """`load_builder` of an export as a run has divided it.
+
+    Args:
+        config: which export, and how it is read.
+        assignment: which photos are in which split, of photos prepared with none held out; None
+            for the export's own division.
+
+    Raises:
+        UserError: as `load_builder`.
+    """
+    return load_builder(config, ALL if assignment else None)
 
 
 def refuse_other_classes(names: Sequence[str], data: str, known: Sequence[str]) -> None:

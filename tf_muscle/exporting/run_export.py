@@ -16,7 +16,7 @@ from tf_muscle.config import DataConfig, from_options
 from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
-from tf_muscle.data.prepare import load_builder, refuse_other_classes
+from tf_muscle.data.prepare import load_divided, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
@@ -27,7 +27,7 @@ from tf_muscle.model.ensemble import averaged, cost_sentence, load_networks
 from tf_muscle.processor import this_processor
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.archive import export_path, fingerprint
-from tf_muscle.roboflow.records import ALL, DataInfo
+from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import read_environment
@@ -200,7 +200,7 @@ def _load_photos(
     data: DataConfig, class_names: Sequence[str], assignment: Assignment | None
 ) -> Photos:
     """Loads test photos of these classes, and training photos spread evenly over their split."""
-    builder = load_builder(data, ALL if assignment else None)
+    builder = load_divided(data, assignment)
     info = DataInfo.from_json(builder.info.metadata)
     refuse_other_classes(info.class_names, data.data, class_names)
     geometry = data_geometry(data, info)

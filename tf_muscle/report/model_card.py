@@ -77,7 +77,7 @@ def model_card(
         name: the model's, which is that of its folder.
         options: the resolved options by their names.
         environment: the content of environment.json.
-        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
+        metrics: split -> record of `score_records.summarize`, and `loss`.
         form: "saved_model", "litert" or "onnx".
         kind: type of the weights, of the file that is shown.
         network_count: networks, one a fold, whose mean it is; the scores are those out of fold.

@@ -218,7 +218,7 @@ def class_iou_bars(
     """Writes the IoU of each class in each split.
 
     Args:
-        metrics: split -> record of `tf_muscle.model.metrics.summarize`.
+        metrics: split -> record of `tf_muscle.model.score_records.summarize`.
         path: the PNG.
         synthetic: the photos are rendered.
 

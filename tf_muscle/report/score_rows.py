@@ -5,7 +5,7 @@ from typing import Any
 
 from tf_muscle.report import published
 
-Metrics = Mapping[str, Mapping[str, Any]]  # split -> `metrics.summarize` and its loss
+Metrics = Mapping[str, Mapping[str, Any]]  # split -> `score_records.summarize` and its loss
 
 SPLIT_LABELS = {"train": "training", "valid": "validation", "test": "test"}
 
@@ -27,7 +27,7 @@ def score_rows(
     """The header and the lines of the table of scores, one column a split.
 
     Args:
-        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`; the test scores
+        metrics: split -> record of `score_records.summarize`, and `loss`; the test scores
             that have an interval in their record are shown with it.
         synthetic: the photos are rendered: say so in the header of each column.
         published_beside: follow each score by the published one.

@@ -54,7 +54,7 @@ def results_table(
     """The table that opens the report, for a terminal.
 
     Args:
-        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`.
+        metrics: split -> record of `score_records.summarize`, and `loss`.
         synthetic: the photos are rendered.
         published_beside: add the published scores.
     """
@@ -80,7 +80,7 @@ def write_report(
         path: report.md in the run's folder, beside figures/ with the names in `FIGURES`.
         options: the resolved options by their names.
         environment: of the run.
-        metrics: split -> record of `tf_muscle.model.metrics.summarize`, and `loss`, for train,
+        metrics: split -> record of `score_records.summarize`, and `loss`, for train,
             valid and test. A test score is shown with the interval that its record has for it.
         history: the columns of history.csv, see `tf_muscle.report.history`.
 

@@ -12,18 +12,19 @@ from roboflow_segmentation import Builder
 from tf_muscle.atomic import replacing
 from tf_muscle.config import from_options
 from tf_muscle.data.marking import tempered
-from tf_muscle.data.pipeline import load_photos
-from tf_muscle.data.prepare import load_builder
+from tf_muscle.data.pipeline import load_names, load_photos
+from tf_muscle.data.prepare import load_divided
 from tf_muscle.errors import UserError
 from tf_muscle.model.calibrating import choose, fit_temperature
-from tf_muscle.model.metrics import confusion_matrix, summarize
+from tf_muscle.model.metrics import confusion_matrix
 from tf_muscle.model.reliability import Reliability, reliability, total
+from tf_muscle.model.score_records import summarize
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.report.calibration_page import write_calibration_page
 from tf_muscle.report.plots import SPLIT_COLORS, reliability_diagram
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import VOID
-from tf_muscle.runs.assignment import read_assignment
+from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, Tta
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_data, find_run, read_options, write_json
@@ -67,14 +68,11 @@ def calibrate(
             f"{run.calibration} exists and is never overwritten: move it away to calibrate again"
         )
     predictor = load_predictor(run, batch_size=batch_size, calibrated=False)
-    builder, place = _own_export(run, data)
+    assignment = read_assignment(run)
+    builder, place = _own_export(run, data, assignment)
     environment = read_environment(run)
 
-    assignment = read_assignment(run)
-    count = builder.info.splits["valid"].num_examples
-    if assignment:
-        count = len(assignment.photos["valid"])
-    every = -(-count // PHOTOS)
+    every = -(-len(load_names(builder, "valid", assignment)) // PHOTOS)
     masks = []
     for _, mask in load_photos(builder, "valid", every, assignment):
         box = predictor.geometry.box(*mask.shape)
@@ -146,8 +144,10 @@ def calibrate(
     return calibration
 
 
-def _own_export(run: RunFolder, data: str | os.PathLike[str] | None) -> tuple[Builder, str]:
-    """The export that the run was trained on, split as then, and where it lies."""
+def _own_export(
+    run: RunFolder, data: str | os.PathLike[str] | None, assignment: Assignment | None
+) -> tuple[Builder, str]:
+    """The export that the run was trained on, divided as then, and where it lies."""
     reading = from_options(read_options(run)).data
     again = f"python -m tf_muscle.evaluate {run.path} --calibrate"
     place = os.fspath(data) if data else find_data(reading.data, again)
@@ -156,7 +156,7 @@ def _own_export(run: RunFolder, data: str | os.PathLike[str] | None) -> tuple[Bu
             f"--data {place} is not the export that {run.path} was trained on, or has changed "
             "since then: give that one, whose validation photos the run has not been trained on"
         )
-    return load_builder(dataclasses.replace(reading, data=place)), place
+    return load_divided(dataclasses.replace(reading, data=place), assignment), place
 
 
 def _scored(predictor: Predictor, photos: Photos) -> tuple[dict[str, Any], Reliability]:

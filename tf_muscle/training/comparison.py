@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tf_muscle.errors import UserError, listed
-from tf_muscle.model.metrics import LEAST_PAIRS, Difference, paired_differences, scores
+from tf_muscle.model.bootstrap import LEAST_PAIRS, Difference, paired_differences
+from tf_muscle.model.metrics import scores
 from tf_muscle.report.score_rows import SCORE_LABELS
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, write_json
 from tf_muscle.runs.folds import trained_runs
-from tf_muscle.training.evaluation import PhotoScores, add_scores, new_evaluation
+from tf_muscle.training.evaluation import new_evaluation, score_run
 from tf_muscle.training.photo_choice import (
     PhotoChoice,
     groups_of,
@@ -101,17 +102,20 @@ def compare(
             "both: give both runs the same photos by --data, with photos that neither of them was "
             "trained on"
         )
-    compared = PhotoScores(), PhotoScores()
+    confusions: tuple[list[np.ndarray], list[np.ndarray]] = [], []  # of the two runs
+    photo_names: list[tuple[str, str]] = []
     for pair in zip(scorers, other_scorers, strict=True):
         photos = open_photos(pair[0], asked)
         for one in trained_runs(pair[1]):
             refuse_other_photos(one, photos, chosen=data is not None)
-        for scorer, found in zip(pair, compared, strict=True):
-            add_scores(found, scorer, photos, batch_size)
-    models = [np.stack(found.own_confusions) for found in compared]
-    image_count = len(models[0])
-    differences = paired_differences(models[0], models[1], groups_of(run, compared[0].names))
-    totals = [scores(confusions.sum(axis=0).astype(float)) for confusions in models]
+        photo_names += photos.names()
+        for scorer, found in zip(pair, confusions, strict=True):
+            scored = score_run(scorer, photos, batch_size)
+            found += [one.own_confusion for one in scored if one.own_confusion is not None]
+    models = [np.stack(found) for found in confusions]
+    image_count = len(photo_names)
+    differences = paired_differences(models[0], models[1], groups_of(run, photo_names))
+    totals = [scores(model.sum(axis=0).astype(float)) for model in models]
     names = (str(run.path), str(other.path))
     verdict = verdict_sentence(differences["foreground_mean_iou"], image_count, names)
     table = Table("at the photos' own size", *names, "difference (95 percent interval)")

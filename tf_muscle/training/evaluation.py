@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from tf_muscle.data.marking import likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
 from tf_muscle.model.ensemble import averaged, load_networks
 from tf_muscle.model.losses import SegmentationLoss
-from tf_muscle.model.metrics import background_only_sentence, confusion_matrix, summarize
+from tf_muscle.model.metrics import background_only_sentence, confusion_matrix
 from tf_muscle.model.reliability import Reliability, reliability, total
+from tf_muscle.model.score_records import summarize
 from tf_muscle.report.tables import results_table
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import read_environment
@@ -62,33 +63,44 @@ class Scores:
 class Evaluation:
     """A model's results on one split."""
 
-    record: dict[str, Any]  # of metrics.summarize; with `own_size`, another one, if asked for
+    record: dict[str, Any]  # of score_records.summarize; with `own_size`, another one, if asked for
     predictions: np.ndarray  # uint8 [N, S, S], class ids
     reliability: Reliability  # of all their pixels
 
 
 @dataclass(frozen=True)
+class PhotoScore:
+    """How well a model does on one photo.
+
+    Attributes:
+        confusion: int64 [K, K], of `metrics.confusion_matrix`, at the network's size.
+        loss: of this photo.
+        own_confusion: int64 [K, K] at the photo's own size; None where no mask of it was given.
+    """
+
+    confusion: np.ndarray
+    loss: float
+    own_confusion: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class ScoredPhoto:
-    """What a model says of one photo, beside its true mask.
+    """What a model says of one photo, and how well it does.
 
     Attributes:
         probabilities: float32 [S, S, K].
         class_ids: uint8 [S, S], the likeliest classes.
-        confusion: int64 [K, K], of `metrics.confusion_matrix`.
-        loss: of this photo.
         own_class_ids: uint8 [H, W] at the photo's own size, as `predict` writes them; None where no
-            masks of that size were given.
-        own_confusion: int64 [K, K] of these.
+            mask of that size was given.
         reliability: of its pixels.
+        score: against its true mask.
     """
 
     probabilities: np.ndarray
     class_ids: np.ndarray
-    confusion: np.ndarray
-    loss: float
     own_class_ids: np.ndarray | None
-    own_confusion: np.ndarray | None
     reliability: Reliability
+    score: PhotoScore
 
 
 def scored_photos(
@@ -130,15 +142,13 @@ def scored_photos(
                 own = next(own_masks)
                 marked = likeliest(geometry.restore(probabilities[i], *own.shape))
                 own_confusion = confusion_matrix(own, marked, class_count)
-            yield ScoredPhoto(
-                probabilities[i],
-                predicted[i],
+            score = PhotoScore(
                 confusion_matrix(truth, predicted[i], class_count),
                 float(loss(truths[i : i + 1], logits[i : i + 1])),
-                marked,
                 own_confusion,
-                reliability(truth[None], probabilities[i : i + 1]),
             )
+            its_reliability = reliability(truth[None], probabilities[i : i + 1])
+            yield ScoredPhoto(probabilities[i], predicted[i], marked, its_reliability, score)
 
 
 def evaluate_model(
@@ -152,75 +162,53 @@ def evaluate_model(
     masks: tf.data.Dataset | None = None,
 ) -> Evaluation:
     """Scores a model on one split; the arguments are those of `scored_photos`, by K names."""
-    predictions, confusions, own_confusions, losses, reliabilities = [], [], [], [], []
+    predictions, reliabilities, found = [], [], []
     for photo in scored_photos(
         model, examples, len(class_names), loss, batch_size, geometry=geometry, masks=masks
     ):
         predictions.append(photo.class_ids)
-        confusions.append(photo.confusion)
-        losses.append(photo.loss)
         reliabilities.append(photo.reliability)
-        if photo.own_confusion is not None:
-            own_confusions.append(photo.own_confusion)
-    record = summarize_sizes(confusions, own_confusions, losses, class_names)
-    return Evaluation(record, np.stack(predictions), total(reliabilities))
+        found.append(photo.score)
+    return Evaluation(
+        summarize_photos(found, class_names), np.stack(predictions), total(reliabilities)
+    )
 
 
-def summarize_sizes(
-    confusions: Sequence[np.ndarray],
-    own_confusions: Sequence[np.ndarray],
-    losses: Sequence[float],
-    class_names: Sequence[str],
-    groups: Sequence[str] | None = None,
+def summarize_photos(
+    photos: Sequence[PhotoScore], class_names: Sequence[str], groups: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """The record of `metrics.summarize`, with `own_size` where there are `own_confusions`.
+    """The record of `score_records.summarize`, with `own_size` where the photos have such scores.
 
     Args:
-        confusions: N of int64 [K, K], at the network's size.
-        own_confusions: N of int64 [K, K], at the photos' own sizes, or none.
-        losses: N of them.
+        photos: N of them.
         class_names: K names.
         groups: the group of each photo, which the bootstrap draws; by default each is its own.
     """
-    record = summarize(np.stack(confusions), np.array(losses), class_names, groups)
-    if own_confusions:
-        own_size = summarize(np.stack(own_confusions), np.array(losses), class_names, groups)
+    losses = np.array([photo.loss for photo in photos])
+    confusions = np.stack([photo.confusion for photo in photos])
+    record = summarize(confusions, losses, class_names, groups)
+    own = [photo.own_confusion for photo in photos if photo.own_confusion is not None]
+    if own:
+        own_size = summarize(np.stack(own), losses, class_names, groups)
         record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
     return record
 
 
-@dataclass(frozen=True)
-class PhotoScores:
-    """A model's results photo by photo.
-
-    Attributes:
-        confusions: N of int64 [K, K], at the network's size.
-        own_confusions: N of int64 [K, K], at the photos' own sizes.
-        losses: N of them.
-        names: file name and source name of each.
-    """
-
-    confusions: list[np.ndarray] = field(default_factory=list)
-    own_confusions: list[np.ndarray] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    names: list[tuple[str, str]] = field(default_factory=list)
-
-
-def add_scores(
-    scores: PhotoScores, run: RunFolder, photos: ChosenPhotos, batch_size: int = 16
-) -> None:
+def score_run(run: RunFolder, photos: ChosenPhotos, batch_size: int = 16) -> list[PhotoScore]:
     """Scores a run's model, at the network's size and at the photos' own sizes.
 
     Args:
-        scores: what the photos' scores are added to.
         run: finished; its model has the photos' classes.
         photos: which ones.
         batch_size: photos at a time; it does not change the scores.
+
+    Returns:
+        Those of each photo, in the order of `photos.names()`.
     """
     one = trained_runs(run)[0]
     trained = read_options(one)
     geometry = Geometry(trained["resize"], from_options(trained).data.image_size)
-    for photo in scored_photos(
+    scored = scored_photos(
         averaged(load_networks(run)),
         load_split(photos.builder, photos.split, geometry, photos.assignment),
         len(photos.info.class_names),
@@ -228,12 +216,8 @@ def add_scores(
         batch_size,
         geometry=geometry,
         masks=load_masks(photos.builder, photos.split, photos.assignment),
-    ):
-        assert photo.own_confusion is not None  # there are masks
-        scores.confusions.append(photo.confusion)
-        scores.own_confusions.append(photo.own_confusion)
-        scores.losses.append(photo.loss)
-    scores.names.extend(photos.names())
+    )
+    return [photo.score for photo in scored]
 
 
 def evaluate(
@@ -275,19 +259,16 @@ def evaluate(
     run = find_run(run)
     asked = PhotoChoice(os.fspath(data) if data else None, split, allow_leakage, ignore)
     scorers = asked.scorers(run)
-    scores = PhotoScores()
+    found: list[PhotoScore] = []
+    names: list[tuple[str, str]] = []
     for scorer in scorers:
         photos = open_photos(scorer, asked)
-        add_scores(scores, scorer, photos, batch_size)
+        found += score_run(scorer, photos, batch_size)
+        names += photos.names()
     if len(scorers) > 1:
         print(f"Each photo is scored by that of the {len(scorers)} folds that has held it out.")
-    summary = summarize_sizes(
-        scores.confusions,
-        scores.own_confusions,
-        scores.losses,
-        photos.info.class_names,
-        groups_of(run, scores.names) if len(scorers) > 1 else None,
-    )
+    groups = groups_of(run, names) if len(scorers) > 1 else None
+    summary = summarize_photos(found, photos.info.class_names, groups)
     record = {"data": photos.data, "split": photos.split, **summary}
     synthetic = is_bundled_sample(photos.info.fingerprint)
     Console().print(results_table({photos.split: record}, synthetic=synthetic))
@@ -297,8 +278,7 @@ def evaluate(
     write_json(path, record)
     means = ("mean_iou", "foreground_mean_iou")
     intervals = {name: tuple(record["intervals"][name]) for name in means}
-    names = ("image_count", *means, "iou", "background_only")
-    kept = {name: record[name] for name in names}
+    kept = {name: record[name] for name in ("image_count", *means, "iou", "background_only")}
     return Scores(data=photos.data, split=photos.split, intervals=intervals, path=path, **kept)
 
 

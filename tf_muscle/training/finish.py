@@ -161,7 +161,7 @@ def draw_figures(
         data: the photos.
         predictions: test masks, uint8 [N, S, S].
         untrained_masks: uint8 [M, S, S], of the first M test photos before training.
-        metrics: split -> record of `metrics.summarize`.
+        metrics: split -> record of `score_records.summarize`.
         history: the columns of history.csv by name, float [E] each.
         tie: the option `tie`, a difference of mIoU.
         synthetic: the photos are rendered.

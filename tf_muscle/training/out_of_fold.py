@@ -17,7 +17,8 @@ from tf_muscle.config import Config
 from tf_muscle.data.dataset import load_data
 from tf_muscle.data.pipeline import as_arrays
 from tf_muscle.model.losses import SegmentationLoss
-from tf_muscle.model.metrics import mean_and_spread, scores
+from tf_muscle.model.metrics import scores
+from tf_muscle.model.score_records import mean_and_spread
 from tf_muscle.report.fold_plots import fold_scores
 from tf_muscle.report.fold_report import fold_table, write_fold_report
 from tf_muscle.report.photo_sheets import best_and_worst
@@ -27,26 +28,17 @@ from tf_muscle.runs.assignment import Assignment
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.folds import FoldPhoto, Folds
-from tf_muscle.training.evaluation import scored_photos, summarize_sizes
+from tf_muscle.training.evaluation import PhotoScore, scored_photos, summarize_photos
 
 PICTURED = 4  # photos on each side of the figure of the best and the worst
 
 
 @dataclass(frozen=True)
 class TestedPhoto:
-    """A photo and its scores.
-
-    Attributes:
-        photo: of folds.json.
-        confusion: int64 [K, K] at the network's size.
-        own_confusion: int64 [K, K] at the photo's own size.
-        loss: of this photo.
-    """
+    """A photo of folds.json, and how well the model does that had not been trained on it."""
 
     photo: FoldPhoto
-    confusion: np.ndarray
-    own_confusion: np.ndarray
-    loss: float
+    score: PhotoScore
 
 
 def put_together(run: RunFolder, config: Config, folds: Folds) -> None:
@@ -99,13 +91,12 @@ def _test_fold(
         masks=data.masks["test"],
     )
     for name, one in zip(names, scored, strict=True):
-        assert one.own_class_ids is not None
-        assert one.own_confusion is not None
+        assert one.own_class_ids is not None  # there are masks
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(one.own_class_ids).save(f"{path}.png")
         np.savez_compressed(f"{path}.npz", probabilities=one.probabilities.astype(np.float16))
-        yield TestedPhoto(by_name[name], one.confusion, one.own_confusion, one.loss)
+        yield TestedPhoto(by_name[name], one.score)
 
 
 def summarize_folds(
@@ -119,20 +110,14 @@ def summarize_folds(
         class_names: of the classes.
 
     Returns:
-        `out_of_fold`: the record of `metrics.summarize` over all photos, with intervals over
+        `out_of_fold`: the record of `score_records.summarize` over all photos, with intervals over
         groups, and `group_count`; `folds`: the record of each fold, with its number, `fold`; `mean`
         and `standard_deviation` of these, see `metrics.mean_and_spread`.
     """
 
     def summary(photos: Sequence[TestedPhoto]) -> dict[str, Any]:
         groups = [one.photo.group for one in photos]
-        record = summarize_sizes(
-            [one.confusion for one in photos],
-            [one.own_confusion for one in photos],
-            [one.loss for one in photos],
-            class_names,
-            groups,
-        )
+        record = summarize_photos([one.score for one in photos], class_names, groups)
         return {"group_count": len(set(groups)), **record}
 
     each = [
@@ -151,12 +136,12 @@ def _write_table(path: Path, tested: Sequence[TestedPhoto], class_names: Sequenc
             ["split", "file_name", "group", "fold", "loss", "foreground_mean_iou", *ious]
         )
         for one in tested:
-            photo, found = one.photo, scores(one.own_confusion.astype(float))
+            photo, found = one.photo, scores(np.asarray(one.score.own_confusion, float))
             places = [photo.split, photo.file_name, photo.group, photo.fold]
             foreground = found["foreground_mean_iou"] if found["present"][1:].any() else ""
             values = zip(found["iou"], found["present"], strict=True)
             cells = [value if present else "" for value, present in values]
-            writer.writerow([*places, one.loss, foreground, *cells])
+            writer.writerow([*places, one.score.loss, foreground, *cells])
 
 
 def _draw_figures(
@@ -177,10 +162,10 @@ def _draw_figures(
         folder / "confusion_heatmap.png",
         synthetic=synthetic,
     )
-    with_muscle = [one for one in tested if one.confusion.sum() > one.confusion[0, 0]]
+    with_muscle = [one for one in tested if one.score.confusion[0, 0] < one.score.confusion.sum()]
     ranked = sorted(
         with_muscle,
-        key=lambda one: float(scores(one.confusion.astype(float))["foreground_mean_iou"]),
+        key=lambda one: float(scores(one.score.confusion.astype(float))["foreground_mean_iou"]),
     )
     shown = ranked if len(ranked) <= 2 * PICTURED else [*ranked[:PICTURED], *ranked[-PICTURED:]]
     names = [one.photo.name for one in shown or tested[:1]]

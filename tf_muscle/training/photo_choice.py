@@ -9,10 +9,10 @@ from roboflow_segmentation import Builder
 
 from tf_muscle.config import DataConfig, from_options
 from tf_muscle.data.pipeline import load_names
-from tf_muscle.data.prepare import load_builder, refuse_other_classes
+from tf_muscle.data.prepare import load_builder, load_divided, refuse_other_classes
 from tf_muscle.errors import UserError, listed
 from tf_muscle.roboflow.archive import export_path, fingerprint, split_names
-from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
+from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.roboflow.video_frames import find_frames
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.environment import read_environment
@@ -102,7 +102,7 @@ def open_photos(run: RunFolder, photos: PhotoChoice) -> ChosenPhotos:
     split, assignment = photos.split or "test", None
     if photos.are_own(run):
         assignment = read_assignment(run)
-        builder = load_builder(reading, ALL if assignment else None)  # as it was trained on
+        builder = load_divided(reading, assignment)  # as it was trained on
     else:
         folders = split_names(export_path(data))
         split = _split_to_score(photos.split, folders, data)
@@ -153,7 +153,7 @@ def own_names(run: RunFolder, data: str, split: str) -> list[tuple[str, str]]:
     """
     assignment = read_assignment(run)
     reading = _reading(read_options(run), data, allow_leakage=False, ignore=None)
-    builder = load_builder(reading, ALL if assignment else None)
+    builder = load_divided(reading, assignment)
     return load_names(builder, split, assignment)
 
 

@@ -9,12 +9,11 @@ import tensorflow as tf
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import load_names
-from tf_muscle.data.prepare import load_builder
+from tf_muscle.data.prepare import load_divided
 from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.model.compiled import Teach
 from tf_muscle.prediction.model_files import load_model
 from tf_muscle.roboflow.archive import export_path, fingerprint
-from tf_muscle.roboflow.records import ALL
 from tf_muscle.runs.assignment import Assignment
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
@@ -71,7 +70,7 @@ def teacher_of(config: Config, assignment: Assignment | None, resumed: RunFolder
     """
     name = str(config.optimization.distill)
     runs = _runs_of(name)
-    builder = load_builder(config.data, ALL if assignment else None)
+    builder = load_divided(config.data, assignment)
     held_out = {
         split: {source for _, source in load_names(builder, split, assignment)}
         for split in ("valid", "test")
