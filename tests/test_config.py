@@ -9,16 +9,9 @@ import pytest
 import yaml
 from train_options import train_config
 
-from tf_muscle.config import (
-    AugmentConfig,
-    Config,
-    DataConfig,
-    ModelConfig,
-    OptimizationConfig,
-    RunConfig,
-    bundled,
-)
+from tf_muscle.config import Config, bundled
 from tf_muscle.errors import UserError
+from tf_muscle.options import AugmentConfig, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 UNH_GYM = Path(__file__).parents[1] / "configs" / "unh_gym.yaml"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tf_muscle import demo
 from tf_muscle.command import run_command
-from tf_muscle.config import SAMPLE
 from tf_muscle.errors import UserError
+from tf_muscle.options import SAMPLE
 from tf_muscle.page import opening
 
 Command = Callable[..., tuple[int, str]]

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tf_muscle.command import run_command
-from tf_muscle.config import Config, DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from tf_muscle.config import Config
+from tf_muscle.options import DataConfig, ModelConfig, OptimizationConfig, RunConfig
 from tf_muscle.reproduce import main
 from tf_muscle.roboflow.archive import fingerprint
 from tf_muscle.runs.assignment import Assignment

@@ -8,7 +8,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 # From the bottom to the top; a room may import from its own line and from those before it.
-BASE = ("processor", "errors", "atomic", "config", "tensorflow_log", "command")
+BASE = ("processor", "errors", "atomic", "options", "config", "tensorflow_log", "command")
 FLOORS = (
     BASE,
     ("roboflow",),

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import yaml
 
-from tf_muscle.config import DataConfig
 from tf_muscle.data.prepare import load_builder
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.score_records import summarize
 from tf_muscle.model.unet import CORE, HEAD, build_unet
+from tf_muscle.options import DataConfig
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.divide import divide_into_folds, survey_photos
 

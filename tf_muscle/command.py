@@ -76,6 +76,15 @@ def command_parser(
     )
 
 
+def add_no_calibration(parser: jsonargparse.ArgumentParser) -> None:
+    """Adds --no_calibration, of the commands that use a run's calibration."""
+    parser.add_argument(
+        "--no_calibration",
+        action="store_true",
+        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
+    )
+
+
 def add_options(
     parser: jsonargparse.ArgumentParser, concern: type, skip: Collection[str] = ()
 ) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.command import add_no_calibration, command_parser, parse, run_command
 from tf_muscle.errors import between
 
 
@@ -26,11 +26,7 @@ def main(argv: Sequence[str]) -> int:
         help="Give the page a public address, too, through Gradio's servers. Whoever has that "
         "address can use the page.",
     )
-    parser.add_argument(
-        "--no_calibration",
-        action="store_true",
-        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
-    )
+    add_no_calibration(parser)
     options = parse(parser, argv)
     between("port", options["port"], 1, 65535)
     from tf_muscle.page.opening import open_page

@@ -68,15 +68,16 @@ def main(argv: Sequence[str]) -> int:
     at_least("batch_size", options["batch_size"], 1)
     run, against = find_run(options.pop("run")), options.pop("against")
     if options.pop("calibrate"):
+        where, batch_size = options.pop("data"), options.pop("batch_size")
         for name, value in {"against": against, **options}.items():
-            if value and name in ("against", "split", "allow_leakage", "ignore"):
+            if value:
                 raise UserError(
                     f"--{name} has no meaning with --calibrate, which takes the run's validation "
                     "photos as it was trained: leave it out"
                 )
         from tf_muscle.training.calibrate import calibrate
 
-        calibrate(run, data=options["data"], batch_size=options["batch_size"])
+        calibrate(run, where, batch_size=batch_size)
         print(f"written to {run.calibration}")
         return 0
     if against:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Literal
 
-from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.command import add_no_calibration, command_parser, parse, run_command
 from tf_muscle.runs.folder import find_run
 
 
@@ -54,11 +54,7 @@ def main(argv: Sequence[str]) -> int:
         help="Name of the model's folder, which must be new. Without it, the run's name; for a run "
         "with folds, whose models are exported as one, that name and -mean.",
     )
-    parser.add_argument(
-        "--no_calibration",
-        action="store_true",
-        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
-    )
+    add_no_calibration(parser)
     options = parse(parser, argv)
     options["calibrated"] = not options.pop("no_calibration")
     run = find_run(options.pop("run"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.command import add_no_calibration, command_parser, parse, run_command
 from tf_muscle.errors import at_least, between
 from tf_muscle.runs.folder import default_name
 
@@ -49,11 +49,7 @@ def main(argv: Sequence[str]) -> int:
         help="Probability, 0 to 1, from which on a pixel is of its likeliest muscle. Without it, "
         "the run's calibration decides, else a pixel is of its likeliest class.",
     )
-    parser.add_argument(
-        "--no_calibration",
-        action="store_true",
-        help="Do without the calibration that python -m tf_muscle.evaluate RUN --calibrate chose.",
-    )
+    add_no_calibration(parser)
     parser.add_argument(
         "--batch_size",
         type=int,

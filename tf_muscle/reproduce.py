@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from tf_muscle.command import command_parser, parse, run_command
-from tf_muscle.config import RunConfig
+from tf_muscle.options import RunConfig
 from tf_muscle.runs.folder import find_run
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
-from tf_muscle.report.figure_style import new_figure
+from tf_muscle.report.figure_style import BLUE, DARK, GREY, GRID, ORANGE, new_figure
 from tuner.options import OPTIMIZER_NAMES, SEARCHED
 from tuner.results import Row
 
@@ -22,10 +22,6 @@ SCORE_LABELS = {
     "val_loss": "validation loss",
 }
 SPREAD = 0.6  # share of the room of a value that its trials are spread over
-COLLAPSED_COLOR = "#9AA5B1"
-FLOOR_COLOR = "#D55E00"
-DOT_COLOR = "#0072B2"
-DARK = "#1B2A41"
 # Without the lightest tenth, which white paper swallows.
 COLORS = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1.0, 256)))
 
@@ -83,7 +79,7 @@ def parallel_coordinates(
     lines = np.stack([*columns, norm(scores)], axis=1)  # [N, axes]
     for i in reversed(range(len(rows))):  # the best on top
         if rows[i].background_only:
-            style: dict[str, Any] = {"color": COLLAPSED_COLOR, "linestyle": "--"}
+            style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
         else:
             style = {"color": COLORS(norm(scores[i]))}
         axis.plot(lines[i], linewidth=3.5 if i == 0 else 1.3, clip_on=False, **style)
@@ -111,7 +107,7 @@ def parallel_coordinates(
     bar.outline.set_visible(False)
     axis.plot([], [], color=COLORS(norm(scores[0])), linewidth=3.5, label="best trial")
     if any(row.background_only for row in rows):
-        axis.plot([], [], color=COLLAPSED_COLOR, linestyle="--", label="background only")
+        axis.plot([], [], color=GREY, linestyle="--", label="background only")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path)
     return path
@@ -137,9 +133,7 @@ def hyperparameter_effects(
     for panel, name in zip(panels.flat, names, strict=True):
         _effect_panel(panel, rows, name)
         if floor is not None:
-            panel.axhline(
-                floor, color=FLOOR_COLOR, linestyle="--", label="background only (the floor)"
-            )
+            panel.axhline(floor, color=ORANGE, linestyle="--", label="background only (the floor)")
     for panel in panels[:, 0]:
         panel.set_ylabel(SCORE_LABELS[objective])
     handles, labels = panels.flat[0].get_legend_handles_labels()
@@ -153,7 +147,7 @@ def _effect_panel(panel: Axes, rows: Sequence[Row], name: str) -> None:
     places = _places(rows, name)
     scores = np.array([row.objective for row in rows])
     collapsed = np.array([row.background_only for row in rows])
-    panel.scatter(places[~collapsed], scores[~collapsed], s=26, color=DOT_COLOR, label="trial")
+    panel.scatter(places[~collapsed], scores[~collapsed], s=26, color=BLUE, label="trial")
     if collapsed.any():
         panel.scatter(
             places[collapsed],
@@ -169,6 +163,6 @@ def _effect_panel(panel: Axes, rows: Sequence[Row], name: str) -> None:
     panel.set_title(name.replace("_", " "), fontsize=11, loc="left")
     panel.set_xticks(range(len(levels)), [_text(value) for value in levels])
     panel.set_xlim(-0.6, len(levels) - 0.4)
-    panel.grid(axis="y", color="#E5E5E5")
+    panel.grid(axis="y", color=GRID)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tf_muscle.config import AugmentConfig
 from tf_muscle.data.augment import BAKED_OPTIONS, Augmenter, without_baked
+from tf_muscle.options import AugmentConfig
 from tf_muscle.roboflow.readme import PHRASES
 
 OFF = AugmentConfig(

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_muscle.config import AugmentConfig, bundled
+from tf_muscle.config import bundled
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.augment_tensorflow import (
     TensorFlowAugmenter,
@@ -18,6 +18,7 @@ from tf_muscle.data.augment_tensorflow import (
     blur,
     warp,
 )
+from tf_muscle.options import AugmentConfig
 
 OFF = AugmentConfig(horizontal_flip=0, vertical_flip=0, shear=0, grayscale=0, blur=0, noise=0)
 EVERYTHING = AugmentConfig(

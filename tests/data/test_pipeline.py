@@ -8,7 +8,6 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tf_muscle.config import AugmentConfig, DataConfig
 from tf_muscle.data import pipeline
 from tf_muscle.data.augment import Augmenter
 from tf_muscle.data.geometry import Geometry
@@ -21,6 +20,7 @@ from tf_muscle.data.pipeline import (
     training_batches,
 )
 from tf_muscle.data.prepare import load_builder
+from tf_muscle.options import AugmentConfig, DataConfig
 
 COUNT, SIZE = 10, 32
 GEOMETRY = Geometry("pad", SIZE)

@@ -11,9 +11,9 @@ import pytest
 import tensorflow_datasets as tfds
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
-from tf_muscle.config import DataConfig
 from tf_muscle.data.prepare import load_builder
 from tf_muscle.errors import UserError
+from tf_muscle.options import DataConfig
 
 DUMMY_DATA = Path(__file__).parents[2] / "datasets" / "roboflow_segmentation" / "dummy_data"
 
@@ -88,7 +88,7 @@ def test_partly_built_data_are_refused(tmp_path: Path) -> None:
 
 SECOND_CALL = """
 import sys
-from tf_muscle.config import DataConfig
+from tf_muscle.options import DataConfig
 from tf_muscle.data.prepare import load_builder
 builder = load_builder(DataConfig(data=sys.argv[1]))
 assert builder.info.features["segmentation_mask"].names[-1] == "calf"

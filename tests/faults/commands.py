@@ -22,7 +22,7 @@ STEPS = 3  # an epoch, of 12 photos
 TRIALS = 2
 PREPARE = """
 import sys
-from tf_muscle.config import DataConfig
+from tf_muscle.options import DataConfig
 from tf_muscle.data.prepare import load_builder
 load_builder(DataConfig(data=sys.argv[1], data_dir=sys.argv[2]))
 """

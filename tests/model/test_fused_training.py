@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from tf_muscle.config import OptimizationConfig
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE, HEAD, build_unet, import_segmentation_models
+from tf_muscle.options import OptimizationConfig
 
 SIZE = 32
 

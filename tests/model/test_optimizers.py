@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from tf_muscle.config import OptimizationConfig, from_options
+from tf_muscle.config import from_options
 from tf_muscle.model.optimizers import learning_rate_schedule, optimizer
+from tf_muscle.options import OptimizationConfig
 
 STEPS = 30  # 480 photos in batches of 16
 

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from tf_muscle.config import ModelConfig
 from tf_muscle.model.unet import (
     CORE,
     HEAD,
@@ -18,6 +17,7 @@ from tf_muscle.model.unet import (
     pad_to_stride,
     set_prior_bias,
 )
+from tf_muscle.options import ModelConfig
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
 ODD_SIZES = [(64, 64), (32, 96), (45, 71), (33, 64), (1, 31)]

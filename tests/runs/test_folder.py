@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy
 import pytest
 
-from tf_muscle.config import Config, DataConfig, RunConfig
+from tf_muscle.config import Config
 from tf_muscle.errors import UserError
+from tf_muscle.options import DataConfig, RunConfig
 from tf_muscle.runs.folder import (
     RunFolder,
     default_name,

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tf_muscle.config import Config, RunConfig
+from tf_muscle.config import Config
 from tf_muscle.errors import UserError
+from tf_muscle.options import RunConfig
 from tf_muscle.runs.environment import Environment
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.manifest import (

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tf_muscle.config import OptimizationConfig
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE
+from tf_muscle.options import OptimizationConfig
 from tf_muscle.training.callbacks import (
     MONITOR,
     BestWeights,

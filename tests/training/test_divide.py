@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tf_muscle.config import DataConfig
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.leakage import Links, neighbouring_frames
 from tf_muscle.inspection.measure import ImageInfo
+from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.records import SPLITS, Example
 from tf_muscle.roboflow.split_folder import source_name
 from tf_muscle.runs.folds import Folds

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tf_muscle.config import Config, DataConfig, RunConfig
+from tf_muscle.config import Config
+from tf_muscle.options import DataConfig, RunConfig
 from tuner.options import Search, SearchOptions
 
 FINGERPRINT = "0123456789abcdef"

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from train_options import train_config
 
-from tf_muscle.config import DataConfig, OptimizationConfig, RunConfig
 from tf_muscle.errors import UserError
+from tf_muscle.options import DataConfig, OptimizationConfig, RunConfig
 from tf_muscle.report import published
 from tuner.options import (
     LEFT_OUT,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tf_muscle.config import AugmentConfig
+from tf_muscle.options import AugmentConfig
 from tf_muscle.roboflow.records import VOID
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for its version

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_muscle.config import AugmentConfig
 from tf_muscle.data.augment import FOREGROUND_CROPS
+from tf_muscle.options import AugmentConfig
 from tf_muscle.roboflow.records import VOID
 
 SALT_SHARE = (0.4, 0.6)  # of the noise; albumentations' default

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 
-from tf_muscle.config import Config, DataConfig
+from tf_muscle.config import Config
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.geometry import Geometry, resolve
 from tf_muscle.data.pipeline import load_masks, load_split
 from tf_muscle.data.prepare import load_divided
+from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.runs.assignment import Assignment
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from tf_muscle.atomic import UNFINISHED, replacing
-from tf_muscle.config import DataConfig, from_options
+from tf_muscle.config import from_options
 from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
@@ -24,6 +24,7 @@ from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
 from tf_muscle.model.ensemble import averaged, cost_sentence, load_networks
+from tf_muscle.options import DataConfig
 from tf_muscle.processor import this_processor
 from tf_muscle.report.model_card import model_card
 from tf_muscle.roboflow.archive import export_path, fingerprint

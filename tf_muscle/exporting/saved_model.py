@@ -1,12 +1,11 @@
 """Writes a SavedModel, which needs nothing but TensorFlow and is what TensorFlow Serving serves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_muscle.atomic import replacing
@@ -133,8 +132,8 @@ def calibration_of(servable: Any) -> Calibration:
     )
 
 
-def output(servable: Any, name: str) -> Predict:
-    """One output of the signature `serving_default` as a function of photos.
+def output(servable: Any, name: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """One output of the signature `serving_default` as a function of photos, uint8 [B, H, W, 3].
 
     Args:
         servable: the loaded object, of `open_saved_model`.
@@ -142,13 +141,14 @@ def output(servable: Any, name: str) -> Predict:
     """
     signature = servable.signatures["serving_default"]
 
-    def predict(images: np.ndarray, servable: Any = servable) -> np.ndarray:
+    def forward(images: tf.Tensor, servable: Any = servable) -> tf.Tensor:
         # A signature does not keep the object alive that holds its variables; the default does.
-        return signature(images=tf.constant(images))[name].numpy()
+        return signature(images=tf.convert_to_tensor(images))[name]
 
-    return predict
+    return forward
 
 
 def load(folder: Path) -> Predict:
     """The SavedModel as its users load it."""
-    return output(open_saved_model(folder), "class_ids")
+    forward = output(open_saved_model(folder), "class_ids")
+    return lambda images: forward(images).numpy()

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_muscle.config import OptimizationConfig
+from tf_muscle.options import OptimizationConfig
 
 # one_cycle starts at a 25th of its highest rate (Smith and Topin 2018; fastai's and PyTorch's 25).
 WARMUP_DIVISOR = 25.0

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -144,7 +144,7 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
 
 
 def _load_saved_model(path: Path, image_size: int | None, calibrated: bool) -> Loaded:
-    from tf_muscle.exporting.saved_model import calibration_of, open_saved_model  # as above
+    from tf_muscle.exporting.saved_model import calibration_of, open_saved_model, output  # as above
 
     try:
         servable = open_saved_model(path)
@@ -164,9 +164,4 @@ def _load_saved_model(path: Path, image_size: int | None, calibrated: bool) -> L
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
     calibration = calibration_of(servable) if calibrated else Calibration()
-
-    def forward(images: "tf.Tensor", servable: Any = servable) -> "tf.Tensor":
-        # A signature does not keep the object alive that holds its variables; the default does.
-        return signature(images=images)["probabilities"]
-
-    return Loaded(forward, class_names, geometry, calibration)
+    return Loaded(output(servable, "probabilities"), class_names, geometry, calibration)

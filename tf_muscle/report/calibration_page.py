@@ -6,7 +6,13 @@ from typing import Any
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.calibrating import Step
-from tf_muscle.report.score_rows import SPLIT_LABELS, error_rows
+from tf_muscle.report.score_rows import (
+    SCORE_LABELS,
+    SPLIT_LABELS,
+    error_rows,
+    format_interval,
+    format_iou,
+)
 from tf_muscle.report.tables import SYNTHETIC, markdown_table
 from tf_muscle.runs.calibration import Calibration
 
@@ -15,7 +21,7 @@ STEPS = {
     "thresholds": "thresholds",
     "smallest_area": "smallest area",
 }
-SCORES = {"foreground_mean_iou": "foreground mIoU", "mean_iou": "mIoU"}
+SCORES = ("foreground_mean_iou", "mean_iou")
 
 
 def write_calibration_page(
@@ -69,11 +75,17 @@ def write_calibration_page(
             [
                 ("", *columns),
                 *(
-                    (label, *(_score(record, name) for record in columns.values()))
-                    for name, label in SCORES.items()
+                    (
+                        SCORE_LABELS[name],
+                        *(format_interval(record, name) for record in columns.values()),
+                    )
+                    for name in SCORES
                 ),
                 *(
-                    (f"IoU {name}", *(_iou(record["iou"][name]) for record in columns.values()))
+                    (
+                        f"IoU {name}",
+                        *(format_iou(record["iou"][name]) for record in columns.values()),
+                    )
                     for name in class_names
                 ),
             ]
@@ -91,12 +103,3 @@ def write_calibration_page(
     ]
     with replacing(path) as unfinished:
         unfinished.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
-def _score(record: Mapping[str, Any], name: str) -> str:
-    low, high = record["intervals"][name]
-    return f"{record[name]:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _iou(value: float | None) -> str:
-    return "*absent*" if value is None else f"{value:.3f}"

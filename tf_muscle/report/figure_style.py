@@ -10,6 +10,9 @@ from matplotlib.text import Text
 
 from tf_muscle.report.lettering import drawable, families, fitted, text_width
 
+# The first three from light to dark; the orange marks what a model is compared with.
+GREY, BLUE, DARK, ORANGE = "#9AA5B1", "#0072B2", "#1B2A41", "#D55E00"
+GRID = "#E5E5E5"
 WIDTH = 8.0  # inches: 10 pt text then reads as body text where a page shows the figure at 800 px
 DPI = 160
 POINTS = 72  # an inch

@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from tf_muscle.report.figure_style import fitting, legend_below, new_figure, save_figure
+from tf_muscle.report.figure_style import (
+    BLUE,
+    DARK,
+    GREY,
+    GRID,
+    fitting,
+    legend_below,
+    new_figure,
+    save_figure,
+)
 from tf_muscle.report.lettering import class_labels
 from tf_muscle.report.plots import LONGEST_NAME
 
@@ -41,9 +50,9 @@ def fold_scores(record: Mapping[str, Any], path: Path, *, synthetic: bool = Fals
         if value is not None
     ]
     x, y = np.array(points).reshape(-1, 2).T
-    dots = axis.scatter(x, y, s=22, color="#9AA5B1", zorder=2, clip_on=False)
+    dots = axis.scatter(x, y, s=22, color=GREY, zorder=2, clip_on=False)
     bounds = np.array([whole["intervals"][name] for name in MEANS])
-    lines = axis.hlines(range(len(MEANS)), *bounds.T, color="#0072B2", linewidth=2.5, zorder=1)
+    lines = axis.hlines(range(len(MEANS)), *bounds.T, color=BLUE, linewidth=2.5, zorder=1)
     present = [row for row in rows if values[row] is not None]
     marks = axis.scatter(
         [values[row] for row in present],
@@ -51,7 +60,7 @@ def fold_scores(record: Mapping[str, Any], path: Path, *, synthetic: bool = Fals
         marker="|",
         s=260,
         linewidths=2.5,
-        color="#1B2A41",
+        color=DARK,
         zorder=3,
         clip_on=False,
     )
@@ -62,7 +71,7 @@ def fold_scores(record: Mapping[str, Any], path: Path, *, synthetic: bool = Fals
     axis.set_xlim(0, 1.1)
     axis.set_xticks(np.linspace(0, 1, 6))
     axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color="#E5E5E5")
+    axis.grid(axis="x", color=GRID)
     axis.spines[["top", "right"]].set_visible(False)
     legend_below(
         figure,

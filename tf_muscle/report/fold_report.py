@@ -8,13 +8,20 @@ from rich.table import Table
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import background_only_sentence
-from tf_muscle.report.score_rows import SCORE_LABELS, format_score
+from tf_muscle.report.score_rows import (
+    OWN_SIZE_SCORES,
+    SCORE_LABELS,
+    format_interval,
+    format_iou,
+    format_score,
+)
 from tf_muscle.report.tables import (
     SYNTHETIC,
     figure_parts,
     markdown_table,
     named_values,
     teacher_warning,
+    terminal_table,
 )
 from tf_muscle.runs.environment import Environment
 from tf_muscle.runs.folds import Folds
@@ -97,13 +104,7 @@ def write_fold_report(
 
 def fold_table(record: Mapping[str, Any]) -> Table:
     """The table that opens the report, for a terminal."""
-    table = Table()
-    header, *rows = score_rows(record)
-    for number, cell in enumerate(header):
-        table.add_column(cell, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*row)
-    return table
+    return terminal_table(score_rows(record))
 
 
 def score_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -114,23 +115,16 @@ def score_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         mean, deviation = (record[kind][score] for kind in ("mean", "standard_deviation"))
         yield (
             label,
-            _with_interval(whole, score),
+            format_interval(whole, score),
             format_score(score, mean),
             "" if deviation is None else format_score(score, deviation),
         )
-    for score in ("mean_iou", "foreground_mean_iou"):
+    for score in OWN_SIZE_SCORES:
         label = f"{SCORE_LABELS[score]} at the photos' own size"
-        yield label, _with_interval(whole["own_size"], score), "", ""
+        yield label, format_interval(whole["own_size"], score), "", ""
     yield "floor of mIoU", f"{whole['floor_mean_iou']:.4f}", "", ""
     yield "photos", str(whole["image_count"]), "", ""
     yield "groups", str(whole["group_count"]), "", ""
-
-
-def _with_interval(record: Mapping[str, Any], score: str) -> str:
-    low, high = (
-        format_score(score, bound).removesuffix("%") for bound in record["intervals"][score]
-    )
-    return f"{format_score(score, record[score])} ({low} to {high})"
 
 
 def _each_fold(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -151,7 +145,7 @@ def _class_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     kinds = [record[kind] for kind in ("out_of_fold", "mean", "standard_deviation")]
     for name in record["out_of_fold"]["iou"]:
         values = [one["iou"][name] for one in (*kinds, *record["folds"])]
-        yield name, *("*absent*" if value is None else f"{value:.3f}" for value in values)
+        yield name, *map(format_iou, values)
 
 
 def _warnings(record: Mapping[str, Any]) -> list[str]:

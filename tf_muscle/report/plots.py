@@ -10,6 +10,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from tf_muscle.model.reliability import Reliability
 from tf_muscle.report.figure_style import (
+    BLUE,
+    DARK,
+    GREY,
+    GRID,
+    ORANGE,
     POINTS,
     WIDTH,
     fitting,
@@ -23,7 +28,7 @@ from tf_muscle.report.history import best_epoch
 from tf_muscle.report.lettering import class_labels, percent
 from tf_muscle.report.score_rows import SPLIT_LABELS
 
-SPLIT_COLORS = {"train": "#9AA5B1", "valid": "#0072B2", "test": "#1B2A41"}  # light to dark
+SPLIT_COLORS = {"train": GREY, "valid": BLUE, "test": DARK}  # light to dark
 
 LONGEST_NAME = 1.8  # inches of a class's name beside an axis
 MOST_CELLS = 40  # classes of a matrix whose cells have their numbers in them; more make it huge
@@ -77,16 +82,14 @@ def learning_curves(
         axis.set_title(label, fontsize=11, loc="left")
         axis.set_xlim(0.5, max(1, len(values)) + 0.5)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.grid(axis="y", color="#E5E5E5")
+        axis.grid(axis="y", color=GRID)
         axis.spines[["top", "right"]].set_visible(False)
         if column == "loss":
             _scale_loss(axis)
         else:
             axis.set_ylim(0, 1)
         if column == "mean_iou":
-            axis.axhline(
-                floor_mean_iou, color="#D55E00", linestyle="--", label="if nothing is marked"
-            )
+            axis.axhline(floor_mean_iou, color=ORANGE, linestyle="--", label="if nothing is marked")
         axis.axvline(
             best, color="#555555", linestyle=":", zorder=0, label=f"best epoch ({best}), kept"
         )
@@ -275,7 +278,7 @@ def reliability_diagram(
     figure = new_figure("Reliability", 4.6, synthetic=synthetic)
     smallest, largest = DOTS
     for axis, (title, classes) in zip(figure.subplots(1, 2), RELIABILITY.items(), strict=True):
-        axis.plot((0, 1), (0, 1), color="#D55E00", linestyle="--", label="as sure as right")
+        axis.plot((0, 1), (0, 1), color=ORANGE, linestyle="--", label="as sure as right")
         for label, reliability in curves.items():
             confidence, right, pixels = reliability.curve(classes)
             axis.plot(confidence, right, color=colors[label], linewidth=2, label=label)
@@ -286,7 +289,7 @@ def reliability_diagram(
         axis.set_ylim(0, 1.03)
         axis.set_xticks(np.linspace(0, 1, 6))
         axis.set_xlabel("probability of the likeliest class")
-        axis.grid(color="#E5E5E5")
+        axis.grid(color=GRID)
         axis.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("share that is right")
     legend_below(figure, *figure.axes[0].get_legend_handles_labels())

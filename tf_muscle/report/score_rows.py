@@ -65,12 +65,23 @@ def format_score(score: str, value: float) -> str:
     return f"{value:.1%}" if score in PERCENT else f"{value:.3f}"
 
 
+def format_interval(record: Mapping[str, Any], score: str) -> str:
+    """A score of a record with its interval."""
+    low, high = (
+        format_score(score, bound).removesuffix("%") for bound in record["intervals"][score]
+    )
+    return f"{format_score(score, record[score])} ({low} to {high})"
+
+
+def format_iou(value: float | None) -> str:
+    """IoU or Dice of a class; None where neither the masks nor the model have it."""
+    return "*absent*" if value is None else f"{value:.3f}"
+
+
 def _score_cell(record: Mapping[str, Any], score: str, split: str) -> str:
-    text = format_score(score, record[score])
     if split == "test" and score in record["intervals"]:
-        low, high = (format_score(score, bound) for bound in record["intervals"][score])
-        text += f" ({low.removesuffix('%')} to {high.removesuffix('%')})"
-    return text
+        return format_interval(record, score)
+    return format_score(score, record[score])
 
 
 def class_rows(metrics: Metrics, *, synthetic: bool) -> Iterator[tuple[str, ...]]:
@@ -79,7 +90,7 @@ def class_rows(metrics: Metrics, *, synthetic: bool) -> Iterator[tuple[str, ...]
     yield "class", *(f"{name} {split}" for name in ("IoU", "Dice") for split in headers)
     for class_name in next(iter(metrics.values()))["iou"]:
         values = (record[key][class_name] for key in ("iou", "dice") for record in metrics.values())
-        yield class_name, *("*absent*" if value is None else f"{value:.3f}" for value in values)
+        yield class_name, *map(format_iou, values)
 
 
 def error_rows(errors: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:

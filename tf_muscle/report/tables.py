@@ -58,11 +58,18 @@ def results_table(
         synthetic: the photos are rendered.
         published_beside: add the published scores.
     """
+    return terminal_table(
+        score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
+    )
+
+
+def terminal_table(rows: Iterable[Sequence[str]]) -> Table:
+    """A table for a terminal; the first row is the header."""
+    header, *body = rows
     table = Table()
-    header, *rows = score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
     for number, cell in enumerate(header):
         table.add_column(cell, justify="right" if number else "left")
-    for row in rows:
+    for row in body:
         table.add_row(*row)
     return table
 

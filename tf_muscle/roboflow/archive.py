@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from tf_muscle.config import SAMPLE, bundled
+from tf_muscle.config import bundled
 from tf_muscle.errors import UserError, shortened
+from tf_muscle.options import SAMPLE
 from tf_muscle.roboflow.coco_names import named_files
 from tf_muscle.roboflow.export_layout import find_root, find_root_in_zip, name_splits, split_folders
 from tf_muscle.roboflow.readme import README

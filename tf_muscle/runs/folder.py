@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from tf_muscle.atomic import only_process, replacing
-from tf_muscle.config import SAMPLE, Config, RunConfig
+from tf_muscle.config import Config
 from tf_muscle.errors import UserError
+from tf_muscle.options import SAMPLE, RunConfig
 
 # Runs from before the option stretched every photo.
 STRETCHED_BEFORE = {"resize": "stretch"}

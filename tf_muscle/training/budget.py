@@ -34,6 +34,8 @@ JUDGED = 16  # validation photos that are evaluated to know how long it takes
 FINISH_BY_START = 1.0
 
 Logs = dict[str, Any]
+Build = Callable[[Config], keras.Model]
+Fit = Callable[[keras.Model, Config, Data, Sequence[keras.callbacks.Callback]], None]
 
 
 class StepTimer(keras.callbacks.Callback):
@@ -128,13 +130,7 @@ def affordable_epochs(costs: Costs, spent: float, minutes: float, most: int) -> 
     return epochs
 
 
-def within_minutes(
-    config: Config,
-    data: Data,
-    build: Callable[[Config], keras.Model],
-    fit: Callable[[keras.Model, Config, Data, Sequence[keras.callbacks.Callback]], None],
-    started: float,
-) -> Config:
+def within_minutes(config: Config, data: Data, build: Build, fit: Fit, started: float) -> Config:
     """Sets the epochs so that the whole training ends in `minutes`, counted from its start.
 
     Times some real steps with a model of its own, which is thrown away. Whoever seeds again
@@ -170,13 +166,7 @@ def within_minutes(
     )
 
 
-def measure(
-    config: Config,
-    data: Data,
-    build: Callable[[Config], keras.Model],
-    fit: Callable[[keras.Model, Config, Data, Sequence[keras.callbacks.Callback]], None],
-    seconds: float,
-) -> Costs:
+def measure(config: Config, data: Data, build: Build, fit: Fit, seconds: float) -> Costs:
     """Trains for some seconds, writes a checkpoint and evaluates a few photos.
 
     Args: those of `within_minutes`, and `seconds` in which to time steps.

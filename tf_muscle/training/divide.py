@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_muscle.config import DataConfig
 from tf_muscle.data.geometry import Resize, resolve
 from tf_muscle.errors import UserError, listed
 from tf_muscle.inspection.grouping import found_groups, grouped_split
 from tf_muscle.inspection.leakage import Links, find_links
 from tf_muscle.inspection.measure import ImageInfo, survey
+from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.archive import export_path, fingerprint, open_export, split_names
 from tf_muscle.roboflow.groups import named_groups
 from tf_muscle.roboflow.reader import check_pixels, read_export

@@ -7,10 +7,11 @@ from typing import Any
 
 from roboflow_segmentation import Builder
 
-from tf_muscle.config import DataConfig, from_options
+from tf_muscle.config import from_options
 from tf_muscle.data.pipeline import load_names
 from tf_muscle.data.prepare import load_builder, load_divided, refuse_other_classes
 from tf_muscle.errors import UserError, listed
+from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.archive import export_path, fingerprint, split_names
 from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.roboflow.video_frames import find_frames

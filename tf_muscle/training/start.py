@@ -47,13 +47,5 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
 
 
 def resume(run: RunFolder, data: str | None = None) -> RunFolder:
-    """Goes on with an interrupted run, with its own options.
-
-    Args:
-        run: the run.
-        data: where its export lies now, if it was moved.
-
-    Raises:
-        UserError: it is complete, another process is at it, or something that the user can mend.
-    """
+    """Goes on with an interrupted run; see `loop.resume_model` and `folds.resume_folds`."""
     return resume_folds(run, data) if run.folds.is_file() else resume_model(run, data)
