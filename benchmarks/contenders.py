@@ -18,8 +18,6 @@ from typing import Literal
 
 import numpy as np
 
-import tf_muscle
-
 CLASSES = 4
 LEARNING_RATE = 1e-4
 
@@ -56,6 +54,7 @@ def keras_step(work: Work) -> Step:
 
     images, masks = batch(work)
     if work.contender == "ours":
+        import tf_muscle
         from tf_muscle.model import optimizers
         from tf_muscle.model.losses import SegmentationLoss
         from tf_muscle.model.unet import build_unet
@@ -187,6 +186,8 @@ def serve(work: Work) -> None:
     """Answers standard input until it ends."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # libraries print
+    if work.contender in ("ours", "saved_model", "litert"):
+        import tf_muscle  # noqa: F401  # chooses TensorFlow's kernels; stock Keras gets its own
     makers = {"smp": torch_step, "saved_model": exported_step, "litert": exported_step}
     step = makers.get(work.contender, keras_step)(work)
     for line in sys.stdin:

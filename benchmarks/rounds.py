@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.contenders import Work
 
+ENVIRONMENT = dict(os.environ)  # before tf_muscle, once imported, chooses TensorFlow's kernels
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -36,7 +37,7 @@ class Contender:
         self.work = work
         self.peak_bytes = 0
         self.processor_seconds = 0.0  # of the last steps, all threads together
-        environment = dict(os.environ)
+        environment = dict(ENVIRONMENT)
         if work.onednn != "as chosen":
             environment["TF_ENABLE_ONEDNN_OPTS"] = work.onednn
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115

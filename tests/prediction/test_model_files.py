@@ -110,6 +110,9 @@ def test_a_saved_model_gives_the_same(photos: list[np.ndarray], tmp_path: Path) 
     assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
     for image, probabilities in zip(photos, predictor.stream(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
+    single = load_predictor(tmp_path / "sized", batch_size=1)
+    for image, probabilities in zip(photos, single.stream(photos), strict=True):
+        np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
     assert load_predictor(tmp_path / "sized", image_size=64).geometry.size == 64
     save_servable(tmp_path / "older", None)
     assert load_predictor(tmp_path / "older").geometry == Geometry("stretch", 256)
@@ -126,6 +129,8 @@ def test_the_unet_takes_every_size(tmp_path: Path) -> None:
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     plain = load_predictor(tmp_path / "unet.keras", image_size=56)
     (one_pass,) = plain.stream([image])
+    single = load_predictor(tmp_path / "unet.keras", image_size=56, batch_size=1)
+    np.testing.assert_allclose(next(single.stream([image])), one_pass, atol=1e-5)
     square = np.empty((1, 56, 56, 3), np.uint8)
     square[:] = 124, 116, 104
     square[:, 8:48] = image

@@ -1,5 +1,7 @@
 """What every exported model computes: masks and probabilities of photos."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -65,9 +67,6 @@ def frozen(
         batch_size: for a function of one batch size.
         temperature: of the probabilities.
     """
-    # TensorFlow's own converters use it, but it has no public name.
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     folded = fold_batch_normalization(model)
     spec = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.uint8, "images")
 
@@ -75,12 +74,29 @@ def frozen(
     def with_variables(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return results(folded(images, training=False), temperature)
 
-    concrete = with_variables.get_concrete_function()
-    names = sorted(concrete.structured_outputs)  # the order of the constant function's outputs
+    return constant_weights(with_variables.get_concrete_function())
+
+
+def constant_weights(
+    concrete: tf.types.experimental.ConcreteFunction,
+) -> tf.types.experimental.PolymorphicFunction:
+    """The same function of `images` with constants in place of the variables that it reads.
+
+    oneDNN lays constant kernels out for the processor once. Those of variables it takes as they
+    are if there is one photo, which then takes 2 to 10 times as long (docs/performance.md).
+
+    Args:
+        concrete: its only input is called images.
+    """
+    # TensorFlow's own converters use it, but it has no public name.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    spec = tf.TensorSpec.from_tensor(concrete.inputs[0], "images")
     with_constants = convert_variables_to_constants_v2(concrete)
 
     @tf.function(input_signature=[spec], autograph=False)
-    def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(names, with_constants(images), strict=True))
+    def function(images: tf.Tensor) -> Any:
+        outputs = with_constants(images)
+        return tf.nest.pack_sequence_as(concrete.structured_outputs, outputs)
 
     return function

@@ -33,7 +33,7 @@ def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) ->
             'the page needs gradio: python -m pip install -c constraints.txt -e ".[demo]"'
         )
     refuse_taken(port)
-    predictor = load_predictor(model, calibrated=calibrated)
+    predictor = load_predictor(model, batch_size=1, calibrated=calibrated)
     if predictor.settings:
         print(predictor.settings)
     for name in ("SIGTERM", "SIGHUP"):  # tidy up as after ctrl-C; Windows has no SIGHUP

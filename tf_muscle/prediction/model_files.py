@@ -42,7 +42,12 @@ class Loaded:
 
 
 def load_model(
-    model: str | os.PathLike[str], image_size: int | None, *, other_sizes: bool, calibrated: bool
+    model: str | os.PathLike[str],
+    image_size: int | None,
+    *,
+    other_sizes: bool,
+    calibrated: bool,
+    single: bool = False,
 ) -> Loaded:
     """Loads a run (its folder or name), a .keras file or a SavedModel folder.
 
@@ -52,15 +57,16 @@ def load_model(
         other_sizes: the model has to take photos of other sizes than image_size, too.
         calibrated: with the calibration.json beside it, or what the SavedModel has of one. The
             temperature of a SavedModel is inside it and stays.
+        single: photos come one at a time: the model is prepared for that, which takes seconds.
 
     Raises:
         UserError: there is no such model, or it cannot be used.
     """
     path = Path(model)
     if (path / "saved_model.pb").is_file():
-        return _load_saved_model(path, image_size, calibrated)
+        return _load_saved_model(path, image_size, calibrated, single)
     if path.suffix == ".keras" and path.is_file():
-        return _load_keras([path], image_size, other_sizes, calibrated)
+        return _load_keras([path], image_size, other_sizes, calibrated, single)
     try:
         run = find_run(model)
     except UserError as error:
@@ -73,19 +79,29 @@ def load_model(
         from tf_muscle.model.ensemble import cost_sentence  # TensorFlow, as below
 
         print(cost_sentence(len(models)))
-    return _load_keras(models, image_size, other_sizes, calibrated)
+    return _load_keras(models, image_size, other_sizes, calibrated, single)
 
 
 def _load_keras(
-    paths: Sequence[Path], image_size: int | None, other_sizes: bool, calibrated: bool
+    paths: Sequence[Path],
+    image_size: int | None,
+    other_sizes: bool,
+    calibrated: bool,
+    single: bool,
 ) -> Loaded:
     # Here, so that what handles predictions (rows, masks, writers) needs no TensorFlow.
     import tensorflow as tf
 
+    from tf_muscle.exporting.inference import constant_weights
     from tf_muscle.model.ensemble import averaged
+    from tf_muscle.model.folding import fold_batch_normalization
+    from tf_muscle.model.unet import CORE
 
     path = paths[0]
-    network = averaged([_network(one) for one in paths])
+    networks = [_network(one) for one in paths]
+    if single and all(CORE in {layer.name for layer in one.layers} for one in networks):
+        networks = [fold_batch_normalization(one) for one in networks]
+    network = averaged(networks)
     input_shape, output_shape = network.input_shape, network.output_shape
     if np.shape(input_shape) != (4,) or np.shape(output_shape) != (4,) or input_shape[-1] != 3:
         raise UserError(
@@ -111,6 +127,8 @@ def _load_keras(
         logits = tf.cast(network(images, training=False), tf.float32)
         return tf.nn.softmax(logits / temperature)
 
+    if single:
+        forward = constant_weights(forward.get_concrete_function())
     geometry = replace(packed.geometry, size=size)
     return Loaded(forward, packed.class_names, geometry, calibration)
 
@@ -143,7 +161,8 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
     return Packed(names, geometry)
 
 
-def _load_saved_model(path: Path, image_size: int | None, calibrated: bool) -> Loaded:
+def _load_saved_model(path: Path, image_size: int | None, calibrated: bool, single: bool) -> Loaded:
+    from tf_muscle.exporting.inference import constant_weights
     from tf_muscle.exporting.saved_model import calibration_of, open_saved_model, output  # as above
 
     try:
@@ -164,4 +183,8 @@ def _load_saved_model(path: Path, image_size: int | None, calibrated: bool) -> L
     # What was exported before it was recorded was trained on stretched photos.
     geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
     calibration = calibration_of(servable) if calibrated else Calibration()
-    return Loaded(output(servable, "probabilities"), class_names, geometry, calibration)
+    forward = output(servable, "probabilities")
+    if single:
+        function = constant_weights(signature)
+        forward = lambda images: function(images)["probabilities"]  # noqa: E731
+    return Loaded(forward, class_names, geometry, calibration)
