@@ -17,8 +17,9 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,\
 train: .venv/installed
 	$(BIN)/python -m tf_muscle.train $(ARGS)
 
+# Two processes, a file of tests to each in turn: TensorFlow takes 4 GB in either.
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 CLASSES = 4
+EXPORTED = ("predictor", "saved_model", "litert")
 LEARNING_RATE = 1e-4
 
 Step = Callable[[], None]  # one step, over when it returns
@@ -28,7 +29,7 @@ Step = Callable[[], None]  # one step, over when it returns
 class Work:
     """What a contender does; every field is part of a row of the results."""
 
-    contender: Literal["ours", "saved_model", "litert", "stock", "smp"]
+    contender: Literal["ours", "predictor", "saved_model", "litert", "stock", "smp"]
     task: Literal["train", "predict"] = "train"
     image_size: int = 256
     batch_size: int = 8
@@ -102,12 +103,13 @@ def keras_step(work: Work) -> Step:
 
 
 def exported_step(work: Work) -> Step:
-    """A forward pass of the file that export writes, in its own runtime."""
+    """A forward pass of the file that export writes, in its own runtime or in our predictor."""
     import tensorflow as tf
 
     from tf_muscle.data.geometry import Geometry
     from tf_muscle.exporting import litert, saved_model
     from tf_muscle.model.unet import build_unet
+    from tf_muscle.prediction.predictor import load_predictor
 
     images, _ = batch(work)
     size = work.image_size if work.contender == "litert" else None
@@ -121,8 +123,12 @@ def exported_step(work: Work) -> Step:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export")
-        if work.contender == "saved_model":
+        if work.contender in ("predictor", "saved_model"):
             saved_model.save(model, ["class"] * CLASSES, Geometry("pad", work.image_size), path)
+        if work.contender == "predictor":
+            forward = load_predictor(path, batch_size=work.batch_size).forward
+            return lambda: forward(images)
+        if work.contender == "saved_model":
             loaded = saved_model.open_saved_model(path)
             held = tf.constant(images)
             return lambda: loaded.signatures["serving_default"](images=held)["class_ids"].numpy()
@@ -186,9 +192,9 @@ def serve(work: Work) -> None:
     """Answers standard input until it ends."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # libraries print
-    if work.contender in ("ours", "saved_model", "litert"):
+    if work.contender in ("ours", *EXPORTED):
         import tf_muscle  # noqa: F401  # chooses TensorFlow's kernels; stock Keras gets its own
-    makers = {"smp": torch_step, "saved_model": exported_step, "litert": exported_step}
+    makers = {"smp": torch_step} | dict.fromkeys(EXPORTED, exported_step)
     step = makers.get(work.contender, keras_step)(work)
     for line in sys.stdin:
         seconds = []

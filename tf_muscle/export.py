@@ -24,10 +24,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--litert_types",
         nargs="+",
-        type=Literal["float32", "float16", "int8"],
+        type=Literal["float32", "float16", "dynamic", "int8"],
         default=["float32", "float16", "int8"],
         help="Types of the weights in --formats litert, a file for each. float16 halves the file; "
-        "int8 quarters it and also computes in 8-bit integers.",
+        "int8 quarters it and also computes in 8-bit integers; dynamic quarters it, too, and "
+        "measures the range of what it computes anew for each photo.",
     )
     parser.add_argument(
         "--precision",

@@ -61,6 +61,7 @@ def test_a_drop_over_the_limit_is_refused(kind: str) -> None:
 def test_the_limits_are_those_promised() -> None:
     assert LIMITS["float16"].agreement >= 0.999
     assert LIMITS["int8"].agreement >= 0.98
+    assert LIMITS["dynamic"].agreement >= 0.98
 
 
 def test_a_refused_export_leaves_nothing(

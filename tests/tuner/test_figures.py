@@ -55,7 +55,7 @@ def test_background_only_is_marked(make_search: Callable[..., Search], tmp_path:
         path = figures.parallel_coordinates(
             rows_of(search, collapsed), "val_mean_iou", tmp_path / "a.png"
         )
-        assert (count(pixels(path), figures.COLLAPSED_COLOR) > 0) == (collapsed > 0)
+        assert (count(pixels(path), figures.GREY) > 0) == (collapsed > 0)
 
 
 def test_floor_is_drawn_for_the_score_that_has_one(
@@ -64,7 +64,7 @@ def test_floor_is_drawn_for_the_score_that_has_one(
     rows = rows_of(make_search(max_trials=12))
     for floor in (0.2451, None):
         path = figures.hyperparameter_effects(rows, "val_loss", tmp_path / "b.png", floor=floor)
-        assert (count(pixels(path), figures.FLOOR_COLOR) > 0) == (floor is not None)
+        assert (count(pixels(path), figures.ORANGE) > 0) == (floor is not None)
 
 
 def test_panel_for_each_hyperparameter_that_varies(

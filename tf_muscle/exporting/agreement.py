@@ -26,6 +26,7 @@ LIMITS = {
     "float32": Limit(0.9999, 0.002),
     "float16": Limit(0.999, 0.005),
     "bfloat16": Limit(0.99, 0.02),
+    "dynamic": Limit(0.98, 0.02),
     "int8": Limit(0.98, 0.02),
 }
 

@@ -26,8 +26,9 @@ def convert(
 
     Args:
         model: from uint8 images [B, S, S, 3], S fixed, to logits [B, S, S, K].
-        types: of "float32", "float16" (weights only), "int8" (weights and activations; the
-            normalization of the input and the softmax stay float32).
+        types: of "float32", "float16" (weights only), "dynamic" (weights in 8-bit integers,
+            activations quantized as they come), "int8" (weights and activations; the normalization
+            of the input and the softmax stay float32).
         calibration: training images, uint8 [N, S, S, 3], that tell the ranges of the activations.
         temperature: of the probabilities.
 
@@ -56,14 +57,20 @@ def convert(
     return files
 
 
-def load(path: Path) -> Predict:
-    """The file as LiteRT's own interpreter runs it."""
+def load(path: Path, threads: int | None = None) -> Predict:
+    """The file as LiteRT's own interpreter runs it.
+
+    Args:
+        path: of the file.
+        threads: from 1; by default one for each core.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     # From its content, since Windows cannot rename a folder with a mapped file in it.
     with quiet_converter():
-        threads = this_processor().threads
-        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
+        interpreter = Interpreter(
+            model_content=path.read_bytes(), num_threads=threads or this_processor().threads
+        )
         interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner("serving_default")
     return lambda images: runner(images=images)["class_ids"].copy()

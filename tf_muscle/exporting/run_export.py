@@ -43,7 +43,7 @@ from tf_muscle.runs.folder import (
 from tf_muscle.runs.folds import trained_runs
 
 Format = Literal["saved_model", "litert", "onnx"]
-LitertType = Literal["float32", "float16", "int8"]
+LitertType = Literal["float32", "float16", "dynamic", "int8"]
 Precision = Literal["float32", "bfloat16"]
 # What a format needs beside the project's own requirements: the extra of that name.
 MODULES: dict[Format, tuple[str, ...]] = {
