@@ -2,6 +2,7 @@
 # make test-oldest, make test-newest: with the oldest and the newest libraries that pyproject.toml allows.
 # make coverage, make mutation: how much the tests see; docs/testing.md has the results.
 # make bench: measure this machine; also against other libraries where those are installed.
+# make bench-check: has anything become slower since the last release?
 PYTHON ?= python3
 BIN := .venv/bin
 # Only for `make train`: words for the command line, as in make train ARGS="--epochs 3".
@@ -12,7 +13,7 @@ UV := $(shell command -v uv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,\
     $(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: train test lint bench test-oldest test-newest coverage mutation clean
+.PHONY: train test lint bench bench-check test-oldest test-newest coverage mutation clean
 
 train: .venv/installed
 	$(BIN)/python -m tf_muscle.train $(ARGS)
@@ -28,6 +29,11 @@ lint: .venv/installed-test
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
+
+# Against segmentation_models.pytorch and the last release: what fell by more than 10 percent.
+bench-check: .venv/installed
+	$(INSTALL) -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks.check
 
 # Every extra that a test asks for. The bounds are those of Python 3.11, the oldest.
 EVERYTHING := .[test,tfds,litert,onnx]

@@ -36,6 +36,7 @@ class Work:
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     encoder: str = "resnet34"
     decoder: Literal["transpose", "upsampling"] = "upsampling"
+    decoder_filters: int = 256  # of the first block
     optimizer: Literal["adam", "sgd"] = "adam"
     onednn: Literal["as chosen", "0", "1"] = "as chosen"  # or TF_ENABLE_ONEDNN_OPTS
 
@@ -65,6 +66,7 @@ def keras_step(work: Work) -> Step:
             work.image_size,
             encoder=work.encoder,
             decoder=work.decoder,
+            decoder_filters=work.decoder_filters,
             precision=work.precision,
         )
         loss = SegmentationLoss("cross_entropy")
@@ -118,6 +120,7 @@ def exported_step(work: Work) -> Step:
         size,
         encoder=work.encoder,
         decoder=work.decoder,
+        decoder_filters=work.decoder_filters,
         precision=work.precision,
         fused=False,
     )

@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.contenders import Work
 
 ENVIRONMENT = dict(os.environ)  # before tf_muscle, once imported, chooses TensorFlow's kernels
+INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx2")  # the newest first
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -175,7 +176,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": names[0] if names else platform.processor(),
         "cores": len(names),
-        "bfloat16_instructions": [one for one in ("amx_bf16", "avx512_bf16") if one in flags],
+        "instructions": next((one for one in INSTRUCTIONS if one in flags), "unknown"),
         "python": platform.python_version(),
         "versions": versions,
     }
