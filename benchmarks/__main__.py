@@ -6,7 +6,7 @@ import sys
 
 BENCHMARKS = (
     "startup", "prepare", "input_pipeline", "end_to_end", "train_step", "inference", "kernels",
-    "litert",
+    "litert", "video",
 )  # fmt: skip
 COMPARED = ("train_step", "inference")
 
