@@ -114,6 +114,29 @@ def test_outline_grows_with_the_photo(side: int, thickness: int) -> None:
     assert (shown[side // 2] != 90).any(axis=-1).sum() == 2 * thickness
 
 
+@pytest.mark.parametrize("shape", [(300, 420), (130, 90), (256, 256), (3, 400)])
+@pytest.mark.parametrize("contours", [True, False])
+def test_overlay_is_the_formula_pixel_by_pixel(shape: tuple[int, int], contours: bool) -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (*shape, 3), np.uint8)
+    mask = np.zeros(shape, np.uint8)
+    coarse = random.choice([0, 0, 1, 2, 29, 255], (shape[0] // 40 + 1, shape[1] // 40 + 1))
+    coarse = coarse.repeat(40, axis=0).repeat(40, axis=1).astype(np.uint8)
+    mask[: shape[0] // 2 + 1, 30:] = coarse[: shape[0] // 2 + 1, 30 : shape[1]]
+    thickness = max(1, round(min(shape) / 128))
+    expected = image.astype(float)
+    colors = class_colors(256).astype(float)
+    for row, column in np.argwhere((mask != 0) & (mask != 255)):
+        class_id = mask[row, column]
+        across = mask[row, max(0, column - thickness) : column + thickness + 1]
+        down = mask[max(0, row - thickness) : row + thickness + 1, column]
+        edge = contours and ((across != class_id).any() or (down != class_id).any())
+        opacity = 1.0 if edge else 0.6
+        pixel = image[row, column].astype(float)
+        expected[row, column] = np.rint(pixel + opacity * (colors[class_id] - pixel))
+    np.testing.assert_array_equal(overlay(image, mask, contours=contours), expected)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (5, 700)])
 def test_photo_thinner_than_its_outline(shape: tuple[int, int]) -> None:
     assert overlay(np.zeros((*shape, 3), np.uint8), np.ones(shape, np.uint8)).shape == (*shape, 3)
