@@ -1,4 +1,6 @@
 import csv
+import errno
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -13,6 +15,7 @@ from tf_muscle import predict
 from tf_muscle.command import run_command
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction import run_predict
+from tf_muscle.prediction.dataset_folders import MaskFolder
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import SMOOTH
@@ -225,6 +228,55 @@ def test_ctrl_c_in_a_video_keeps_what_is_done(
     assert len(list(VideoFrames(folder / "overlay.mp4"))) == 8
     assert len((folder / "timeline.csv").read_text().splitlines()) == 9
     assert not (tmp_path / "out/videos/later").exists()
+
+
+def test_ctrl_c_among_photos_keeps_what_is_done(
+    command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def interrupted(images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return light(images)
+
+    monkeypatch.setattr(
+        run_predict,
+        "load_predictor",
+        lambda model, **options: Predictor(interrupted, NAMES, Geometry("pad", 32), batch_size=2),
+    )
+    for i in range(9):
+        save(tmp_path / f"photos/{i}.png", slice(0, 2 * i + 1))
+    code, _ = command("photos", "--out", "out", "--format", "coco")
+    assert code == 130
+    biceps = [row for row in table(tmp_path / "out") if row["muscle"] == "biceps"]
+    assert [row["output"] for row in biceps] == ["0", "1", "2", "3"]
+    train = tmp_path / "out/train"
+    assert sorted(path.name for path in train.glob("*.png")) == [f"{i}.png" for i in range(4)]
+    listed = json.loads((train / "_annotations.coco.json").read_text())["images"]
+    assert [image["file_name"] for image in listed] == [f"{i}.png" for i in range(4)]
+
+
+def test_a_full_disk_among_photos_is_one_sentence(
+    command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(9):
+        save(tmp_path / f"photos/{i}.png")
+    add = MaskFolder.add
+
+    def full(folder: MaskFolder, name: str, *arguments: Any) -> None:
+        if name == "3":
+            raise OSError(errno.ENOSPC, "No space left on device", "out/train/3.png")
+        add(folder, name, *arguments)
+
+    monkeypatch.setattr(MaskFolder, "add", full)
+    code, output = command("photos", "--out", "out", "--format", "mask", "--batch_size", 2)
+    assert code == 2
+    assert "error: out/train/3.png: No space left on device; free some space" in output
+    assert "Traceback" not in output
+    masks = {path.name for path in (tmp_path / "out/train").glob("*_mask.png")}
+    assert masks == {"0_mask.png", "1_mask.png", "2_mask.png"}
 
 
 def test_how_masks_are_made_is_told(command: Callable, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_muscle.data.geometry import Box, Geometry, resolve
+from tf_muscle.data.geometry import Box, Geometry, resized, resolve
 from tf_muscle.data.marking import likeliest
 
 SHAPES = [(416, 276), (276, 416), (96, 96), (40, 41), (1, 300), (1080, 1920)]
@@ -53,6 +53,15 @@ def test_what_was_fitted_comes_back(shape: tuple[int, int], resize: str) -> None
     assert (restored.shape, restored.dtype) == ((*shape, 2), np.float32)
     edge = max(1, 2 * max(shape) // 64) * sum(shape)
     assert (likeliest(restored) != truth).sum() <= edge
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (60, 30), (30, 200), (3, 3)])
+def test_channels_are_resized_as_pillow_does(shape: tuple[int, int]) -> None:
+    channel = np.random.default_rng(0).random((54, 96), np.float32)
+    expected = Image.fromarray(channel).resize(shape[::-1], Image.Resampling.BILINEAR)
+    found = resized(channel, *shape)
+    assert (found.shape, found.dtype) == (shape, np.float32)
+    np.testing.assert_allclose(found, np.asarray(expected), atol=1e-5)
 
 
 def test_a_photo_of_the_networks_size_is_left_alone() -> None:

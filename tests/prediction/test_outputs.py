@@ -21,12 +21,11 @@ def test_rows_tell_area_probability_and_box() -> None:
     class_ids[2:5, 4:10] = 1  # 18 pixels
     class_ids[7, 0] = 1
     class_ids[9, 19] = 3
-    probabilities = np.zeros((10, 20, 4), np.float32)
-    probabilities[2:5, 4:10, 1] = 0.9
-    probabilities[7, 0, 1] = 0.5
-    probabilities[0, 0, 1] = 0.4  # background, so it is left out
-    probabilities[9, 19, 3] = 0.75
-    biceps, triceps, calf = muscle_rows(probabilities, class_ids, NAMES)
+    highest = np.full((10, 20), 0.8, np.float32)  # background's, which are left out
+    highest[2:5, 4:10] = 0.9
+    highest[7, 0] = 0.5
+    highest[9, 19] = 0.75
+    biceps, triceps, calf = muscle_rows(highest, class_ids, NAMES)
     assert biceps == MuscleRow(
         "biceps", True, 19 / 200, pytest.approx((18 * 0.9 + 0.5) / 19), (0, 2, 10, 6)
     )

@@ -7,6 +7,7 @@ examples/ follow the parameters that an export carries. Needs no TensorFlow.
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -110,10 +111,31 @@ class Geometry:
         height, width = at or (height, width)
         restored = np.empty((height, width, predicted.shape[-1]), np.float32)
         for class_id in range(predicted.shape[-1]):
-            channel = Image.fromarray(np.ascontiguousarray(content[..., class_id], np.float32))
-            resized = channel.resize((width, height), Image.Resampling.BILINEAR)
-            restored[..., class_id] = np.asarray(resized)
+            restored[..., class_id] = resized(content[..., class_id], height, width)
         return restored
+
+
+def resized(channel: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Brings one channel to another size, bilinear, antialiased where it shrinks.
+
+    Every value is a mean of values around it, so that a weighted sum of channels may be taken
+    before as well as after.
+
+    Args:
+        channel: float [h, w].
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        float32 [height, width].
+    """
+    channel = np.ascontiguousarray(channel, np.float32)
+    if height >= channel.shape[0] and width >= channel.shape[1]:
+        # Pillow's values up to float32's rounding, in a fifth of the time.
+        return cv2.resize(channel, (width, height), interpolation=cv2.INTER_LINEAR)
+    # OpenCV knows no antialiasing of this kind.
+    picture = Image.fromarray(channel).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(picture)
 
 
 def resolve(resize: Literal["auto", "pad", "stretch"], *, stretched: bool) -> Resize:

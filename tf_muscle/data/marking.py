@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from tf_muscle.data.geometry import resized
 from tf_muscle.runs.calibration import Calibration
 
 
@@ -42,6 +43,36 @@ def likeliest(probabilities: np.ndarray, thresholds: Sequence[float] = ()) -> np
     return np.where(reached, muscle + 1, 0).astype(np.uint8)
 
 
+def likeliest_enlarged(
+    probabilities: np.ndarray, height: int, width: int, thresholds: Sequence[float] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """`likeliest` of probabilities that are brought to a photo's size, one class after the other.
+
+    All classes at a photo's size are never in memory: those of 12 megapixels take 48 MB each.
+
+    Args:
+        probabilities: float [h, w, K].
+        height: the photo's, in pixels.
+        width: the photo's, in pixels.
+        thresholds: see `likeliest`.
+
+    Returns:
+        Class ids, uint8 [height, width], and the probability of each pixel's own class, float32
+        [height, width]; where no muscle reached its threshold, that of its likeliest muscle.
+    """
+    first = 1 if len(thresholds) else 0
+    highest = resized(probabilities[..., first], height, width)
+    class_ids = np.full((height, width), first, np.uint8)
+    for class_id in range(first + 1, probabilities.shape[-1]):
+        other = resized(probabilities[..., class_id], height, width)
+        class_ids[other > highest] = class_id
+        np.maximum(highest, other, out=highest)
+    if len(thresholds):
+        least = np.array([0, *thresholds], np.float32)
+        class_ids[highest < least[class_ids]] = 0
+    return class_ids, highest
+
+
 def without_specks(class_ids: np.ndarray, smallest_area: float) -> np.ndarray:
     """The mask without regions that are too small; pixels of one touch by their sides.
 
@@ -55,12 +86,22 @@ def without_specks(class_ids: np.ndarray, smallest_area: float) -> np.ndarray:
     if not smallest_area:
         return class_ids
     kept = class_ids.copy()
-    for class_id in np.unique(class_ids[class_ids > 0]):
-        regions, _ = ndimage.label(class_ids == class_id)
+    for class_id, box in enumerate(ndimage.find_objects(class_ids), start=1):
+        if box is None:
+            continue
+        regions, _ = ndimage.label(class_ids[box] == class_id)
         small = np.bincount(regions.ravel()) < smallest_area * class_ids.size
         small[0] = False  # what is no region
-        kept[small[regions]] = 0
+        kept[box][small[regions]] = 0
     return kept
+
+
+def mark_enlarged(
+    probabilities: np.ndarray, height: int, width: int, calibration: Calibration
+) -> tuple[np.ndarray, np.ndarray]:
+    """`mark` of probabilities that are brought to a photo's size; see `likeliest_enlarged`."""
+    class_ids, highest = likeliest_enlarged(probabilities, height, width, calibration.thresholds)
+    return without_specks(class_ids, calibration.smallest_area), highest
 
 
 def mark(probabilities: np.ndarray, calibration: Calibration) -> np.ndarray:

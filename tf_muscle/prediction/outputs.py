@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import find_objects
@@ -43,30 +44,34 @@ class MuscleRow:
 
 
 def muscle_rows(
-    probabilities: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str]
+    highest: np.ndarray, class_ids: np.ndarray, class_names: Sequence[str]
 ) -> tuple[MuscleRow, ...]:
     """Describes each muscle of a photo, in the order of the class ids.
 
     Args:
-        probabilities: float32 [H, W, K].
+        highest: probability of each pixel's own class, float32 [H, W].
         class_ids: uint8 [H, W], of `Predictor.class_ids`.
         class_names: K names, the first is the background's and gets no row.
     """
     rows = []
-    regions = find_objects(class_ids, max_label=len(class_names) - 1)
+    # Muscles are a small part of most photos, and the rest is not searched.
+    left, top, width, height = cv2.boundingRect(class_ids)
+    muscles = np.s_[top : top + height, left : left + width]
+    pixels, highest = class_ids[muscles], highest[muscles]
+    regions = find_objects(pixels, max_label=len(class_names) - 1)
     for class_id, (name, region) in enumerate(zip(class_names[1:], regions, strict=True), start=1):
         if region is None:
             rows.append(MuscleRow(name, False, 0.0, None, None))
             continue
         ys, xs = region
-        inside = class_ids[region] == class_id
+        inside = pixels[region] == class_id
         rows.append(
             MuscleRow(
                 muscle=name,
                 active=True,
                 area_share=np.count_nonzero(inside) / class_ids.size,
-                mean_probability=float(probabilities[ys, xs, class_id][inside].mean(dtype=float)),
-                box=(xs.start, ys.start, xs.stop - xs.start, ys.stop - ys.start),
+                mean_probability=float(highest[region][inside].mean(dtype=float)),
+                box=(left + xs.start, top + ys.start, xs.stop - xs.start, ys.stop - ys.start),
             )
         )
     return tuple(rows)
@@ -91,7 +96,8 @@ class PhotoResult:
     @property
     def rows(self) -> tuple[MuscleRow, ...]:
         """What the mask says of each muscle: whether it is active, its share of the photo ..."""
-        return muscle_rows(self.probabilities, self.mask, self.class_names)
+        own = np.take_along_axis(self.probabilities, self.mask[..., np.newaxis], axis=-1)
+        return muscle_rows(own[..., 0], self.mask, self.class_names)
 
     def overlay(self, alpha: float = 0.6) -> np.ndarray:
         """The photo with its muscles tinted and named.
@@ -140,25 +146,28 @@ def draw_overlay(
     """
     height, width = class_ids.shape
     legend = _legend(width, height, tuple(class_names))
-    canvas = Image.new("RGB", (max(width, legend.width), height + legend.height), "white")
-    canvas.paste(Image.fromarray(overlay(image, class_ids, alpha=alpha)))
-    draw = ImageDraw.Draw(canvas)
-    counts = np.bincount(class_ids.ravel(), minlength=len(class_names))
-    shares = counts / class_ids.size
+    drawn = np.full((height + legend.height, max(width, legend.width), 3), 255, np.uint8)
+    drawn[:height, :width] = overlay(image, class_ids, alpha=alpha)
+    band = Image.new("RGB", (drawn.shape[1], legend.height), "white")
+    draw = ImageDraw.Draw(band)
+    count = len(class_names)
+    counts = cv2.calcHist([class_ids], [0], None, [count], [0, count]).ravel()
+    shares = counts.astype(float) / class_ids.size
     colors = class_colors(len(class_names)).tolist()
     size = legend.text_size
     swatch = round(0.8 * size)
     for i, (label, share_x) in enumerate(zip(legend.labels, legend.share_x, strict=True)):
         row, column = divmod(i, legend.columns)
         x = size // 2 + column * legend.cell_width
-        y = height + size // 2 + row * legend.row_height
+        y = size // 2 + row * legend.row_height
         active = counts[i + 1] > 0
         fill = tuple(colors[i + 1]) if active else None
         draw.rectangle((x, y, x + swatch, y + swatch), fill=fill, outline=INK)
         ink = INK if active else FAINT
         draw_text(draw, (x + round(1.5 * swatch), y + swatch), label, size, ink)
         draw_text(draw, (x + share_x, y + swatch), percent(shares[i + 1]), size, ink)
-    return np.asarray(canvas)
+    drawn[height:] = np.asarray(band)
+    return drawn
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.data.marking import mark
+from tf_muscle.data.marking import mark, mark_enlarged
 from tf_muscle.errors import UserError, at_least, between
 from tf_muscle.prediction.model_files import Loaded, load_model
 from tf_muscle.prediction.outputs import PhotoResult
@@ -100,6 +100,33 @@ class Predictor:
                 for other in restored[1:]:
                     mean += other
                 yield mean / len(restored) if len(restored) > 1 else mean
+
+    def stream_as_seen(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """`stream` for `marked`: a photo's probabilities before they are enlarged.
+
+        Enlarging is linear, so that averages may be taken of these. The two sizes of mirror_scale
+        have none in common but the photo's own, and come at that.
+
+        Yields:
+            float32 [h, w, K] for each photo.
+        """
+        return self.stream(images, in_square=self.calibration.tta != "mirror_scale")
+
+    def marked(
+        self, probabilities: np.ndarray, height: int, width: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The mask of a photo, from `stream_as_seen`: `class_ids` of the enlarged probabilities.
+
+        Args:
+            probabilities: float32 [h, w, K], at any size.
+            height: the photo's, in pixels.
+            width: the photo's, in pixels.
+
+        Returns:
+            Class ids, uint8 [height, width], and the probability of each pixel's own class, float32
+            [height, width].
+        """
+        return mark_enlarged(probabilities, height, width, self.calibration)
 
     def class_ids(self, probabilities: np.ndarray) -> np.ndarray:
         """The mask: the likeliest class of each pixel, or what the calibration makes of it.

@@ -23,15 +23,20 @@ from tf_muscle.prediction.dataset_folders import (
 from tf_muscle.prediction.outputs import PredictionTable, draw_overlay
 from tf_muscle.prediction.sources import VIDEO_SUFFIXES
 from tf_muscle.prediction.stream import PredictedFrame, PredictedPhoto, VideoPredictions
+from tf_muscle.prediction.threads import Behind
 from tf_muscle.prediction.timeline import write_timeline
 from tf_muscle.prediction.timeline_figure import draw_timeline
 from tf_muscle.prediction.video import PredictedVideo, write_video
 
 Format = Literal["overlay", "mask", "both", "coco"]
+WAITING = 2  # photos to be written; those of 12 megapixels take 50 MB each
 
 
 class ResultsFolder:
-    """Writes what is predicted as it comes; a context manager.
+    """Writes what is predicted as it comes, in a thread; a context manager.
+
+    Its end waits for what is still to be written. What the thread raises is raised by the next
+    `add_photo` or `add_video`, or by the end.
 
     Args:
         path: the folder; absent or empty.
@@ -60,19 +65,26 @@ class ResultsFolder:
             "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
         )
         self._table = PredictionTable(self._file)
+        self._writing = Behind(WAITING)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
-        if self._dataset:
-            self._dataset.close()
+        try:
+            self._writing.__exit__(*error)
+        finally:
+            self._file.close()
+            if self._dataset:
+                self._dataset.close()
 
     def add_photo(self, prediction: PredictedPhoto) -> None:
         """Writes what was predicted of a photo."""
+        name = self._names.add(prediction.photo.path.stem)
+        self._writing.do(self._write_photo, name, prediction)
+
+    def _write_photo(self, name: str, prediction: PredictedPhoto) -> None:
         photo = prediction.photo
-        name = self._names.add(photo.path.stem)
         self._table.add(photo.path, name, prediction.rows)
         if self._overlays:
             drawn = draw_overlay(prediction.image, prediction.class_ids, self._class_names)
@@ -103,13 +115,13 @@ class ResultsFolder:
         def each(frame: PredictedFrame) -> None:
             if self._dataset and self._writes_frames:
                 photo_name = self._names.add(frame_name(name, file, frame.number))
-                self._dataset.add(photo_name, frame.image, frame.class_ids)
+                self._writing.do(self._dataset.add, photo_name, frame.image, frame.class_ids)
             advance(frame)
 
         video = write_video(predictions, folder / "overlay.mp4", each)
         write_timeline(video.timeline, folder / "timeline.csv")
         draw_timeline(video.timeline, folder / "timeline.png", title=printable(file.name))
-        self._table.add(file, name, video.timeline.summary())
+        self._writing.do(self._table.add, file, name, video.timeline.summary())
         return video
 
 

@@ -17,6 +17,7 @@ from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
 from tf_muscle.prediction.sources import Source, find_sources
 from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
+from tf_muscle.prediction.threads import ahead
 
 
 def predict_sources(
@@ -75,10 +76,12 @@ def add_photos(
         return 0
     task = progress.add_task("photos", total=len(paths))
     read = 0
-    for prediction in predict_photos(predictor, readable(paths, progress, task)):
-        results.add_photo(prediction)
-        read += 1
-        progress.advance(task)
+    opened = ahead(readable(paths, progress, task), predictor.batch_size)
+    with closing(opened) as photos:
+        for prediction in predict_photos(predictor, photos):
+            results.add_photo(prediction)
+            read += 1
+            progress.advance(task)
     return len(paths) - read
 
 

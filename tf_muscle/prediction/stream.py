@@ -1,10 +1,12 @@
 """The stream of predictions that all outputs are made from, of photos and of frames alike.
 
-Memory holds a batch of pictures and the probabilities of one, however many there are.
+Memory holds a few batches of pictures, however many there are. The frames of a file are decoded in
+one thread and predicted in another; who takes the predictions is a third.
 """
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import tee
 
@@ -18,6 +20,7 @@ from tf_muscle.prediction.outputs import MuscleRow, muscle_rows
 from tf_muscle.prediction.photos import Photo
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.sources import Source
+from tf_muscle.prediction.threads import Item, ahead
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 # Seconds. A moving average lags: on a rendered curl with known masks the IoU of the biceps was
@@ -65,10 +68,10 @@ class PredictedFrame(Prediction):
 def predict_photos(predictor: Predictor, photos: Iterable[Photo]) -> Iterator[PredictedPhoto]:
     """Predicts photos, which are taken from `photos` a batch at a time."""
     photos, seen = tee(photos)
-    predicted = predictor.stream(photo.image for photo in seen)
+    predicted = predictor.stream_as_seen(photo.image for photo in seen)
     for photo, probabilities in zip(photos, predicted, strict=True):
-        class_ids = predictor.class_ids(probabilities)
-        rows = muscle_rows(probabilities, class_ids, predictor.class_names)
+        class_ids, highest = predictor.marked(probabilities, *photo.image.shape[:2])
+        rows = muscle_rows(highest, class_ids, predictor.class_names)
         yield PredictedPhoto(photo.image, class_ids, rows, photo)
 
 
@@ -108,13 +111,15 @@ class VideoPredictions:
             self.frames = AnimationFrames(source, max_pixels=max_pixels)
         else:
             self.frames = VideoFrames(source, max_pixels=max_pixels)
+        self._open = ExitStack()
+        self._open.callback(self.frames.close)
 
     def __iter__(self) -> Iterator[PredictedFrame]:
         number = -1
-        frames = smoothed(self._predictor, self.frames, self._smooth)
+        frames = self._ahead(smoothed(self._predictor, self._ahead(self.frames), self._smooth))
         for number, (frame, probabilities) in enumerate(frames):
-            class_ids = self._predictor.class_ids(probabilities)
-            rows = muscle_rows(probabilities, class_ids, self.class_names)
+            class_ids, highest = self._predictor.marked(probabilities, *frame.image.shape[:2])
+            rows = muscle_rows(highest, class_ids, self.class_names)
             yield PredictedFrame(
                 frame.image, class_ids, rows, number, self.frames.count, frame.seconds
             )
@@ -128,8 +133,14 @@ class VideoPredictions:
             )
 
     def close(self) -> None:
-        """Closes the file, or frees the camera."""
-        self.frames.close()
+        """Ends the threads, then closes the file or frees the camera."""
+        self._open.close()
+
+    def _ahead(self, items: Iterable[Item]) -> Iterable[Item]:
+        if isinstance(self.source, int):
+            return items  # ctrl-C would lose what was taken ahead
+        taken = ahead(items, self._predictor.batch_size)
+        return self._open.enter_context(closing(taken))
 
 
 def smoothed(
@@ -146,12 +157,12 @@ def smoothed(
         smooth: time constant in seconds, 0 for none.
 
     Yields:
-        Each frame with its probabilities, float32 [H, W, K].
+        Each frame with its probabilities, float32 [h, w, K], of `Predictor.stream_as_seen`.
     """
     average: np.ndarray | None = None
     before = 0.0
     frames, seen = tee(frames)
-    predicted = predictor.stream(frame.image for frame in seen)
+    predicted = predictor.stream_as_seen(frame.image for frame in seen)
     for frame, probabilities in zip(frames, predicted, strict=True):
         if average is None or smooth == 0:
             average = probabilities

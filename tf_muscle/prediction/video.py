@@ -1,4 +1,7 @@
-"""The predictions of a video written as a video; memory does not grow with its length."""
+"""The predictions of a video written as a video; memory does not grow with its length.
+
+Frames are encoded in a thread of their own.
+"""
 
 import os
 from collections.abc import Callable
@@ -14,8 +17,11 @@ from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import SMOOTH, PredictedFrame, VideoPredictions
+from tf_muscle.prediction.threads import Behind
 from tf_muscle.prediction.timeline import Timeline, frame_signals
 from tf_muscle.roboflow.image_files import MAX_PIXELS
+
+WAITING = 4  # drawn frames before the encoder: enough for it never to wait
 
 
 @dataclass(frozen=True)
@@ -103,19 +109,26 @@ def write_video(
     interrupted = False
     names = predictions.class_names
     with replacing(out) as unfinished:
-        with closing(VideoWriter(unfinished, predictions.frames.rate)) as writer:
+        with (
+            closing(VideoWriter(unfinished, predictions.frames.rate)) as writer,
+            Behind(WAITING) as encoding,
+        ):
+
+            def add(frame: PredictedFrame, drawn: np.ndarray) -> None:
+                writer.add(Frame(frame.seconds, drawn))
+                signals.append(frame_signals(frame.rows))
+                seconds.append(frame.seconds)
+
             try:
                 for frame in predictions:
                     drawn = draw_overlay(frame.image, frame.class_ids, names)
-                    writer.add(Frame(frame.seconds, drawn))
-                    signals.append(frame_signals(frame.rows))
-                    seconds.append(frame.seconds)
+                    encoding.do(add, frame, drawn)
                     if each:
                         each(frame)
             except KeyboardInterrupt:
                 interrupted = True
         if interrupted and not seconds:
             raise KeyboardInterrupt
-    area, probability = np.stack(signals[: len(seconds)], axis=1)
+    area, probability = np.stack(signals, axis=1)
     timeline = Timeline(names[1:], np.array(seconds), area, probability)
     return PredictedVideo(timeline, predictions.frames.note, interrupted)
