@@ -116,16 +116,16 @@ def test_frames_are_those_of_the_average_of_enlarged_probabilities(
         for i in range(10)
     ]
     source = write_video(tmp_path / "film.mp4", frames)
-    average = None
+    average: np.ndarray | None = None
+    weight = 1 - math.exp(-0.1 / 0.3)
     seen: list[PredictedFrame] = []
     predict_video(predictor, source, tmp_path / "out.mp4", smooth=0.3, each=seen.append)
     assert len(seen) == 10
     for frame, shown in zip(seen, VideoFrames(source), strict=True):
         np.testing.assert_array_equal(frame.image, shown.image)
         (probabilities,) = predictor.stream([shown.image])
-        weight = 1.0 if average is None else 1 - math.exp(-0.1 / 0.3)
-        average = 0 if average is None else average
-        average = average + weight * (probabilities.astype(float) - average)
+        before = probabilities.astype(float) if average is None else average
+        average = before + weight * (probabilities - before)
         expected = likeliest(average, thresholds)
         assert (frame.class_ids != expected).mean() < 1e-3  # ties, which rounding decides
         for class_id, row in enumerate(frame.rows, start=1):

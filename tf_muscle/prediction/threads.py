@@ -61,13 +61,13 @@ class Behind:
         finally:
             self._thread.shutdown(cancel_futures=True)
 
-    def do(self, call: Callable[..., None], *arguments: Any) -> None:
+    def do(self, call: Callable[..., object], *arguments: Any) -> None:
         """Hands over a call."""
         while len(self._waiting) >= self._most or (self._waiting and self._waiting[0].done()):
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(self._run, call, arguments))
 
-    def _run(self, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def _run(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         if self._failed:
             return
         try:
