@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.options import benchmark_parser
 from benchmarks.rounds import save
 from benchmarks.table import print_table
-from tf_muscle.command import config_parser, parse_config
+from tf_muscle.command import DEFAULT_PRESET, config_parser, parse_over_preset
+from tf_muscle.config import from_options
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     if options.quick:
         words += ["--batch_size", "8"]
         options.steps = 6
-    config = parse_config(config_parser("train", ""), words)
+    config = from_options(parse_over_preset(config_parser("train", ""), words, DEFAULT_PRESET))
 
     from tf_muscle.data.augment import Augmenter
     from tf_muscle.data.dataset import load_data

@@ -46,6 +46,7 @@ class AnimationFrames:
             self._image = self._open.enter_context(open_image(path, max_pixels))
             if max(self._image.size) > MAX_SIDE:
                 raise LargeImageError("{}x{}".format(*self._image.size))
+            self.frame_bytes = 3 * self._image.width * self._image.height
             # An APNG may begin with a picture that is not among its frames.
             self._first = int(bool(self._image.info.get("default_image")))
             frames = 0 if self._image.format == "GIF" else getattr(self._image, "n_frames", 1)

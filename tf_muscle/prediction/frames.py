@@ -75,6 +75,7 @@ class VideoFrames:
         self.rate = rate if SHORTEST_PAUSE < 1 / rate < LONGEST_PAUSE else FALLBACK_RATE
         self.count = self._stream.frames
         width, height = self._size = _display_size(self._stream)
+        self.frame_bytes = 3 * width * height
         if width * height > max_pixels or max(width, height) > MAX_SIDE:
             self.close()
             raise UserError(
@@ -126,6 +127,7 @@ class CameraFrames:
 
     rate = FALLBACK_RATE
     count = 0  # nobody knows how many there will be
+    frame_bytes = 1  # none waits
     note = None
 
     def __init__(self, number: int) -> None:

@@ -19,6 +19,8 @@ from tf_muscle.prediction.sources import Source, find_sources
 from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
 from tf_muscle.prediction.threads import ahead
 
+OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB each
+
 
 def predict_sources(
     model: str,
@@ -76,7 +78,7 @@ def add_photos(
         return 0
     task = progress.add_task("photos", total=len(paths))
     read = 0
-    opened = ahead(readable(paths, progress, task), predictor.batch_size)
+    opened = ahead(readable(paths, progress, task), OPENED)
     with closing(opened) as photos:
         for prediction in predict_photos(predictor, photos):
             results.add_photo(prediction)

@@ -20,7 +20,7 @@ from tf_muscle.prediction.outputs import MuscleRow, muscle_rows
 from tf_muscle.prediction.photos import Photo
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.sources import Source
-from tf_muscle.prediction.threads import Item, ahead
+from tf_muscle.prediction.threads import Item, ahead, room_for
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 # Seconds. A moving average lags: on a rendered curl with known masks the IoU of the biceps was
@@ -139,7 +139,8 @@ class VideoPredictions:
     def _ahead(self, items: Iterable[Item]) -> Iterable[Item]:
         if isinstance(self.source, int):
             return items  # ctrl-C would lose what was taken ahead
-        taken = ahead(items, self._predictor.batch_size)
+        most = room_for(self.frames.frame_bytes, self._predictor.batch_size)
+        taken = ahead(items, most)
         return self._open.enter_context(closing(taken))
 
 

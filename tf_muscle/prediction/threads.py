@@ -11,6 +11,13 @@ from typing import Any, Self, TypeVar
 
 Item = TypeVar("Item")
 
+WAITING_BYTES = 2**27  # between two stages: 20 frames of 1080p, 5 of 4K
+
+
+def room_for(frame_bytes: int, most: int) -> int:
+    """How many frames may wait between two stages, from 1 to `most`: fewer if they are large."""
+    return max(1, min(most, WAITING_BYTES // frame_bytes))
+
 
 def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
     """Takes items in a thread before they are asked for.

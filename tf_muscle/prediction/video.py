@@ -17,7 +17,7 @@ from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import SMOOTH, PredictedFrame, VideoPredictions
-from tf_muscle.prediction.threads import Behind
+from tf_muscle.prediction.threads import Behind, room_for
 from tf_muscle.prediction.timeline import Timeline, frame_signals
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
@@ -111,7 +111,7 @@ def write_video(
     with replacing(out) as unfinished:
         with (
             closing(VideoWriter(unfinished, predictions.frames.rate)) as writer,
-            Behind(WAITING) as encoding,
+            Behind(room_for(predictions.frames.frame_bytes, WAITING)) as encoding,
         ):
 
             def add(frame: PredictedFrame, drawn: np.ndarray) -> None:
