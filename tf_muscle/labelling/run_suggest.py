@@ -103,6 +103,8 @@ def suggest_from_sources(
             output_format,
             lambda sentence: console.print(f"skipped: {sentence}"),
         )
+        if not written:
+            raise UserError(f"none of the {len(suggestions)} chosen could be read a second time")
         write_table(unfinished / "suggested.csv", written, predictor.class_names)
         sentences = [labelled.sentence, *told]
         page = unfinished / "index.html"
@@ -111,9 +113,9 @@ def suggest_from_sources(
         print(sentence)
     print(f"{len(written)} to label, written to {out}: look at {out / 'index.html'}")
     if reading.failures:
-        told_failures = f"{reading.failures} of {reading.count} sources could not be read"
-        print(told_failures, file=sys.stderr)
-    return int(reading.failures > 0)
+        failures = f"{reading.failures} of {reading.count} sources could not be read"
+        print(failures, file=sys.stderr)
+    return int(reading.failures > 0 or len(written) < len(suggestions))
 
 
 def _load(model: str, batch_size: int) -> tuple[Looks, Predictor]:
