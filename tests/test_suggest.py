@@ -16,7 +16,6 @@ from PIL import Image
 from tf_muscle import suggest
 from tf_muscle.command import run_command
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.errors import UserError
 from tf_muscle.labelling import run_suggest
 from tf_muscle.labelling.choosing import Labelled
 from tf_muscle.labelling.labelled import LabelledPhotos
@@ -304,11 +303,3 @@ def test_killed_and_started_again(command: Callable, tmp_path: Path) -> None:
         "train", "suggested.csv", "index.html",
     }  # fmt: skip
     assert not (tmp_path / "unfinished_out").exists()
-
-
-def test_a_saved_model_is_refused(tmp_path: Path) -> None:
-    from tf_muscle.labelling.features import Networks
-
-    (tmp_path / "saved_model.pb").touch()
-    with pytest.raises(UserError, match=r"is a SavedModel, whose encoder cannot be reached: give"):
-        Networks(str(tmp_path))
