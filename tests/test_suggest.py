@@ -152,7 +152,7 @@ def test_copies_are_chosen_once(command: Callable, tmp_path: Path) -> None:
     write_video(tmp_path / "still.mp4", [50] * 20)
     code, output = command("photos", "still.mp4", "--out", "out", "--every", 0)
     assert code == 0
-    assert "22 look like a more uncertain one" in output
+    assert "22 near-copies of a more uncertain one" in output
     rows = table(tmp_path / "out")
     assert sorted(Path(row["file"]).stem for row in rows) == ["0", "1", "2", "still"]
 

@@ -187,9 +187,9 @@ def _told(seen: int, kept: int, choice: Choice, count: int) -> list[str]:
     if kept < seen:
         looked += f", of which the {kept:,} most uncertain were compared"
     left_out = {
-        "look like a labelled photo": choice.copies_of_labelled,
-        "look like a more uncertain one": choice.copies,
-        "show a phase of a repetition that a more uncertain one shows": choice.phases,
+        "near-copies of a labelled photo": choice.copies_of_labelled,
+        "near-copies of a more uncertain one": choice.copies,
+        "in a phase of a repetition that a more uncertain one shows": choice.phases,
     }
     reasons = "; ".join(f"{number} {reason}" for reason, number in left_out.items() if number)
     sentences = [f"{looked}. Left out: {reasons}." if reasons else f"{looked}."]

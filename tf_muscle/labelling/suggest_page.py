@@ -58,6 +58,7 @@ def _shown(one: Written, class_names: Sequence[str]) -> dict[str, object]:
         "photo": one.photo,
         "marked": one.marked,
         "reason": suggestion.reason,
+        "active": bool(suggestion.candidate.areas.any()),
         "numbers": [
             *((name, f"{value:.3f}") for name, value in numbers.items() if value is not None),
             *((f"{name}, area", percent(area)) for name, area in areas),

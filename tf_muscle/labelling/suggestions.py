@@ -9,6 +9,7 @@ from tf_muscle.errors import printable
 from tf_muscle.labelling.candidates import Candidate, Place, as_frames
 from tf_muscle.labelling.choosing import CANDIDATES, Choice, Chosen, choose
 from tf_muscle.labelling.labelled import LabelledPhotos
+from tf_muscle.roboflow.split_folder import source_name
 
 # What stands out in a frame, by the field of `Uncertainty`.
 CAUSES = {
@@ -70,8 +71,9 @@ def suggest(
 
 
 def place_label(place: Place) -> str:
-    """Names a picture: "curl.mp4 at 0:12.5"."""
-    name = printable(place.path.name)
+    """Names a picture, without what Roboflow adds to its name: "curl.mp4 at 0:12.5"."""
+    name = place.path.name
+    name = printable(source_name(name) if ".rf." in name else name)
     if place.seconds is None:
         return name
     minutes, seconds = divmod(place.seconds, 60)
