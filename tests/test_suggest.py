@@ -250,6 +250,9 @@ def test_nothing_is_overwritten(command: Callable, tmp_path: Path) -> None:
     assert code == 2
     assert "out exists and is never overwritten" in output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    code, output = command("x.png", "--out", "x.png/out")
+    assert code == 2
+    assert "x.png is a file: choose another" in output
     assert command("x.png")[0] == 0
     (default,) = (tmp_path / "suggestions").iterdir()
     assert default.name.startswith("model-")

@@ -67,6 +67,9 @@ def suggest_from_sources(
     """
     if out.exists():
         raise UserError(f"{out} exists and is never overwritten: choose another --out")
+    nearest = next(path for path in out.absolute().parents if path.exists())
+    if not nearest.is_dir():
+        raise UserError(f"--out {out} cannot be made, {nearest} is a file: choose another")
     sources = find_sources(words)
     if cameras := [source for source in sources.videos if isinstance(source, int)]:
         raise UserError(
