@@ -53,7 +53,7 @@ def nothing_labelled(*args: object) -> LabelledPhotos:
 def command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Runs the command with a model that needs no TensorFlow; gives exit code and output."""
+    """Runs the command with a model that needs no training; gives exit code and output."""
     monkeypatch.setattr(run_suggest, "_load", use_light)
     monkeypatch.setattr(run_suggest, "look_at_labelled", nothing_labelled)
     monkeypatch.chdir(tmp_path)
