@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 from typing import Literal
 
@@ -69,7 +70,9 @@ def write_photos(
     names = UniqueNames()
     videos: dict[Path, str] = {}  # a name for each, as two may have the same one
     written = []
-    for suggestion, image, original in _read_again(suggestions, skipped):
+    read, seen = tee(_read_again(suggestions, skipped))
+    predicted = predictor.stream(image for _, image, _ in seen)
+    for (suggestion, image, original), probabilities in zip(read, predicted, strict=True):
         place = suggestion.candidate.place
         stem = place.path.stem
         if place.frame is None:
@@ -79,7 +82,7 @@ def write_photos(
                 room = LONGEST_STEM - len(frame_name("", place.path, 0))
                 videos[place.path] = names.add(stem, longest=room)
             name = names.add(frame_name(videos[place.path], place.path, place.frame))
-        class_ids = predictor.class_ids(next(predictor.stream([image])))
+        class_ids = predictor.class_ids(probabilities)
         dataset.add(name, image, class_ids, original)
         thumbnails = photo_thumbnail(image), photo_thumbnail(image, class_ids)
         written.append(Written(suggestion, name, *thumbnails))
