@@ -21,9 +21,20 @@ FLOORS = (
     ("exporting",),
     ("prediction",),
     ("training",),
+    ("labelling",),
     ("page",),
     ("__init__",),  # the way in for Python: what users import, and no module here does
-    ("train", "evaluate", "predict", "inspect", "export", "demo", "reproduce", "__main__"),
+    (
+        "train",
+        "evaluate",
+        "predict",
+        "inspect",
+        "export",
+        "demo",
+        "reproduce",
+        "suggest",
+        "__main__",
+    ),
     ("tuner",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "tf_muscle.demo",
     "export": "tf_muscle.export",
     "inspect": "tf_muscle.inspect",
+    "suggest": "tf_muscle.suggest",
     "reproduce": "tf_muscle.reproduce",
     "tune": "tuner.__main__",
 }

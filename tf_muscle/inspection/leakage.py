@@ -55,7 +55,7 @@ def near_duplicates(images: Sequence[ImageInfo]) -> tuple[np.ndarray, np.ndarray
     pairs, distances, mirrored = [np.empty((0, 2), np.int64)], [np.empty(0, np.int64)], []
     for row, (photo, mirror) in enumerate(hashes):
         others = hashes[row + 1 :, 0]
-        both = np.stack([_distance(others, photo), _distance(others, mirror)])  # [2, rest]
+        both = np.stack([hash_distance(others, photo), hash_distance(others, mirror)])  # [2, rest]
         near = np.flatnonzero(both.min(axis=0) <= NEAR)
         partners = indices[row + 1 :][near]
         pairs.append(np.stack([np.full_like(partners, indices[row]), partners], axis=1))
@@ -68,7 +68,7 @@ def near_duplicates(images: Sequence[ImageInfo]) -> tuple[np.ndarray, np.ndarray
     )
 
 
-def _distance(hashes: np.ndarray, other: np.ndarray) -> np.ndarray:
+def hash_distance(hashes: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Bits that differ, int64 [N], for uint64 [N, 4] and uint64 [4]."""
     return np.bitwise_count(hashes ^ other).sum(axis=1, dtype=np.int64)
 

@@ -192,6 +192,12 @@ def perceptual_hashes(example: Example) -> np.ndarray | None:
             turn = UPRIGHT.get(orientation(image))
             grey = image.convert("L")
             grey = grey if turn is None else grey.transpose(turn)
+    return photo_hashes(grey)
+
+
+def photo_hashes(photo: Image.Image) -> np.ndarray | None:
+    """As `perceptual_hashes`, of a picture in memory, upright."""
+    grey = photo.convert("L")
     if np.asarray(grey.resize((64, 64))).std() < FLAT:
         return None
     bits = [

@@ -1,12 +1,9 @@
 """The page of an inspection: one HTML file that needs no network and runs no script."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
@@ -15,14 +12,14 @@ from tf_muscle.errors import LISTED
 from tf_muscle.inspection.findings import Finding
 from tf_muscle.inspection.measure import SIZE_EDGES, ImageInfo, Survey
 from tf_muscle.inspection.statistics import file_label
-from tf_muscle.report.overlays import class_colors, overlay
+from tf_muscle.report.html_page import data_uri, photo_thumbnail, rendered
+from tf_muscle.report.overlays import class_colors
 from tf_muscle.report.photo_sheets import photo_label
 from tf_muscle.roboflow.image_files import decode_photo
 from tf_muscle.roboflow.pixels import read_mask
 
 PICTURED = 6  # images of a finding that are shown
 PARTNERS = 4  # files named beside a photo that looks like them all
-THUMBNAIL = 288  # pixels of the longer side: sharp at 144 px on a screen of double density
 SHEET = 6  # photos of a class
 
 
@@ -37,15 +34,8 @@ def write_page(
         findings: the gravest first.
         record: the content of inspection.json.
     """
-    # A class or a file may have any name: autoescape keeps it from becoming markup.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("page.html.jinja").render(
+    html = rendered(
+        Path(__file__).with_name("page.html.jinja"),
         record=record,
         findings=[_shown(survey, finding) for finding in findings],
         classes=_classes(survey, record),
@@ -123,18 +113,12 @@ def _percent(share: float) -> str:
 
 
 def thumbnail(image: ImageInfo, class_ids: Sequence[int]) -> str:
-    """A small photo with the masks of some classes, or of none, drawn on it.
-
-    It is a JPEG: a hundred thumbnails as PNG would be 10 MB.
-    """
-    photo = Image.fromarray(decode_photo(image.example.image_path))
-    photo.thumbnail((THUMBNAIL, THUMBNAIL))
-    if class_ids:
-        mask = Image.fromarray(read_mask(image.example))
-        small = np.asarray(mask.resize(photo.size, Image.Resampling.NEAREST))
-        drawn = np.where(np.isin(small, class_ids), small, 0)
-        photo = Image.fromarray(overlay(np.asarray(photo), drawn))
-    return _data_uri(photo, "JPEG", quality=80)
+    """A small photo with the masks of some classes, or of none, drawn on it."""
+    photo = decode_photo(image.example.image_path)
+    if not class_ids:
+        return photo_thumbnail(photo)
+    mask = read_mask(image.example)
+    return photo_thumbnail(photo, np.where(np.isin(mask, class_ids), mask, 0))
 
 
 def heat_map(shares: np.ndarray) -> str:
@@ -145,7 +129,7 @@ def heat_map(shares: np.ndarray) -> str:
     """
     scaled = shares / max(float(shares.max()), 1e-9)
     rgb = (colormaps["inferno"](scaled)[..., :3] * 255).astype(np.uint8)
-    return _data_uri(Image.fromarray(rgb), "PNG")
+    return data_uri(Image.fromarray(rgb), "PNG")
 
 
 def typical_images(survey: Survey, class_id: int) -> list[ImageInfo]:
@@ -156,10 +140,3 @@ def typical_images(survey: Survey, class_id: int) -> list[ImageInfo]:
     ranked = sorted(by_source.values(), key=lambda one: one.class_shares[class_id])
     places = np.linspace(0, len(ranked) - 1, min(SHEET, len(ranked))).round().astype(int)
     return [ranked[place] for place in places]
-
-
-def _data_uri(image: Image.Image, image_format: str, **options: int) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f"data:image/{image_format.lower()};base64,{encoded}"

@@ -26,6 +26,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH_NORM_MOMENTUM = 0.9  # PyTorch's default 0.1; with 30 steps an epoch Keras' 0.99 lags behind
 HEAD = "logits"  # the 1x1 convolution
 CORE = "unet"  # the layer that holds the network proper
+NORMALIZATION = "normalize"  # the layer before it
 STRIDE = 32  # the encoder halves an image five times
 DECODER_BLOCKS = 5  # each doubles it
 
@@ -218,7 +219,7 @@ def _build(
         mean=255 * np.array(ENCODERS[encoder].mean),
         variance=(255 * np.array(ENCODERS[encoder].std)) ** 2,
         dtype="float32",
-        name="normalize",
+        name=NORMALIZATION,
     )(padded)
     return keras.Model(images, crop_to(core(normalized), images), name="tf_muscle")
 

@@ -65,21 +65,33 @@ def load_model(
     path = Path(model)
     if (path / "saved_model.pb").is_file():
         return _load_saved_model(path, image_size, calibrated, single)
-    if path.suffix == ".keras" and path.is_file():
-        return _load_keras([path], image_size, other_sizes, calibrated, single)
-    try:
-        run = find_run(model)
-    except UserError as error:
-        raise UserError(
-            f"{path} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
-            "folder such as saved_models/NAME"
-        ) from error
-    models = [one.model for one in trained_runs(run)]
+    models = network_files(path)
     if len(models) > 1:
         from tf_muscle.model.ensemble import cost_sentence  # TensorFlow, as below
 
         print(cost_sentence(len(models)))
     return _load_keras(models, image_size, other_sizes, calibrated, single)
+
+
+def network_files(path: Path) -> list[Path]:
+    """The .keras files of a model: of a run with folds one a fold, else one.
+
+    Args:
+        path: of a run (its folder or name) or a .keras file.
+
+    Raises:
+        UserError: it is neither, or a training is not finished.
+    """
+    if path.suffix == ".keras" and path.is_file():
+        return [path]
+    try:
+        run = find_run(path)
+    except UserError as error:
+        raise UserError(
+            f"{path} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
+            "folder such as saved_models/NAME"
+        ) from error
+    return [one.model for one in trained_runs(run)]
 
 
 def _load_keras(
@@ -98,7 +110,7 @@ def _load_keras(
     from tf_muscle.model.unet import CORE
 
     path = paths[0]
-    networks = [_network(one) for one in paths]
+    networks = [load_network(one) for one in paths]
     if single and all(CORE in {layer.name for layer in one.layers} for one in networks):
         networks = [fold_batch_normalization(one) for one in networks]
     network = averaged(networks)
@@ -133,7 +145,12 @@ def _load_keras(
     return Loaded(forward, packed.class_names, geometry, calibration)
 
 
-def _network(path: Path) -> "keras.Model":
+def load_network(path: Path) -> "keras.Model":
+    """The network in a .keras file.
+
+    Raises:
+        UserError: the file is damaged, or of another kind.
+    """
     import keras
 
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import tee
+from pathlib import Path
 
 import numpy as np
 
@@ -75,6 +76,20 @@ def predict_photos(predictor: Predictor, photos: Iterable[Photo]) -> Iterator[Pr
         yield PredictedPhoto(photo.image, class_ids, rows, photo)
 
 
+def open_frames(path: Path, max_pixels: int = MAX_PIXELS) -> AnimationFrames | VideoFrames:
+    """Opens a video or an animated picture; to be closed.
+
+    Args:
+        path: its file.
+        max_pixels: height times width of a frame that is still decoded.
+
+    Raises:
+        UserError: the file cannot be opened, or its frames are too large.
+    """
+    kind = AnimationFrames if is_animation(path) else VideoFrames
+    return kind(path, max_pixels=max_pixels)
+
+
 class VideoPredictions:
     """The predictions of a video, an animation, or what a camera sees; to be closed.
 
@@ -104,13 +119,9 @@ class VideoPredictions:
         self.class_names = predictor.class_names
         self._predictor = replace(predictor, batch_size=1) if isinstance(source, int) else predictor
         self._smooth = smooth
-        self.frames: CameraFrames | AnimationFrames | VideoFrames
-        if isinstance(source, int):
-            self.frames = CameraFrames(source)
-        elif is_animation(source):
-            self.frames = AnimationFrames(source, max_pixels=max_pixels)
-        else:
-            self.frames = VideoFrames(source, max_pixels=max_pixels)
+        self.frames = (
+            CameraFrames(source) if isinstance(source, int) else open_frames(source, max_pixels)
+        )
         self._open = ExitStack()
         self._open.callback(self.frames.close)
 
