@@ -51,6 +51,8 @@ def predict_sources(
     sources = find_sources(words)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is never overwritten: choose another --out")
+    if not sources.photos and all(isinstance(one, int) for one in sources.videos):
+        options["batch_size"] = 1  # a camera's frames come one at a time
     predictor = load_predictor(model, **options)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
