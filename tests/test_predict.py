@@ -18,7 +18,7 @@ from tf_muscle.prediction import run_predict
 from tf_muscle.prediction.dataset_folders import MaskFolder
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.stream import SMOOTH
+from tf_muscle.prediction.smoothing import SMOOTH
 from tf_muscle.roboflow.reader import read_export
 from tf_muscle.runs.calibration import Calibration
 
@@ -146,7 +146,7 @@ def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_
     assert "curl.mp4: repetitions: biceps 1, calf 0" in output
     folder = tmp_path / "out/videos/curl_2"
     assert {path.name for path in folder.iterdir()} == {
-        "overlay.mp4", "timeline.csv", "timeline.png",
+        "overlay.mp4", "repetitions.csv", "timeline.csv", "timeline.png",
     }  # fmt: skip
     assert len(list(VideoFrames(folder / "overlay.mp4"))) == 12
     masks = sorted((tmp_path / "out/train").glob("curl_2_mp4-*_mask.png"))
@@ -321,6 +321,7 @@ def test_nothing_is_overwritten(command: Callable, tmp_path: Path) -> None:
         (["absent.jpg"], "absent.jpg does not exist"),
         (["x.png", "--threshold", "1.5"], "--threshold must lie between"),
         (["x.png", "--batch_size", "0"], "--batch_size must be at least 1"),
+        (["x.png", "--person", "0"], "--person must be at least 1"),
         (["x.png", "--smooth", "-1"], "--smooth must be at least 0"),
         (["x.png", "--image_size", "8"], "--image_size must be at least 32"),
         (["x.png", "--format", "gif"], "format"),

@@ -17,7 +17,7 @@ from tf_muscle.data.marking import likeliest
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.stream import PredictedFrame, smoothed
+from tf_muscle.prediction.stream import PredictedFrame
 from tf_muscle.prediction.video import predict_video
 from tf_muscle.runs.calibration import Calibration, Tta
 
@@ -49,34 +49,6 @@ def write_video(path: Path, frames: list[Frame]) -> Path:
         writer.add(frame)
     writer.close()
     return path
-
-
-@pytest.mark.parametrize("rate", [8, 25, 100])
-def test_the_average_follows_in_the_same_time_at_every_frame_rate(
-    predictor: Predictor, rate: int
-) -> None:
-    seconds = np.arange(0, 3, 1 / rate)
-    values = [
-        probabilities[0, 0, 1] for _, probabilities in smoothed(predictor, blinking(seconds), 0.5)
-    ]
-    # The light has been seen from one frame before second 1 on: 1 - exp(-t / 0.5).
-    expected = np.where(seconds >= 1, 1 - np.exp(-(seconds - 1 + 1 / rate) / 0.5), 0)
-    np.testing.assert_allclose(values, expected, atol=1e-5)
-
-
-def test_uneven_frames_weigh_by_their_time(predictor: Predictor) -> None:
-    seconds = np.array([0, 0.9, 1.0, 1.5, 1.6])
-    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0.3)]
-    expected = [0.0, 0.0]
-    for step in (0.1, 0.5, 0.1):
-        expected.append(expected[-1] + (1 - math.exp(-step / 0.3)) * (1 - expected[-1]))
-    np.testing.assert_allclose(values, expected, atol=1e-5)
-
-
-def test_zero_switches_smoothing_off(predictor: Predictor) -> None:
-    seconds = np.arange(0, 2, 0.1)
-    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0)]
-    np.testing.assert_array_equal(values, (seconds >= 1).astype(np.float32))
 
 
 def test_a_video_gives_overlay_and_timeline(predictor: Predictor, tmp_path: Path) -> None:
