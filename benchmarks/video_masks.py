@@ -176,6 +176,11 @@ def measured(
             "IoU": iou(clip, np.stack(predicted)),
             "flicker_percent": flicker(clip, np.stack(predicted)),
             "told": timeline.told.removeprefix("repetitions: "),
+            "confidence": "; ".join(
+                f"{series.muscle} {one.confidence:.2f}"
+                for series in timeline.series
+                for one in series.repetitions
+            ),
         }
 
 

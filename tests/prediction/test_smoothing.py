@@ -31,7 +31,8 @@ def constant(value: float) -> np.ndarray:
 
 def expected(seconds: np.ndarray, values: np.ndarray, smooth: float, ahead: int) -> np.ndarray:
     """The weighted means written out."""
-    weights = np.exp(-np.abs(seconds[:, None] - seconds[None]) / smooth)
+    constant = smooth / 2 if ahead else smooth
+    weights = np.exp(-np.abs(seconds[:, None] - seconds[None]) / constant)
     frames = np.arange(len(seconds))
     weights[frames[None] > frames[:, None] + ahead] = 0
     return (weights * values).sum(axis=1) / weights.sum(axis=1)
@@ -105,6 +106,18 @@ def test_the_average_goes_with_the_motion(ahead: int) -> None:
     ]
     assert scores[1] > 0.95
     assert max(scores[0], scores[2]) < 0.7
+
+
+def test_ctrl_c_loses_no_frame_that_was_predicted() -> None:
+    def frames() -> Iterator[tuple[Frame, np.ndarray]]:
+        for i in range(7):
+            yield Frame(i / 25, scene(0)), constant(0.5)
+        raise KeyboardInterrupt
+
+    found = averaged(frames(), 0.2, look_ahead=3)
+    assert [next(found)[0].seconds for _ in range(7)] == [i / 25 for i in range(7)]
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
 
 
 def test_probabilities_still_add_up() -> None:

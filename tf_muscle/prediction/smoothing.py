@@ -62,7 +62,8 @@ def averaged(
     """Averages probabilities over time, where the optical flow leads.
 
     Each pixel's average is the mean over the same point of the scene in all frames before and in
-    `look_ahead` frames after. A frame dt seconds away weighs exp(-dt / smooth), so that the
+    `look_ahead` frames after. A frame dt seconds away weighs exp(-dt / smooth), or, as there are
+    twice as many with those after it, exp(-dt / (smooth / 2)). So the
     average has gone 1 - 1/e = 63 percent of the way in `smooth` seconds after a change if nothing
     is read ahead, whatever the frame rate. Each step also weighs by how well the flow explains the
     pixel, and none goes over a scene cut.
@@ -77,31 +78,38 @@ def averaged(
         Each frame with its average, float32 [h, w, K].
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    constant = smooth / 2 if look_ahead else smooth
     waiting = deque[_Step]()
-    for frame, probabilities in predicted:
-        height, width = probabilities.shape[:2]
-        grey = _grey(frame.image, max(height, width, FLOW_SIDE))
-        own = np.dstack([probabilities, np.ones((height, width), np.float32)])
-        total = own
-        if waiting:
-            last = waiting[-1]
-            decay = math.exp((last.frame.seconds - frame.seconds) / smooth)
-            back = _between(flow, last.grey, grey, (height, width))
-            if back is not None:
-                total = own + decay * back.pull(last.total)
-                if look_ahead:
-                    forth = _between(flow, grey, last.grey, (height, width))
-                    waiting[-1] = replace(last, forth=forth, decay=decay)
-        waiting.append(_Step(frame, grey, own, total))
-        if len(waiting) > look_ahead + 1:
-            waiting.popleft()
-        if len(waiting) > look_ahead:
-            yield waiting[0].frame, _mean(waiting)
+    interrupted: KeyboardInterrupt | None = None
+    try:
+        for frame, probabilities in predicted:
+            height, width = probabilities.shape[:2]
+            grey = _grey(frame.image, max(height, width, FLOW_SIDE))
+            own = np.dstack([probabilities, np.ones((height, width), np.float32)])
+            total = own
+            if waiting:
+                last = waiting[-1]
+                decay = math.exp((last.frame.seconds - frame.seconds) / constant)
+                back = _between(flow, last.grey, grey, (height, width))
+                if back is not None:
+                    total = own + decay * back.pull(last.total)
+                    if look_ahead:
+                        forth = _between(flow, grey, last.grey, (height, width))
+                        waiting[-1] = replace(last, forth=forth, decay=decay)
+            waiting.append(_Step(frame, grey, own, total))
+            if len(waiting) > look_ahead + 1:
+                waiting.popleft()
+            if len(waiting) > look_ahead:
+                yield waiting[0].frame, _mean(waiting)
+    except KeyboardInterrupt as error:  # what was predicted before it is not lost
+        interrupted = error
     if len(waiting) > look_ahead:
         waiting.popleft()
     while waiting:
         yield waiting[0].frame, _mean(waiting)
         waiting.popleft()
+    if interrupted:
+        raise interrupted
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
     """Writes two charts, one over the other, of the person whose repetitions are counted.
 
     A triangle stands on each repetition, and the area below it is tinted from start to end. Of a
-    muscle's two sides the one with fewer repetitions is a thinner line. Muscles that never appear
+    muscle's two sides the right one is a thin line with white triangles. Muscles that never appear
     are named in the legend and not drawn.
 
     Args:
@@ -45,11 +45,11 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
             never.append(names[i])
             continue
         peaks = np.array([one.peak for one in series.repetitions])
-        lesser = len(peaks) < len(timeline.repetitions[signal.muscle])
+        second = signal.side == "right"
         style = {
             "color": colors[i],
             "linestyle": LINE_STYLES[i % len(LINE_STYLES)],
-            "linewidth": 1.2 if lesser else 2,
+            "linewidth": 1 if second else 2,
             "path_effects": [OUTLINE],
         }
         x, y = _thinned(timeline.seconds, area)
@@ -68,7 +68,7 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
             linestyle="none",
             marker="v",
             markersize=9,
-            markerfacecolor=colors[i],
+            markerfacecolor="white" if second else colors[i],
             markeredgecolor="#333333",
             clip_on=False,
             in_layout=False,  # unclipped, a line without a point upsets the constrained layout
