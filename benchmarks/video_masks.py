@@ -7,6 +7,7 @@ sees clips that are made of the sample's test photos, which move and grow noisy 
 IoU: over all pixels of the active muscles. Flicker: of the pixels that stay where they are (in the
 clips: that are followed along the known motion) and whose true class stays, those whose predicted
 class changes from a frame to the next, in percent of a muscle's mean true pixels in a frame.
+Undone: of VIDEO's flicker, what changes back within 4 frames in which the pixel still stays.
 """
 
 import argparse
@@ -45,12 +46,14 @@ class Clip:
         masks: class ids, uint8 [N, H, W].
         places: for each frame but the first x and y in the one before, float32 [H, W, 2]; NaN for
             pixels that cannot be followed.
+        stays: pixels are followed only where they stay.
     """
 
     name: str
     frames: list[Frame]
     masks: np.ndarray
     places: list[np.ndarray]
+    stays: bool = False
 
 
 def grid(height: int, width: int) -> np.ndarray:
@@ -68,7 +71,7 @@ def filmed(video: Path, masks: Path) -> Clip:
         change = cv2.absdiff(one.image, other.image).max(axis=-1)
         moves = cv2.dilate(change, np.ones((5, 5), np.uint8)) > STILL
         places.append(np.where(moves[..., None], np.nan, grid(*moves.shape)))
-    return Clip(video.name, frames, truth, places)
+    return Clip(video.name, frames, truth, places, stays=True)
 
 
 def panned(name: str, photos: Sequence[Path], hertz: float, cut: bool) -> Clip:
@@ -127,6 +130,22 @@ def flicker(clip: Clip, predicted: np.ndarray) -> float:
     return 100 * changed / len(clip.places) / (np.count_nonzero(active) / len(active))
 
 
+def undone(clip: Clip, predicted: np.ndarray) -> float:
+    """See the top of this file; only for a clip whose pixels are followed where they stay."""
+    stays = np.stack([np.isfinite(places).all(axis=-1) for places in clip.places])
+    count = 0
+    for number in range(1, len(predicted) - 4):
+        same = clip.masks[number] == clip.masks[number - 1]
+        left = stays[number - 1] & same & (predicted[number] != predicted[number - 1])
+        for later in range(number + 1, number + 5):
+            left &= stays[later - 1]
+            back = left & (predicted[later] == predicted[number - 1])
+            count += np.count_nonzero(back)
+            left &= ~back
+    active = clip.masks[(clip.masks > 0).any(axis=(1, 2))]
+    return 100 * count / len(clip.places) / (np.count_nonzero(active) / len(active))
+
+
 def plainly_averaged(
     given: Sequence[tuple[Frame, np.ndarray]], smooth: float
 ) -> Iterator[tuple[Frame, np.ndarray]]:
@@ -175,6 +194,7 @@ def measured(
             "seconds": smooth,
             "IoU": iou(clip, np.stack(predicted)),
             "flicker_percent": flicker(clip, np.stack(predicted)),
+            "undone_percent": undone(clip, np.stack(predicted)) if clip.stays else "",
             "told": timeline.told.removeprefix("repetitions: "),
             "confidence": "; ".join(
                 f"{series.muscle} {one.confidence:.2f}"

@@ -16,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 SPECK = 0.0001  # of the frame; a smaller region is no muscle
 GAP = 0.015  # length; pieces of a muscle that lie nearer are one region
 REACH = 2.0  # by the size of a region, which is the root of its area: how far it may have gone
+REMNANT = 0.25  # of a track's largest area; a smaller region does not move it
 ARM_SPAN = 5.0  # by the size of a region: how far apart two of one person are
 LESSER_SIDE = 0.2  # of the larger side's area, summed over time; less is no side but an error
 LEAST_SHARE = 0.03  # of the muscle's largest track, likewise; less is an error of the model
@@ -104,8 +105,8 @@ class _Open:
     """A region that is being followed: where it was last, and the numbers of each frame it is in.
 
     Attributes:
-        last: as it was last seen.
-        seconds: when.
+        last: as it was last seen at work.
+        seconds: when it was last seen.
         largest: area so far.
         frames: numbers of the frames.
         values: area, mean probability, x and y in each.
@@ -155,8 +156,11 @@ class Tracker:
             if track is None:
                 track = _Open(region, seconds)
                 self._open.append(track)
-            track.last, track.seconds = region, seconds
+            track.seconds = seconds
             track.largest = max(track.largest, region.area)
+            # What is left of a muscle at rest may lie beside where it will work again.
+            if region.area >= REMNANT * track.largest:
+                track.last = region
             track.frames.append(self._count)
             track.values.append((region.area, region.mean_probability, *region.center))
         self._count += 1
