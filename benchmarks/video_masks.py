@@ -174,15 +174,13 @@ def measured(
 ) -> Iterator[dict[str, Any]]:
     """A row for each way: scores of the masks, and the repetitions that they tell."""
     images = (frame.image for frame in clip.frames)
-    given = list(zip(clip.frames, predictor.stream(images, in_square=True), strict=True))
+    given = list(zip(clip.frames, predictor.stream_as_seen(images), strict=True))
     for way, smooth, result in ways(given, smooths):
         tracker, signals, predicted = Tracker(), [], []
         for frame, probabilities in result:
-            enlarged = cv2.resize(probabilities, frame.image.shape[1::-1])
-            class_ids = predictor.class_ids(enlarged)
-            own = np.take_along_axis(enlarged, class_ids[..., None], axis=-1)[..., 0]
+            class_ids, own = predictor.marked(probabilities, *frame.image.shape[:2])
             tracker.add(frame.seconds, frame_regions(own, class_ids))
-            signals.append(frame_signals(muscle_rows(enlarged, class_ids, predictor.class_names)))
+            signals.append(frame_signals(muscle_rows(own, class_ids, predictor.class_names)))
             predicted.append(class_ids)
         area, probability = np.stack(signals, axis=1)
         seconds = np.array([frame.seconds for frame in clip.frames])

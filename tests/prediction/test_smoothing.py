@@ -153,12 +153,12 @@ def light(images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("smooth", [0, 0.2])
-def test_probabilities_have_the_size_of_their_frame(smooth: float) -> None:
+def test_frames_are_averaged_at_the_size_of_the_network(smooth: float) -> None:
     predictor = Predictor(light, ("background", "biceps"), Geometry("pad", 32), batch_size=4)
     frames = [Frame(i / 25, scene(0)) for i in range(6)]
     found = list(smoothed(predictor, frames, smooth, look_ahead=2))
     assert [frame for frame, _ in found] == frames
-    (alone,) = predictor.stream([scene(0)])
+    (alone,) = predictor.stream([scene(0)], in_square=True)
     for _, mean in found:
-        assert mean.shape == (HEIGHT, WIDTH, 2)
+        assert mean.shape == (24, 32, 2)
         np.testing.assert_allclose(mean, alone, atol=1e-3 if smooth else 0)

@@ -41,19 +41,12 @@ def smoothed(
         look_ahead: frames that are read ahead, 0 for a camera.
 
     Yields:
-        Each frame with its probabilities, float32 [H, W, K].
+        Each frame with its probabilities, float32 [h, w, K], of `Predictor.stream_as_seen`.
     """
     frames, seen = tee(frames)
     images = (frame.image for frame in seen)
-    if smooth == 0:
-        yield from zip(frames, predictor.stream(images), strict=True)
-        return
-    predicted = zip(frames, predictor.stream(images, in_square=True), strict=True)
-    for frame, probabilities in averaged(predicted, smooth, look_ahead=look_ahead):
-        yield (
-            frame,
-            cv2.resize(probabilities, frame.image.shape[1::-1]).reshape(*frame.image.shape[:2], -1),
-        )
+    predicted = zip(frames, predictor.stream_as_seen(images), strict=True)
+    yield from averaged(predicted, smooth, look_ahead=look_ahead) if smooth else predicted
 
 
 def averaged(

@@ -128,9 +128,7 @@ class VideoPredictions:
         number = -1
         look_ahead = 0 if isinstance(self.source, int) else LOOK_AHEAD
         taken = self._ahead(self.frames)
-        frames = self._ahead(
-            smoothed(self._predictor, taken, self._smooth, look_ahead=look_ahead)
-        )
+        frames = self._ahead(smoothed(self._predictor, taken, self._smooth, look_ahead=look_ahead))
         for number, (frame, probabilities) in enumerate(frames):
             class_ids, highest = self._predictor.marked(probabilities, *frame.image.shape[:2])
             rows = muscle_rows(highest, class_ids, self.class_names)
