@@ -126,7 +126,9 @@ class VideoPredictions:
 
     def __iter__(self) -> Iterator[PredictedFrame]:
         number = -1
-        look_ahead = 0 if isinstance(self.source, int) else LOOK_AHEAD
+        look_ahead = 0
+        if not isinstance(self.source, int):
+            look_ahead = room_for(self.frames.frame_bytes, LOOK_AHEAD)
         taken = self._ahead(self.frames)
         frames = self._ahead(smoothed(self._predictor, taken, self._smooth, look_ahead=look_ahead))
         for number, (frame, probabilities) in enumerate(frames):
