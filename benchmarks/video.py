@@ -35,7 +35,8 @@ from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.photos import open_photo
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.results_folder import ResultsFolder
-from tf_muscle.prediction.stream import SMOOTH, VideoPredictions, predict_photos
+from tf_muscle.prediction.smoothing import SMOOTH
+from tf_muscle.prediction.stream import VideoPredictions, predict_photos
 from tf_muscle.prediction.video import predict_video
 
 NAMES = ("background", "biceps", "triceps", "calf")

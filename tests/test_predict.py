@@ -18,7 +18,7 @@ from tf_muscle.prediction import run_predict
 from tf_muscle.prediction.dataset_folders import MaskFolder
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.stream import SMOOTH
+from tf_muscle.prediction.smoothing import SMOOTH
 from tf_muscle.roboflow.reader import read_export
 from tf_muscle.runs.calibration import Calibration
 
@@ -146,8 +146,14 @@ def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_
     assert "curl.mp4: repetitions: biceps 1, calf 0" in output
     folder = tmp_path / "out/videos/curl_2"
     assert {path.name for path in folder.iterdir()} == {
-        "overlay.mp4", "timeline.csv", "timeline.png",
+        "overlay.mp4", "repetitions.csv", "timeline.csv", "timeline.png",
     }  # fmt: skip
+    with (folder / "repetitions.csv").open(newline="") as file:
+        (repetition,) = csv.DictReader(file)
+    assert [repetition[name] for name in ("video", "person", "muscle", "side", "cut_off")] == [
+        "curl.mp4", "1", "biceps", "", "end",
+    ]  # fmt: skip
+    assert float(repetition["start"]) == pytest.approx(0.6, abs=0.1)
     assert len(list(VideoFrames(folder / "overlay.mp4"))) == 12
     masks = sorted((tmp_path / "out/train").glob("curl_2_mp4-*_mask.png"))
     assert len(masks) == 12
@@ -159,6 +165,26 @@ def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_
     assert [(row["file"], row["active"]) for row in biceps] == [
         ("curl.png", "yes"), ("curl.mp4", "yes"),
     ]  # fmt: skip
+
+
+def test_one_person_is_counted_and_told(command: Callable, tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "two.mp4", Fraction(20))
+    for i in range(80):
+        image = np.zeros((96, 192, 3), np.uint8)
+        image[40:52, 20:32] = 255 * (i % 40 < 20)
+        image[40:50, 160:170] = 255 * (i % 20 < 10)
+        writer.add(Frame(i / 20, image))
+    writer.close()
+    words = ("two.mp4", "--smooth", 0)
+    assert "biceps 2, calf 0; of person 1 of 2, the largest" in command(*words, "--out", "a")[1]
+    code, output = command(*words, "--out", "b", "--person", 2)
+    assert code == 0
+    assert "biceps 4, calf 0; of person 2 of 2" in output
+    with (tmp_path / "b/videos/two/repetitions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["person"], row["repetition"]) for row in rows] == [
+        ("2", str(i + 1)) for i in range(4)
+    ]
 
 
 def test_what_is_passed_over_is_told(command: Callable, tmp_path: Path) -> None:
@@ -321,6 +347,7 @@ def test_nothing_is_overwritten(command: Callable, tmp_path: Path) -> None:
         (["absent.jpg"], "absent.jpg does not exist"),
         (["x.png", "--threshold", "1.5"], "--threshold must lie between"),
         (["x.png", "--batch_size", "0"], "--batch_size must be at least 1"),
+        (["x.png", "--person", "0"], "--person must be at least 1"),
         (["x.png", "--smooth", "-1"], "--smooth must be at least 0"),
         (["x.png", "--image_size", "8"], "--image_size must be at least 32"),
         (["x.png", "--format", "gif"], "format"),

@@ -65,15 +65,23 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--smooth",
         type=float,
-        default=0.1,  # stream.SMOOTH, which --help is too quick to import
+        default=0.1,  # smoothing.SMOOTH, which --help is too quick to import
         help="Time constant, in seconds, over which a video's probabilities are averaged; 0 "
         "averages nothing.",
+    )
+    parser.add_argument(
+        "--person",
+        type=int,
+        help="Whose repetitions are counted in a video of several people: 1 is the largest, 2 the "
+        "next. Without it, the largest.",
     )
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
     at_least("smooth", options["smooth"], 0)
     if options["image_size"] is not None:
         at_least("image_size", options["image_size"], 32)
+    if options["person"] is not None:
+        at_least("person", options["person"], 1)
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 

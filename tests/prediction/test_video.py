@@ -1,6 +1,5 @@
 import dataclasses
 import errno
-import math
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from tf_muscle.data.marking import likeliest
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.stream import PredictedFrame, smoothed
+from tf_muscle.prediction.stream import PredictedFrame
 from tf_muscle.prediction.video import predict_video
 from tf_muscle.runs.calibration import Calibration, Tta
 
@@ -51,34 +50,6 @@ def write_video(path: Path, frames: list[Frame]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("rate", [8, 25, 100])
-def test_the_average_follows_in_the_same_time_at_every_frame_rate(
-    predictor: Predictor, rate: int
-) -> None:
-    seconds = np.arange(0, 3, 1 / rate)
-    values = [
-        probabilities[0, 0, 1] for _, probabilities in smoothed(predictor, blinking(seconds), 0.5)
-    ]
-    # The light has been seen from one frame before second 1 on: 1 - exp(-t / 0.5).
-    expected = np.where(seconds >= 1, 1 - np.exp(-(seconds - 1 + 1 / rate) / 0.5), 0)
-    np.testing.assert_allclose(values, expected, atol=1e-5)
-
-
-def test_uneven_frames_weigh_by_their_time(predictor: Predictor) -> None:
-    seconds = np.array([0, 0.9, 1.0, 1.5, 1.6])
-    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0.3)]
-    expected = [0.0, 0.0]
-    for step in (0.1, 0.5, 0.1):
-        expected.append(expected[-1] + (1 - math.exp(-step / 0.3)) * (1 - expected[-1]))
-    np.testing.assert_allclose(values, expected, atol=1e-5)
-
-
-def test_zero_switches_smoothing_off(predictor: Predictor) -> None:
-    seconds = np.arange(0, 2, 0.1)
-    values = [p[0, 0, 1] for _, p in smoothed(predictor, blinking(seconds), 0)]
-    np.testing.assert_array_equal(values, (seconds >= 1).astype(np.float32))
-
-
 def test_a_video_gives_overlay_and_timeline(predictor: Predictor, tmp_path: Path) -> None:
     frames = blinking(np.arange(0, 2, 0.1))
     source = write_video(tmp_path / "film.mp4", frames)
@@ -98,10 +69,10 @@ def test_a_video_gives_overlay_and_timeline(predictor: Predictor, tmp_path: Path
 
 @pytest.mark.parametrize("tta", ["none", "mirror", "mirror_scale"])
 @pytest.mark.parametrize("thresholds", [(), (0.35, 0.45)])
-def test_frames_are_those_of_the_average_of_enlarged_probabilities(
+def test_masks_are_those_of_enlarged_probabilities(
     tta: Tta, thresholds: tuple[float, ...], tmp_path: Path
 ) -> None:
-    """As directly computed: every class at the frame's size, averaged there, then the mask."""
+    """As directly computed; between frames that have nothing in common nothing is averaged."""
 
     def colours(images: np.ndarray) -> np.ndarray:
         powers = np.exp(images[..., [2, 0, 1]].astype(np.float32) / 40)  # blue is background
@@ -116,20 +87,16 @@ def test_frames_are_those_of_the_average_of_enlarged_probabilities(
         for i in range(10)
     ]
     source = write_video(tmp_path / "film.mp4", frames)
-    average: np.ndarray | None = None
-    weight = 1 - math.exp(-0.1 / 0.3)
     seen: list[PredictedFrame] = []
     predict_video(predictor, source, tmp_path / "out.mp4", smooth=0.3, each=seen.append)
     assert len(seen) == 10
     for frame, shown in zip(seen, VideoFrames(source), strict=True):
         np.testing.assert_array_equal(frame.image, shown.image)
         (probabilities,) = predictor.stream([shown.image])
-        before = probabilities.astype(float) if average is None else average
-        average = before + weight * (probabilities - before)
-        expected = likeliest(average, thresholds)
+        expected = likeliest(probabilities, thresholds)
         assert (frame.class_ids != expected).mean() < 1e-3  # ties, which rounding decides
         for class_id, row in enumerate(frame.rows, start=1):
-            own = average[..., class_id][expected == class_id]
+            own = probabilities[..., class_id][expected == class_id]
             assert row.area_share == pytest.approx(own.size / expected.size, abs=1e-3)
             assert row.mean_probability == pytest.approx(own.mean(), abs=1e-3)
 

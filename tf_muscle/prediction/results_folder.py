@@ -3,7 +3,7 @@
 predictions.csv         muscle by muscle, for each photo and video
 overlays/X.jpg          photo with tinted muscles and a legend
 train/                  photos with masks or outlines, which makes the whole folder an export
-videos/X/overlay.mp4    beside timeline.csv and timeline.png
+videos/X/overlay.mp4    beside timeline.csv, timeline.png and repetitions.csv
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from tf_muscle.prediction.dataset_folders import (
     UniqueNames,
 )
 from tf_muscle.prediction.outputs import PredictionTable, draw_overlay
+from tf_muscle.prediction.repetitions import write_repetitions
 from tf_muscle.prediction.sources import VIDEO_SUFFIXES
 from tf_muscle.prediction.stream import PredictedFrame, PredictedPhoto, VideoPredictions
 from tf_muscle.prediction.threads import Behind
@@ -43,11 +44,20 @@ class ResultsFolder:
         class_names: K names, the first is the background's.
         output_format: what is written of photos: overlays, masks, both, or outlines. Frames of
             videos become photos with "mask" and "coco" only, for there are many.
+        person: whose repetitions are counted, see `Timeline`.
     """
 
-    def __init__(self, path: Path, class_names: tuple[str, ...], output_format: Format) -> None:
+    def __init__(
+        self,
+        path: Path,
+        class_names: tuple[str, ...],
+        output_format: Format,
+        *,
+        person: int | None = None,
+    ) -> None:
         self.path = path
         self._class_names = class_names
+        self._person = person
         self._names = UniqueNames()
         self._overlays: Path | None = None
         self._dataset: MaskFolder | CocoFolder | None = None
@@ -118,8 +128,9 @@ class ResultsFolder:
                 self._writing.do(self._dataset.add, photo_name, frame.image, frame.class_ids)
             advance(frame)
 
-        video = write_video(predictions, folder / "overlay.mp4", each)
+        video = write_video(predictions, folder / "overlay.mp4", each, person=self._person)
         write_timeline(video.timeline, folder / "timeline.csv")
+        write_repetitions(folder / "repetitions.csv", str(file), video.timeline.series)
         draw_timeline(video.timeline, folder / "timeline.png", title=printable(file.name))
         self._writing.do(self._table.add, file, name, video.timeline.summary())
         return video

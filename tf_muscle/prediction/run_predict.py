@@ -29,6 +29,7 @@ def predict_sources(
     output_format: Format,
     *,
     smooth: float,
+    person: int | None = None,
     **options: Any,
 ) -> int:
     """Predicts photos, videos and cameras.
@@ -39,6 +40,7 @@ def predict_sources(
         out: folder to write, absent or empty.
         output_format: see `ResultsFolder`.
         smooth: see `VideoPredictions`.
+        person: see `Timeline`.
         options: the other ones of `load_predictor`.
 
     Returns:
@@ -60,7 +62,7 @@ def predict_sources(
     if predictor.settings:
         console.print(predictor.settings)
     with (
-        ResultsFolder(out, predictor.class_names, output_format) as results,
+        ResultsFolder(out, predictor.class_names, output_format, person=person) as results,
         Progress(console=console) as progress,
     ):
         failures = add_photos(results, predictor, sources.photos, progress)
@@ -135,9 +137,7 @@ def add_videos(
             continue
         if video.note:
             progress.console.print(f"note: {video.note}")
-        counts = {muscle: len(peaks) for muscle, peaks in video.timeline.repetitions.items()}
-        told = ", ".join(f"{muscle} {count}" for muscle, count in counts.items())
-        progress.console.print(f"{name}: repetitions: {told}")
+        progress.console.print(f"{name}: {video.timeline.told}")
         if video.interrupted and not isinstance(source, int):
             raise KeyboardInterrupt
         progress.update(task, total=len(video.timeline.seconds))  # the file may declare another

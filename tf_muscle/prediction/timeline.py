@@ -3,45 +3,129 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from tf_muscle.prediction.outputs import MuscleRow
+from tf_muscle.prediction.repetitions import RepetitionSeries, find_repetitions
+from tf_muscle.prediction.tracks import Track
 
-SAMPLING = 20.0  # samples a second that a signal is brought to, whatever the frame rate
-SMOOTHING = 0.1  # seconds, sigma of the Gaussian; a mask that flickers for a frame is no repetition
-PROMINENCE = 0.4  # of the signal's range: how far a muscle has to fall off between two repetitions
-SHORTEST_REPETITION = 0.5  # seconds between two peaks
-SMALLEST_RANGE = 0.5  # of the largest area: less is a muscle that holds, not one that repeats
-SMALLEST_AREA = 0.0005  # of the frame at the peak; less is a speck
+
+@dataclass(frozen=True)
+class Signal:
+    """A muscle of the person who is counted, over N frames; its two sides are two signals.
+
+    Attributes:
+        muscle: its name.
+        side: "left" or "right" in the picture, "" where only one of it is seen.
+        area: float [N], share of the frame's pixels, 0 to 1.
+        probability: float [N], mean over the muscle's pixels; NaN where it has none.
+    """
+
+    muscle: str
+    side: str
+    area: np.ndarray
+    probability: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """Such as "biceps left"."""
+        return f"{self.muscle} {self.side}".strip()
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The signals of a video with N frames and M muscles.
+    """The numbers of a video with N frames and M muscles.
 
     Attributes:
         muscles: M names.
         seconds: float [N], time of each frame from the first one.
-        area: float [N, M], share of the frame's pixels, 0 to 1.
+        area: float [N, M], share of the frame's pixels, 0 to 1; of everybody in the picture.
         probability: float [N, M], mean over the muscle's pixels; NaN where it has none.
+        tracks: the regions that were followed, of everybody; None takes all pixels of a muscle for
+            one region.
+        person: whose repetitions are counted, from 1; None for the largest. If there are fewer
+            people, it is the largest, too.
     """
 
     muscles: tuple[str, ...]
     seconds: np.ndarray
     area: np.ndarray
     probability: np.ndarray
+    tracks: tuple[Track, ...] | None = None
+    person: int | None = None
+
+    @property
+    def people(self) -> int:
+        """How many people the regions tell."""
+        return 1 if self.tracks is None else max((one.person for one in self.tracks), default=0)
+
+    @property
+    def counted(self) -> int:
+        """The person whose repetitions are counted."""
+        return self.person if self.person and self.person <= self.people else 1
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The person's muscles in order, each with one region or two; all have a signal."""
+        found = []
+        for i, muscle in enumerate(self.muscles):
+            tracks = [
+                one
+                for one in self.tracks or ()
+                if one.person == self.counted and one.class_id == i + 1
+            ]
+            found += [Signal(muscle, one.side, one.area, one.probability) for one in tracks]
+            if self.tracks is None:
+                found.append(Signal(muscle, "", self.area[:, i], self.probability[:, i]))
+            elif not tracks:
+                nothing = np.zeros(len(self.seconds))
+                found.append(Signal(muscle, "", nothing, np.full(len(nothing), np.nan)))
+        return tuple(found)
+
+    @cached_property
+    def series(self) -> tuple[RepetitionSeries, ...]:
+        """The repetitions of each signal."""
+        return tuple(
+            RepetitionSeries(
+                self.counted,
+                one.muscle,
+                one.side,
+                find_repetitions(self.seconds, one.area, one.probability),
+            )
+            for one in self.signals
+        )
 
     @property
     def repetitions(self) -> dict[str, np.ndarray]:
-        """For each muscle the seconds at which its repetitions peak."""
-        return {
-            muscle: repetition_peaks(self.seconds, self.area[:, i])
-            for i, muscle in enumerate(self.muscles)
-        }
+        """For each muscle the seconds at which its repetitions peak; of the side with more."""
+        found = dict[str, np.ndarray]()
+        for one in self.series:
+            peaks = np.array([repetition.peak for repetition in one.repetitions])
+            if one.muscle not in found or len(peaks) > len(found[one.muscle]):
+                found[one.muscle] = peaks
+        return found
+
+    @property
+    def told(self) -> str:
+        """How often each muscle worked, and who of how many people was counted, in one line."""
+        counts = []
+        for muscle, peaks in self.repetitions.items():
+            sides = [
+                f"{one.side} {len(one.repetitions)}"
+                for one in self.series
+                if one.muscle == muscle and one.side
+            ]
+            counts.append(f"{muscle} {len(peaks)}" + (f" ({', '.join(sides)})" if sides else ""))
+        line = f"repetitions: {', '.join(counts)}"
+        if self.people > 1:
+            which = "the largest" if self.counted == 1 else "chosen by --person"
+            line += f"; of person {self.counted} of {self.people}, {which}"
+        if self.person and self.person != self.counted:
+            line += f"; there is no person {self.person}"
+        return line
 
     def summary(self) -> list[MuscleRow]:
         """Each muscle over the whole video: its mean area, and its mean probability where it is."""
@@ -60,39 +144,14 @@ def frame_signals(rows: Sequence[MuscleRow]) -> np.ndarray:
     return np.array([areas, [row.mean_probability for row in rows]], dtype=float)  # None is NaN
 
 
-def repetition_peaks(seconds: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """Finds the repetitions of a muscle: the peaks of its area, by `scipy.signal.find_peaks`.
-
-    The signal is sampled evenly and smoothed. A peak counts if the area falls by `PROMINENCE` of
-    its whole range on both sides; the video's ends count as such falls, so that a contraction which
-    they cut off is one repetition. A muscle that is active all the time has none.
-
-    Args:
-        seconds: float [N], increasing.
-        area: float [N], share of the frame's pixels.
-
-    Returns:
-        Seconds of the peaks, float [R].
-    """
-    even = np.arange(seconds[0], seconds[-1] + 0.5 / SAMPLING, 1 / SAMPLING)
-    signal = gaussian_filter1d(np.interp(even, seconds, area), SMOOTHING * SAMPLING, mode="nearest")
-    low, high = signal.min(), signal.max()
-    if high < SMALLEST_AREA or high - low < SMALLEST_RANGE * high:
-        return np.zeros(0)
-    peaks, _ = find_peaks(
-        np.concatenate([[low], signal, [low]]),
-        prominence=PROMINENCE * (high - low),
-        distance=SHORTEST_REPETITION * SAMPLING,
-    )
-    return even[peaks - 1]
-
-
 def write_timeline(timeline: Timeline, path: Path) -> None:
     """Writes timeline.csv: a row for each frame, repetitions counted up to it."""
     repetitions = timeline.repetitions
     columns = ["frame", "seconds"]
     for muscle in timeline.muscles:
         columns += [f"{muscle} area_share", f"{muscle} mean_probability", f"{muscle} repetitions"]
+    relative = [signal.area / (signal.area.max() or 1) for signal in timeline.signals]
+    columns += [f"{signal.name} relative_area" for signal in timeline.signals]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -105,4 +164,4 @@ def write_timeline(timeline: Timeline, path: Path) -> None:
                     "" if np.isnan(probability) else f"{probability:.4f}",
                     str(np.count_nonzero(repetitions[muscle] <= seconds)),
                 ]
-            writer.writerow(row)
+            writer.writerow(row + [f"{area[frame]:.4f}" for area in relative])

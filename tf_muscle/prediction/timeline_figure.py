@@ -19,9 +19,11 @@ LINE_STYLES = ("-", "--", ":", "-.")  # tells muscles apart without colours, too
 
 
 def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
-    """Writes two charts, one over the other; a triangle stands on each repetition.
+    """Writes two charts, one over the other, of the person whose repetitions are counted.
 
-    Muscles that never appear are named in the legend and not drawn.
+    A triangle stands on each repetition, and the area below it is tinted from start to end. Of a
+    muscle's two sides the right one is a thin line with white triangles. Muscles that never appear
+    are named in the legend and not drawn.
 
     Args:
         timeline: the numbers of the video.
@@ -36,17 +38,24 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
     names = class_labels(("background", *timeline.muscles))[1:]
     colors = class_colors(len(names) + 1)[1:] / 255
     handles, labels, never = [], [], []
-    for i, (name, peaks) in enumerate(zip(names, timeline.repetitions.values(), strict=True)):
-        area, probability = 100 * timeline.area[:, i], timeline.probability[:, i]
+    for signal, series in zip(timeline.signals, timeline.series, strict=True):
+        i = timeline.muscles.index(signal.muscle)
+        area, probability = 100 * signal.area, signal.probability
         if not area.any():
-            never.append(name)
+            never.append(names[i])
             continue
+        peaks = np.array([one.peak for one in series.repetitions])
+        second = signal.side == "right"
         style = {
             "color": colors[i],
             "linestyle": LINE_STYLES[i % len(LINE_STYLES)],
-            "linewidth": 2,
+            "linewidth": 1 if second else 2,
             "path_effects": [OUTLINE],
         }
+        x, y = _thinned(timeline.seconds, area)
+        inside = [(x >= one.start) & (x <= one.end) for one in series.repetitions]
+        tinted = np.any(inside, axis=0) if inside else np.zeros(len(x), bool)
+        above.fill_between(x, y, where=tinted, color=colors[i], alpha=0.3, linewidth=0)
         for axis, values in ((above, area), (below, probability)):
             x, y = _thinned(timeline.seconds, values)
             lines = axis.plot(x, y, **style)
@@ -59,14 +68,14 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
             linestyle="none",
             marker="v",
             markersize=9,
-            markerfacecolor=colors[i],
+            markerfacecolor="white" if second else colors[i],
             markeredgecolor="#333333",
             clip_on=False,
             in_layout=False,  # unclipped, a line without a point upsets the constrained layout
             zorder=3,
         )
         count = f"{len(peaks)} repetition{'' if len(peaks) == 1 else 's'}"
-        labels.append(f"{name}: {count}")
+        labels.append(f"{names[i]}{f' {signal.side}' if signal.side else ''}: {count}")
     if never:
         handles.append(Line2D([], [], linestyle="none"))
         labels.append(_listed("never active: ", never))

@@ -16,9 +16,11 @@ from tf_muscle.errors import UserError, at_least
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.stream import SMOOTH, PredictedFrame, VideoPredictions
+from tf_muscle.prediction.smoothing import SMOOTH
+from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions
 from tf_muscle.prediction.threads import Behind, room_for
 from tf_muscle.prediction.timeline import Timeline, frame_signals
+from tf_muscle.prediction.tracks import Tracker
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 WAITING = 4  # drawn frames before the encoder: enough for it never to wait
@@ -45,6 +47,7 @@ def predict_video(
     out: str | os.PathLike[str],
     *,
     smooth: float = SMOOTH,
+    person: int | None = None,
     each: Callable[[PredictedFrame], None] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> PredictedVideo:
@@ -56,6 +59,8 @@ def predict_video(
         out: path of the MP4 to write, H.264 without sound. It is finished and playable after
             ctrl-C, too.
         smooth: float from 0, time constant in seconds of the moving average of the probabilities.
+        person: int from 1, whose repetitions are counted if several people are seen; by default the
+            largest's.
         each: called with every `PredictedFrame`.
         max_pixels: int, height times width of a frame that is still decoded.
 
@@ -78,19 +83,23 @@ def predict_video(
         ['biceps', 'triceps', 'calf']
     """
     at_least("smooth", smooth, 0)
+    if person is not None:
+        at_least("person", person, 1)
     out = Path(out)
     if out.exists():
         raise UserError(f"{out} exists and is never overwritten: choose another name")
     place = source if isinstance(source, int) else Path(source)
     predictions = VideoPredictions(predictor, place, smooth=smooth, max_pixels=max_pixels)
     with closing(predictions):
-        return write_video(predictions, out, each)
+        return write_video(predictions, out, each, person=person)
 
 
 def write_video(
     predictions: VideoPredictions,
     out: Path,
     each: Callable[[PredictedFrame], None] | None = None,
+    *,
+    person: int | None = None,
 ) -> PredictedVideo:
     """Writes a video with its overlay.
 
@@ -99,6 +108,7 @@ def write_video(
         out: MP4 to write, H.264 without sound; must not exist. It is finished and playable after
             ctrl-C, too.
         each: called after every frame.
+        person: see `Timeline`.
 
     Raises:
         UserError: the video has no frame that can be decoded.
@@ -106,6 +116,7 @@ def write_video(
     """
     seconds: list[float] = []
     signals: list[np.ndarray] = []
+    tracker = Tracker()
     interrupted = False
     names = predictions.class_names
     with replacing(out) as unfinished:
@@ -116,6 +127,7 @@ def write_video(
 
             def add(frame: PredictedFrame, drawn: np.ndarray) -> None:
                 writer.add(Frame(frame.seconds, drawn))
+                tracker.add(frame.seconds, frame.regions)
                 signals.append(frame_signals(frame.rows))
                 seconds.append(frame.seconds)
 
@@ -130,5 +142,6 @@ def write_video(
         if interrupted and not seconds:
             raise KeyboardInterrupt
     area, probability = np.stack(signals, axis=1)
-    timeline = Timeline(names[1:], np.array(seconds), area, probability)
+    tracks = tracker.tracks(len(seconds))
+    timeline = Timeline(names[1:], np.array(seconds), area, probability, tracks, person)
     return PredictedVideo(timeline, predictions.frames.note, interrupted)
