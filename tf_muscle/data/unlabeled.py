@@ -22,8 +22,9 @@ Views = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 # Options that move pixels, and those that change their colours.
 GEOMETRY = ("horizontal_flip", "vertical_flip", "shear", "rotate", "zoom", "shift", "crop")
 COLOURS = ("brightness", "saturation", "hue", "grayscale", "blur", "noise")
-# UniMatch's (section 4.1 of arXiv:2208.09910 and its published configuration): ColorJitter of 0.5,
-# 0.5, 0.5 and 0.25, grey in 0.2 of the photos, CutMix of boxes of 2 to 40 percent in half of them.
+# As in UniMatch's published code (Yang et al. 2023, arXiv:2208.09910): brightness, contrast and
+# saturation by 0.5, hue by 0.25, grey in 0.2 of the photos, blur, and CutMix with boxes of 2 to 40
+# percent in half of them. There, one photo in five keeps its colours, and half are not blurred.
 STRONG = AugmentConfig(
     horizontal_flip=0.0, vertical_flip=0.0, shear=0.0, noise=0.0,
     brightness=0.5, saturation=0.5, hue=0.25, grayscale=0.2,
@@ -32,7 +33,8 @@ BLUR = 2.0 / 321  # largest sigma, as a share of the photo's size: 2 pixels of i
 BOXED = 0.5
 BOX_SHARES = (0.02, 0.4)
 BOX_RATIOS = (0.3, 1 / 0.3)  # width to height
-BOX_STREAM = 1  # of random numbers, beside the augmenters'
+# Added to the seed, which is below the first: draws of their own, beside those of labelled photos.
+WEAK_STREAM, STRONG_STREAM, BOX_STREAM = (number << 32 for number in (1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,15 @@ def unlabeled_views(
     size = recipe.crop or photos.geometry.size
     weaken = Augmenter(
         AugmentConfig(**dict.fromkeys(COLOURS, 0.0), **{n: getattr(recipe, n) for n in GEOMETRY}),
-        seed,
+        seed + WEAK_STREAM,
     )
-    strengthen = Augmenter(dataclasses.replace(STRONG, blur=BLUR * size), seed)
+    strengthen = Augmenter(dataclasses.replace(STRONG, blur=BLUR * size), seed + STRONG_STREAM)
 
     def views(numbers: np.ndarray, batch: np.ndarray) -> tuple[np.ndarray, ...]:
         weak, around = weaken(*photos.read(numbers), batch)
         strong, _ = strengthen(weak, around, batch)
         boxes = [
-            cut_mix_box(size, np.random.default_rng([seed, int(batch), number, BOX_STREAM]))
+            cut_mix_box(size, np.random.default_rng([seed + BOX_STREAM, int(batch), number]))
             for number in range(len(numbers))
         ]
         return weak, strong, around, np.stack(boxes)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import ops
 
 from tf_muscle.model.distilling import DistillingModel
+from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE
 from tf_muscle.roboflow.records import VOID
 
@@ -124,6 +125,9 @@ class SemiSupervisedModel(DistillingModel):
     """
 
     mean_teacher: MeanTeacher
+    # Without the weights of the classes: these mark more than they are sure of, which would grow
+    # from step to step if the marks were weighted again.
+    unlabeled_loss = SegmentationLoss("cross_entropy")
 
     def train_step(self, data: tuple[Any, ...]) -> dict[str, Any]:
         images, masks, views = keras.utils.unpack_x_y_sample_weight(data)
@@ -149,9 +153,7 @@ class SemiSupervisedModel(DistillingModel):
         masks, labels = y
         count = ops.shape(masks)[0]
         loss = super().compute_loss(x[:count], masks, y_pred[:count], None, training)
-        return loss + self.unlabeled_weight() * getattr(self, "unlabeled_loss", self.loss)(
-            labels, y_pred[count:]
-        )
+        return loss + self.unlabeled_weight() * self.unlabeled_loss(labels, y_pred[count:])
 
     def unlabeled_weight(self) -> tf.Tensor:
         """Of the step: grows during the ramp, since the first labels are mostly wrong."""
