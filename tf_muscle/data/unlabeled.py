@@ -19,8 +19,7 @@ from tf_muscle.roboflow.records import VOID
 
 Views = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
-# Options that move pixels, and those that change their colours.
-GEOMETRY = ("horizontal_flip", "vertical_flip", "shear", "rotate", "zoom", "shift", "crop")
+# Options that change colours; the others move pixels.
 COLOURS = ("brightness", "saturation", "hue", "grayscale", "blur", "noise")
 # As in UniMatch's published code (Yang et al. 2023, arXiv:2208.09910): brightness, contrast and
 # saturation by 0.5, hue by 0.25, grey in 0.2 of the photos, blur, and CutMix with boxes of 2 to 40
@@ -79,13 +78,11 @@ def unlabeled_views(
         uint8 [U, S, S], `VOID` around them; and the boxes of CutMix, bool [U, S, S].
     """
     size = recipe.crop or photos.geometry.size
-    weaken = Augmenter(
-        AugmentConfig(**dict.fromkeys(COLOURS, 0.0), **{n: getattr(recipe, n) for n in GEOMETRY}),
-        seed + WEAK_STREAM,
-    )
+    moves = AugmentConfig(**{**vars(recipe), **dict.fromkeys(COLOURS, 0.0)})
+    weaken = Augmenter(moves, seed + WEAK_STREAM)
     strengthen = Augmenter(dataclasses.replace(STRONG, blur=BLUR * size), seed + STRONG_STREAM)
 
-    def views(numbers: np.ndarray, batch: np.ndarray) -> tuple[np.ndarray, ...]:
+    def views(numbers: np.ndarray, batch: int) -> tuple[np.ndarray, ...]:
         weak, around = weaken(*photos.read(numbers), batch)
         strong, _ = strengthen(weak, around, batch)
         boxes = [

@@ -201,20 +201,20 @@ def _pictures(sources: Sources, step: float) -> Iterator[tuple[str, np.ndarray] 
         if photo.has_more:
             print(f"note: {printable(str(path))} holds several pictures, the first is taken")
         yield str(path), photo.image
-    for path in sources.videos:
+    for video in (one for one in sources.videos if isinstance(one, Path)):  # no camera is left
         try:
-            with closing(open_frames(Path(path))) as frames:
+            with closing(open_frames(video)) as frames:
                 due, seen = 0.0, False
                 for frame in frames:
                     seen = True
                     if frame.seconds >= due:
                         due = frame.seconds + step
-                        yield f"{path} at {frame.seconds:.2f} s", frame.image
+                        yield f"{video} at {frame.seconds:.2f} s", frame.image
                 if frames.note:
                     print(f"note: {frames.note}")
         except UserError as error:
-            yield LeftOut(str(path), "cannot be read", str(error))
+            yield LeftOut(str(video), "cannot be read", str(error))
             continue
         if not seen:
-            told = f"{path} has no frame that can be decoded: convert it to MP4 (H.264)"
-            yield LeftOut(str(path), "cannot be read", told)
+            told = f"{video} has no frame that can be decoded: convert it to MP4 (H.264)"
+            yield LeftOut(str(video), "cannot be read", told)
