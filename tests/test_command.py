@@ -62,6 +62,15 @@ def test_switch_needs_no_value() -> None:
     assert config.optimization.epochs == 1
 
 
+def test_list_takes_words() -> None:
+    words = ["film 1.mp4", "a, b", "[2024]", "7"]
+    config = train_config("--unlabeled", *words, "--epochs", "2")
+    assert config.unlabeled.unlabeled == words
+    assert config.optimization.epochs == 2
+    assert train_config("--unlabeled=film.mp4").unlabeled.unlabeled == ["film.mp4"]
+    assert train_config().unlabeled.unlabeled == []
+
+
 def test_texts_stay_texts() -> None:
     config = train_config("--run_name", "1e3", "--data", "2024", "--encoder_weights", "none")
     assert config.run.run_name == "1e3"

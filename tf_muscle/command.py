@@ -88,13 +88,19 @@ def add_no_calibration(parser: jsonargparse.ArgumentParser) -> None:
 def add_options(
     parser: jsonargparse.ArgumentParser, concern: type, skip: Collection[str] = ()
 ) -> None:
-    """Adds an option for each field of a dataclass; `--preview` alone means `--preview true`."""
+    """Adds an option for each field of a dataclass.
+
+    `--preview` alone means `--preview true`, and `--unlabeled A B` gives a list of words.
+    """
     fields = dataclasses.fields(concern)
     parser.add_class_arguments(concern, skip={field.name for field in fields} & set(skip))
     switches = {field.name for field in fields if field.type is bool}
+    lists = {field.name for field in fields if field.type == list[str]}
     for action in parser._actions:
         if action.dest in switches:
             action.nargs, action.const = "?", True
+        elif action.dest in lists:  # the parser takes each word for an item's value then
+            action.nargs, action._typehint = "+", str  # type: ignore[attr-defined]
 
 
 @contextmanager

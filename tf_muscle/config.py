@@ -12,7 +12,14 @@ from typing import Any
 import yaml
 
 from tf_muscle.errors import UserError
-from tf_muscle.options import AugmentConfig, DataConfig, ModelConfig, OptimizationConfig, RunConfig
+from tf_muscle.options import (
+    AugmentConfig,
+    DataConfig,
+    ModelConfig,
+    OptimizationConfig,
+    RunConfig,
+    UnlabeledConfig,
+)
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -29,6 +36,7 @@ class Config:
         augment: `AugmentConfig`: random changes to the training photos.
         model: `ModelConfig`: encoder, decoder and the weights that they start from.
         optimization: `OptimizationConfig`: loss, optimizer, epochs, batch size.
+        unlabeled: `UnlabeledConfig`: photos without masks to learn from, too.
         run: `RunConfig`: where the run goes, its seed and precision.
 
     Raises:
@@ -47,6 +55,7 @@ class Config:
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
+    unlabeled: UnlabeledConfig = dataclasses.field(default_factory=UnlabeledConfig)
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
@@ -64,13 +73,23 @@ class Config:
             raise UserError(
                 f"--fold must lie between 1 and --folds, {self.data.folds}, got {self.run.fold}"
             )
+        if self.unlabeled.unlabeled and self.data.folds:
+            raise UserError(
+                "--unlabeled is for one training, since each photo of the export is tested in some "
+                f"fold of --folds {self.data.folds}: leave one of them out"
+            )
+        if self.unlabeled.unlabeled and self.augment.augment_backend == "tensorflow":
+            raise UserError(
+                "--unlabeled makes both views of its photos by albumentations: give "
+                "--augment_backend albumentations with it"
+            )
 
     @classmethod
     def of(cls, **options: Any) -> "Config":
         """Builds a configuration from options by their names, as `--help` and presets have them.
 
         Args:
-            **options: fields of the five concerns; what is left out keeps its default.
+            **options: fields of the six concerns; what is left out keeps its default.
 
         Raises:
             UserError: there is no such option, or a value is out of its range.

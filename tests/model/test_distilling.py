@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from scipy.stats import entropy
 
-from tf_muscle.model.compiled import AugmentingModel, DistillingModel
+from tf_muscle.model.compiled import AugmentingModel
+from tf_muscle.model.distilling import DistillingModel
 from tf_muscle.model.losses import DistillationLoss, SegmentationLoss
 
 K = 3

@@ -1,5 +1,6 @@
 """The network with its loss, optimizer and scores, ready for `fit`."""
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +13,14 @@ from tf_muscle.config import Config
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
 from tf_muscle.data.dataset import Data
+from tf_muscle.model.distilling import DistillingModel, Teach
 from tf_muscle.model.encoder_weights import WITHOUT_NETWORK, load_encoder_weights
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import DistillationLoss, SegmentationLoss, balanced_class_weights
+from tf_muscle.model.mean_teacher import Guidance, MeanTeacher, SemiSupervisedModel
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
-from tf_muscle.roboflow.records import VOID
 from tf_muscle.runs.environment import EncoderStart
-
-Teach = Callable[[tf.Tensor], tf.Tensor]  # photos uint8 [B, H, W, 3] -> float32 [B, H, W, K]
 
 
 def compiled_model(
@@ -46,7 +46,8 @@ def compiled_model(
         UserError: the encoder weights cannot be had.
     """
     choice = config.optimization
-    model = build_unet(
+    build = functools.partial(
+        build_unet,
         len(data.class_names),
         None if config.augment.crop else config.data.image_size,
         encoder=config.model.encoder,
@@ -54,7 +55,10 @@ def compiled_model(
         decoder_filters=config.model.decoder_filters,
         precision=precision,
     )
-    if config.augment.augment_backend == "tensorflow":
+    model = build()
+    if data.unlabeled:
+        model = SemiSupervisedModel(model.input, model.output)
+    elif config.augment.augment_backend == "tensorflow":
         recipe, _ = without_baked(config.augment, data.info.baked_augmentation)
         model = AugmentingModel(model.input, model.output)
         model.augment = TensorFlowAugmenter(recipe, config.run.seed)
@@ -74,6 +78,8 @@ def compiled_model(
     counts = np.array(data.info.pixel_counts["train"])
     if config.model.prior_bias:
         set_prior_bias(core, counts)
+    if data.unlabeled:  # after the model, which starts from the weights that it has without
+        model.mean_teacher = MeanTeacher(build(), guidance(config, steps_per_epoch))
     weights = None
     if choice.class_weights == "balanced":
         weights = balanced_class_weights(counts, choice.class_weight_cap)
@@ -85,29 +91,15 @@ def compiled_model(
     return model, encoder_start
 
 
-class DistillingModel(keras.Model):
-    """A functional model that learns a teacher's probabilities beside the masks.
-
-    The teacher sees each batch as the model sees it. Validation has the masks alone.
-    """
-
-    teacher: Teach | None = None
-    distillation = DistillationLoss()
-
-    def compute_loss(
-        self,
-        x: tf.Tensor = None,
-        y: tf.Tensor = None,
-        y_pred: tf.Tensor = None,
-        sample_weight: tf.Tensor | None = None,
-        training: bool = True,
-    ) -> tf.Tensor:
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if self.teacher is None or not training:
-            return loss
-        counted = tf.cast(y != VOID, tf.float32)[..., tf.newaxis]
-        probabilities = tf.stop_gradient(self.teacher(x)) * counted
-        return loss + self.distillation(probabilities, y_pred)
+def guidance(config: Config, steps_per_epoch: int) -> Guidance:
+    """How much the model learns from unlabelled photos, in training steps."""
+    choice = config.unlabeled
+    return Guidance(
+        weight=choice.unlabeled_weight,
+        ramp_steps=round(choice.unlabeled_ramp * config.optimization.epochs * steps_per_epoch),
+        confidence=choice.confidence,
+        decay=choice.teacher_decay,
+    )
 
 
 class AugmentingModel(DistillingModel):

@@ -20,6 +20,7 @@ from tf_muscle.data.pipeline import (
     evaluation_batches,
     training_batches,
 )
+from tf_muscle.data.unlabeled import beside, unlabeled_views
 from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model
 from tf_muscle.model.metrics import floor_mean_iou
@@ -48,12 +49,14 @@ from tf_muscle.training.checkpoints import Backup
 from tf_muscle.training.device import (
     choose_precision,
     description,
+    refuse_several_devices,
     refuse_uneven_batches,
     seed_everything,
     strategy,
 )
 from tf_muscle.training.finish import finish, predict_untrained
 from tf_muscle.training.teacher import load_teacher, teacher_of
+from tf_muscle.training.unlabeled import load_pool
 
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
@@ -97,6 +100,12 @@ def train_model(
         with devices.scope():
             teacher = load_teacher(config, data)
         record = teacher_of(config, assignment, resumed)
+    pool = None
+    if config.unlabeled.unlabeled:
+        refuse_several_devices(devices.num_replicas_in_sync)
+    if config.unlabeled.unlabeled and not (resumed and resumed.model.is_file()):
+        pool = load_pool(config, data, assignment, resumed)
+        data = dataclasses.replace(data, unlabeled=pool.photos)
     # Behind the teacher, so that a model with one starts from the same weights as one without.
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
@@ -125,6 +134,8 @@ def train_model(
     model, encoder_weights = build(dataclasses.replace(config, model=start))
 
     records = {"split": assignment.to_json()} if assignment else {}
+    if pool:
+        records["unlabeled"] = pool.record.to_json()
     run = resumed or new_run(config, run_name, **records)
     machine = Machine(versions(), str(processor), processor.kernels, description(), precision)
     lock = nullcontext() if resumed else run.lock()
@@ -142,8 +153,11 @@ def train_model(
                 info=data.info,
                 minutes=minutes,
                 teacher=record,
+                unlabeled=pool.record.summary if pool else None,
             )
             write_json(run.environment, environment.to_json())
+        if pool:
+            pool.keep(run)
         if not run.untrained_masks.is_file():
             predict_untrained(model, data.splits["test"], run)
         if not run.model.is_file():
@@ -262,6 +276,9 @@ def fit(
         skipped_batches=epochs_done * steps,
         drop_remainder=even,
     )
+    if data.unlabeled:
+        views = unlabeled_views(data.unlabeled, recipe, seed, skipped_batches=epochs_done * steps)
+        batches = beside(batches, views)
     model.fit(
         batches,
         epochs=config.optimization.epochs,

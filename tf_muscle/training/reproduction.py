@@ -111,6 +111,7 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
             if name not in UNCOMPARED_OPTIONS
         }
         | {"photos": one["data"]["fingerprint"]}
+        | {"photos without masks": (one.get("unlabeled") or {}).get("fingerprint")}
         for one in (then, again)
     )
     if others := differences(decisive, of_other):
@@ -240,6 +241,8 @@ def reproduce(
         name = teacher["path"]
         refuse_changed_teacher(name, digests_of_teacher(name), teacher["digests"], run)
         print(f"{name}: the same teacher")
+    if manifest.get("unlabeled"):
+        print("The photos without masks are compared with those of the run after the training")
     for line in differences(manifest["versions"], versions()):
         print(f"WARNING: other version: {line}", file=sys.stderr)
     for number, line in enumerate(manifest["resumed"], 1):

@@ -11,7 +11,7 @@ from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import load_names
 from tf_muscle.data.prepare import load_divided
 from tf_muscle.errors import UserError, listed, one_line, shortened
-from tf_muscle.model.compiled import Teach
+from tf_muscle.model.distilling import Teach
 from tf_muscle.prediction.model_files import load_model
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.runs.assignment import Assignment
