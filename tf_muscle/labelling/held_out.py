@@ -1,62 +1,108 @@
-"""What a run's models say of photos that they were not fitted to."""
+"""The photos of a run's export that the run was not fitted to, and which of them can be used."""
 
-import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from tf_muscle.data.geometry import Geometry
-from tf_muscle.errors import UserError
-from tf_muscle.roboflow.image_files import decode_photo
-from tf_muscle.roboflow.records import Example
+from tf_muscle.data.prepare import refuse_other_classes
+from tf_muscle.errors import UserError, listed
+from tf_muscle.labelling.readable import fault, readable_export
+from tf_muscle.options import DataConfig
+from tf_muscle.roboflow.archive import fingerprint, open_export, split_names
+from tf_muscle.roboflow.pixels import read_mask
+from tf_muscle.roboflow.reader import read_export
+from tf_muscle.roboflow.records import ALL, VOID, Example, Export
+from tf_muscle.roboflow.split_folder import shown
 from tf_muscle.runs.assignment import read_assignment
+from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder
-from tf_muscle.runs.folds import read_folds
+from tf_muscle.runs.folds import read_folds, trained_runs
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Probabilities of photos, on the disk.
+@contextmanager
+def opened(
+    run: RunFolder, path: Path, reading: DataConfig
+) -> Iterator[tuple[Export, dict[str, Example], dict[str, str]]]:
+    """Opens the export of a run for the length of the block, and says what has to be known of it.
 
-    Attributes:
-        folder: X.jpg.npz with `probabilities`, float [S, S, K], of each photo train/X.jpg, as
-            `training.out_of_fold` writes them.
-        geometry: how the photos were brought to S pixels.
-        class_count: K.
+    Args:
+        run: finished.
+        path: where its export lies now.
+        reading: how the run read it.
+
+    Yields:
+        The export; its photos that the run was not fitted to, by name ("train/X.jpg"); and, by the
+        names of those that are gone or cannot be decoded, why.
+
+    Raises:
+        UserError: the export has other classes, cannot be read, or no longer tells what the run
+            held out.
     """
-
-    folder: Path
-    geometry: Geometry
-    class_count: int
-
-    def read(self, name: str) -> np.ndarray:
-        """The probabilities of a photo, float32 [S, S, K].
-
-        Raises:
-            UserError: they are gone, damaged, or of another network.
-        """
-        path = self.folder / f"{name}.npz"
-        try:
-            with np.load(path) as file:
-                probabilities = file["probabilities"].astype(np.float32)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} cannot be read ({error}): put it back as the run wrote it"
-            ) from error
-        expected = (self.geometry.size, self.geometry.size, self.class_count)
-        if probabilities.shape != expected:
-            raise UserError(
-                f"{path} has the shape {list(probabilities.shape)} in place of {list(expected)}: "
-                "put it back as the run wrote it"
+    names = _names(run)
+    known = read_environment(trained_runs(run)[0]).info
+    changed = fingerprint(path) != known.fingerprint
+    lacking = [split for split in ("valid", "test") if split not in split_names(path)]
+    if changed and names is None and lacking:
+        raise UserError(
+            f"{path} has changed since {run.path} was trained, and without a folder "
+            f"{listed(lacking)} nothing tells which photos were held out: give the export as it was"
+        )
+    read = partial(
+        read_export,
+        split_seed=reading.split_seed,
+        allow_leakage=reading.allow_leakage,
+        ignore=reading.ignore,
+        split=None if names is None else ALL,
+    )
+    with open_export(path) as root, readable_export(root, read) as (export, left_out):
+        refuse_other_classes(export.class_names, str(path), known.class_names)
+        if names is None:
+            found = {
+                shown(example.image_path): example
+                for split in ("valid", "test")
+                for example in export.splits[split]
+            }
+            skipped = {n: why for n, why in left_out.items() if not n.startswith("train/")}
+        else:
+            present = {
+                f"{split}/{example.file_name}": example
+                for split, examples in export.splits.items()
+                for example in examples
+            }
+            found = {name: present[name] for name in names if name in present}
+            gone = dict.fromkeys(names, "it is not in the export any more")
+            skipped = {n: why for n, why in (gone | left_out).items() if n not in found}
+        if changed:
+            print(
+                f"{path} has changed since {run.path} was trained: its masks are reviewed as they "
+                "are now, photos are found by their names"
             )
-        return probabilities
+        if not run.folds.is_file():
+            print(
+                f"{run.path} has no folds, so only the {len(found)} photos of valid and test are "
+                "reviewed, to which it was not fitted; train with --folds to review every photo"
+            )
+        faults = {name: _fault(example, len(known.class_names)) for name, example in found.items()}
+        skipped |= {name: why for name, why in faults.items() if why}
+        yield export, {name: found[name] for name, why in faults.items() if not why}, skipped
 
 
-def held_out_names(run: RunFolder) -> tuple[str, ...] | None:
+def _fault(example: Example, class_count: int) -> str | None:
+    """Why a photo or its mask cannot be used, in a few words; None if both can be."""
+    if found := fault(example.image_path):
+        return found
+    try:
+        ids = np.unique(read_mask(example))
+    except UserError as error:
+        return str(error)
+    unknown = ids[(ids >= class_count) & (ids != VOID)].tolist()
+    return f"its mask has class ids that are none ({listed(unknown)})" if unknown else None
+
+
+def _names(run: RunFolder) -> tuple[str, ...] | None:
     """The photos that a run was not fitted to, "train/X.jpg"; None for its export's valid and test.
 
     Raises:
@@ -73,33 +119,3 @@ def held_out_names(run: RunFolder) -> tuple[str, ...] | None:
     return assignment and tuple(
         name for split in ("valid", "test") for name in assignment.photos[split]
     )
-
-
-@contextmanager
-def predictions(
-    run: RunFolder, examples: Mapping[str, Example], geometry: Geometry, class_count: int
-) -> Iterator[Predictions]:
-    """The probabilities of held-out photos: what a run with folds keeps of them, or made anew.
-
-    Those made anew lie in a temporary folder for the length of the block.
-
-    Args:
-        run: finished.
-        examples: that can be decoded, by name.
-        geometry: of the run.
-        class_count: K.
-    """
-    if run.folds.is_file():
-        yield Predictions(run.out_of_fold, geometry, class_count)
-        return
-    from tf_muscle.prediction.predictor import load_predictor  # takes seconds, and folds need none
-
-    predictor = load_predictor(run, calibrated=False)
-    with tempfile.TemporaryDirectory(prefix="tf_muscle_") as folder:
-        for name, example in examples.items():
-            square = geometry.fit(decode_photo(example.image_path))
-            path = Path(folder) / f"{name}.npz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            probabilities = predictor.forward(square[None])[0]
-            np.savez(path, probabilities=probabilities.astype(np.float16))
-        yield Predictions(Path(folder), geometry, class_count)

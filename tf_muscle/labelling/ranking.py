@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_muscle.labelling.doubt import Doubt, Kind, find_doubts, usual
-from tf_muscle.labelling.held_out import Predictions
+from tf_muscle.labelling.predictions import Predictions
 from tf_muscle.roboflow.pixels import read_mask
-from tf_muscle.roboflow.records import VOID, Example
+from tf_muscle.roboflow.records import Example
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,3 @@ def _placed(doubt: Doubt, size: tuple[int, int]) -> Region:
         height=bottom - top,
         pixels=round(len(places) * float(scale.prod())),
     )
-
-
-def unreadable(example: Example, class_count: int) -> str | None:
-    """Why the mask of a photo cannot be compared, in a few words; None if it can be.
-
-    Raises:
-        UserError: the mask is damaged.
-    """
-    ids = np.unique(read_mask(example))
-    unknown = ids[(ids >= class_count) & (ids != VOID)]
-    return f"its mask has the class ids {unknown.tolist()}" if unknown.size else None

@@ -9,33 +9,27 @@ predicted/      the same photos with the predicted masks in place of the annotat
 import csv
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from tf_muscle.atomic import replacing
 from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import likeliest
-from tf_muscle.data.prepare import refuse_other_classes
 from tf_muscle.errors import UserError, at_least, listed
 from tf_muscle.inspection.inspection import refuse_folder
 from tf_muscle.inspection.resplit import write_resplit
-from tf_muscle.labelling.held_out import Predictions, held_out_names, predictions
-from tf_muscle.labelling.ranking import DoubtfulPhoto, Review, rank, unreadable
-from tf_muscle.labelling.readable import fault, readable_export
+from tf_muscle.labelling.held_out import opened
+from tf_muscle.labelling.predictions import Predictions, predictions, with_predictions
+from tf_muscle.labelling.ranking import DoubtfulPhoto, Review, rank
 from tf_muscle.labelling.review_page import Pictured, picture, write_page
-from tf_muscle.options import DataConfig
 from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
 from tf_muscle.prediction.photos import open_photo
-from tf_muscle.roboflow.archive import export_path, fingerprint, open_export, split_names
+from tf_muscle.roboflow.archive import export_path
 from tf_muscle.roboflow.pixels import read_mask
-from tf_muscle.roboflow.reader import read_export
-from tf_muscle.roboflow.records import ALL, Example, Export
+from tf_muscle.roboflow.records import Export
 from tf_muscle.roboflow.split_folder import shown
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import RunFolder, find_data, find_run, read_options
+from tf_muscle.runs.folder import find_data, find_run, read_options
 from tf_muscle.runs.folds import trained_runs
 
 
@@ -69,10 +63,10 @@ def review(
     class_names = environment.info.class_names
     geometry = Geometry(trained["resize"], reading.image_size)
     with (
-        _opened(run, path, reading) as (export, examples, skipped),
+        opened(run, path, reading) as (export, examples, skipped),
         predictions(run, examples, geometry, len(class_names)) as predicted,
     ):
-        readable = _with_predictions(examples, predicted, skipped)
+        readable = with_predictions(examples, predicted, skipped)
         if not readable:
             raise UserError(
                 f"none of the photos that {run.path} was not fitted to can be reviewed in {place}"
@@ -91,86 +85,6 @@ def review(
                 synthetic=environment.synthetic,
             )
     return found
-
-
-@contextmanager
-def _opened(
-    run: RunFolder, path: Path, reading: DataConfig
-) -> Iterator[tuple[Export, dict[str, Example], dict[str, str]]]:
-    """An export, its photos that a run was not fitted to, by name, and which of them are skipped.
-
-    Photos whose file or mask cannot be decoded are among the skipped ones.
-    """
-    names = held_out_names(run)
-    known = read_environment(trained_runs(run)[0]).info
-    changed = fingerprint(path) != known.fingerprint
-    lacking = [split for split in ("valid", "test") if split not in split_names(path)]
-    if changed and names is None and lacking:
-        raise UserError(
-            f"{path} has changed since {run.path} was trained, and without a folder "
-            f"{listed(lacking)} nothing tells which photos were held out: give the export as it was"
-        )
-    read = partial(
-        read_export,
-        split_seed=reading.split_seed,
-        allow_leakage=reading.allow_leakage,
-        ignore=reading.ignore,
-        split=None if names is None else ALL,
-    )
-    with open_export(path) as root, readable_export(root, read) as (export, left_out):
-        refuse_other_classes(export.class_names, str(path), known.class_names)
-        if names is None:
-            found = {
-                shown(example.image_path): example
-                for split in ("valid", "test")
-                for example in export.splits[split]
-            }
-            skipped = {n: why for n, why in left_out.items() if not n.startswith("train/")}
-        else:
-            present = {
-                f"{split}/{example.file_name}": example
-                for split, examples in export.splits.items()
-                for example in examples
-            }
-            found = {name: present[name] for name in names if name in present}
-            gone = dict.fromkeys(names, "it is not in the export any more")
-            skipped = {n: why for n, why in (gone | left_out).items() if n not in found}
-        if changed:
-            print(
-                f"{path} has changed since {run.path} was trained: its masks are reviewed as they "
-                "are now, photos are found by their names"
-            )
-        if not run.folds.is_file():
-            print(
-                f"{run.path} has no folds, so only the {len(found)} photos of valid and test are "
-                "reviewed, to which it was not fitted; train with --folds to review every photo"
-            )
-        faults = {name: _fault(example, len(known.class_names)) for name, example in found.items()}
-        skipped |= {name: why for name, why in faults.items() if why}
-        yield export, {name: found[name] for name, why in faults.items() if not why}, skipped
-
-
-def _fault(example: Example, class_count: int) -> str | None:
-    """Why a photo or its mask cannot be used, in a few words; None if both can be."""
-    try:
-        return fault(example.image_path) or unreadable(example, class_count)
-    except UserError as error:
-        return str(error)
-
-
-def _with_predictions(
-    examples: Mapping[str, Example], predicted: Predictions, skipped: dict[str, str]
-) -> dict[str, Example]:
-    """The photos whose probabilities can be read; adds the others to the skipped ones."""
-    kept = {}
-    for name, example in examples.items():
-        try:
-            predicted.read(name)
-        except UserError as error:
-            skipped[name] = str(error)
-        else:
-            kept[name] = example
-    return kept
 
 
 def _write(
