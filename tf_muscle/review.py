@@ -44,9 +44,9 @@ def main(argv: Sequence[str]) -> int:
     for name, why in found.skipped.items():
         print(f"skipped {printable(f'{name}: {why}')}", file=sys.stderr)
     doubtful = len(found.photos)
-    print(f"{doubtful} of {found.reviewed} masks are worth a second look")
+    print(f"{found.reviewed} masks reviewed, {doubtful} disagree somewhere with the prediction")
     if doubtful < count:
-        print(f"these are fewer than the {count} of --count, so all of them are to be corrected")
+        print(f"these are fewer than the {count} of --count, so all of them are to be looked at")
     print(f"written to {out / 'index.html'}")
     return int(bool(found.skipped))
 

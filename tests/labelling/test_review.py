@@ -174,14 +174,14 @@ def test_spoiled_masks_are_found(
     ]
     assert box == [50, 30, 20, 20, 400]  # by hand
     printed = capsys.readouterr().out
-    assert "4 of 12 masks are worth a second look" in printed
+    assert "12 masks reviewed, 4 disagree" in printed
     assert "fewer than the 40 of --count" in printed
 
 
 def test_a_clean_export_has_no_doubts(drawn: Drawn, tmp_path: Path) -> None:
     code, rows = reviewed(drawn, tmp_path / "out")
     assert (code, rows) == (0, [])
-    assert "0 of 12 masks" in Page(tmp_path / "out" / "index.html").text
+    assert "0 masks to look at first" in Page(tmp_path / "out" / "index.html").text
     assert not (tmp_path / "out" / "to_correct").exists()
 
 
@@ -192,7 +192,8 @@ def test_the_page(drawn: Drawn, tmp_path: Path) -> None:
     assert len(page.sources) == 2 * 3
     assert all(source.startswith("data:image/jpeg") for source in page.sources)
     assert not page.tags & {"script", "b", "link"}
-    assert "4 of 12 masks are worth a second look" in page.text
+    assert "2 masks to look at first" in page.text
+    assert "4 disagree somewhere" in page.text
     assert "missed muscle: biceps is predicted, nothing is annotated" in page.text
     assert "://" not in (tmp_path / "out" / "index.html").read_text()
 

@@ -14,6 +14,7 @@ from tf_muscle.report.overlays import class_colors
 from tf_muscle.report.photo_sheets import photo_label
 
 NAMED = 4  # regions of a photo that are told and framed; the table has them all
+BESIDE = 0.25  # of the photo's highest score: what is less doubtful would distract from it
 FRAME = 1 / 96  # width of a frame, in the photo's longer side: 3 pixels of a thumbnail
 
 SENTENCES: dict[Kind, str] = {
@@ -65,7 +66,7 @@ def picture(
         class_ids: the prediction, uint8 [H, W].
         class_names: K names.
     """
-    named = photo.regions[:NAMED]
+    named = [one for one in photo.regions[:NAMED] if one.score >= BESIDE * photo.score]
     framed = _framed(image, named)
     label = photo.name.encode("utf-8", "backslashreplace").decode()
     folder, _, file = label.partition("/")
