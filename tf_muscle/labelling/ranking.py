@@ -87,14 +87,10 @@ def rank(examples: Mapping[str, Example], predictions: Predictions) -> list[Doub
         examples: photos that can be read, by name, as their predictions can.
         predictions: by networks that were not trained on the photos.
     """
-
-    def photos() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for name, example in examples.items():
-            yield _at_network_size(read_mask(example), predictions.read(name), predictions)
-
-    what_is_usual = usual(photos(), predictions.class_count)
+    photos = _Photos(examples, predictions)
+    what_is_usual = usual(photos, predictions.class_count)
     found = []
-    for (name, example), (mask, probabilities) in zip(examples.items(), photos(), strict=True):
+    for (name, example), (mask, probabilities) in zip(examples.items(), photos, strict=True):
         doubts = find_doubts(mask, probabilities, what_is_usual)
         size = read_mask(example).shape
         regions = tuple(_placed(doubt, (size[0], size[1])) for doubt in doubts)
@@ -103,12 +99,19 @@ def rank(examples: Mapping[str, Example], predictions: Predictions) -> list[Doub
     return sorted(found, key=lambda photo: (-photo.score, photo.name))
 
 
-def _at_network_size(
-    mask: np.ndarray, probabilities: np.ndarray, predictions: Predictions
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mask and probabilities where the network's square shows the photo."""
-    content = predictions.geometry.box(*mask.shape).content
-    return predictions.geometry.fit_mask(mask)[content], probabilities[content]
+@dataclass(frozen=True)
+class _Photos:
+    """Masks and probabilities where the network's square shows the photo, read anew each time."""
+
+    examples: Mapping[str, Example]
+    predictions: Predictions
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        geometry = self.predictions.geometry
+        for name, example in self.examples.items():
+            mask = read_mask(example)
+            content = geometry.box(*mask.shape).content
+            yield geometry.fit_mask(mask)[content], self.predictions.read(name)[content]
 
 
 def _placed(doubt: Doubt, size: tuple[int, int]) -> Region:
