@@ -116,6 +116,6 @@ def _names(run: RunFolder) -> tuple[str, ...] | None:
             )
         return tuple(photo.name for photo in read_folds(run).photos)
     assignment = read_assignment(run)
-    return assignment and tuple(
-        name for split in ("valid", "test") for name in assignment.photos[split]
-    )
+    if assignment is None:
+        return None
+    return tuple(name for split in ("valid", "test") for name in assignment.photos[split])
