@@ -1,6 +1,6 @@
 """How many spoiled masks does `review` find? A tenth of the training masks is spoiled on purpose.
 
-Command: python -m benchmarks.spoiled_masks EXPORT --folder DIR [--seeds 0 1 2] [--epochs 6]
+Command: python -m benchmarks.spoiled_masks EXPORT --folder DIR [--seeds 0 1 2] [--epochs 14]
 
 EXPORT is "sample" or a folder of Semantic Segmentation Masks; it is copied, never changed. In a
 tenth of its training photos a muscle is dropped, two classes are swapped or the mask is moved, in
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="new, for copies and runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--config", default="sample", help="preset of the training")
     options = parser.parse_args()
