@@ -33,6 +33,7 @@ FLOORS = (
         "demo",
         "reproduce",
         "suggest",
+        "review",
         "__main__",
     ),
     ("tuner",),

@@ -14,6 +14,7 @@ COMMANDS = {
     "export": "tf_muscle.export",
     "inspect": "tf_muscle.inspect",
     "suggest": "tf_muscle.suggest",
+    "review": "tf_muscle.review",
     "reproduce": "tf_muscle.reproduce",
     "tune": "tuner.__main__",
 }

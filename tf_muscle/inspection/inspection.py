@@ -88,7 +88,7 @@ def inspect_export(
     out, resplit = (None if folder is None else Path(folder) for folder in (out, resplit))
     for option, folder in (("out", out), ("resplit", resplit)):
         if folder is not None:
-            _refuse_folder(option, folder, path)
+            refuse_folder(option, folder, path)
 
     with open_export(path) as root:
         export, refusal = read_as_training_does(root, split_seed, ignore)
@@ -109,13 +109,26 @@ def inspect_export(
                 write_json(unfinished / "inspection.json", record)
         if resplit is not None:
             splits, left_out = grouped_split(surveyed.images, links, split_seed, named)
-            write_resplit(resplit, export, surveyed.images, splits)
+            paths = [image.example.image_path for image in surveyed.images]
+            write_resplit(
+                resplit, export, {split: [paths[i] for i in ids] for split, ids in splits.items()}
+            )
             sizes = ", ".join(f"{len(indices)} {split}" for split, indices in splits.items())
             print(f"Copied to {resplit} with a new split: {sizes}, {len(left_out)} left out.")
     return findings
 
 
-def _refuse_folder(option: str, folder: Path, export: Path) -> None:
+def refuse_folder(option: str, folder: Path, export: Path) -> None:
+    """Refuses a place for new files that is taken or cannot be made.
+
+    Args:
+        option: that names it, without its dashes.
+        folder: the place.
+        export: which is left as it is.
+
+    Raises:
+        UserError: the folder exists, lies in the export, or a file is in its way.
+    """
     if folder.exists():
         raise UserError(f"--{option} {folder} exists and is never overwritten: choose another")
     if export.resolve() in folder.resolve().parents:

@@ -1,4 +1,4 @@
-"""Writes a copy of an export with another split: `--resplit`."""
+"""Writes a copy of an export, or of a part of it, with another split: `--resplit`."""
 
 import json
 import shutil
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tf_muscle.atomic import replacing
-from tf_muscle.inspection.measure import ImageInfo
 from tf_muscle.inspection.project_name import DATASET_README
 from tf_muscle.roboflow.coco_export import photo_paths, read_annotations
 from tf_muscle.roboflow.export_layout import split_folders
@@ -17,10 +16,8 @@ from tf_muscle.roboflow.records import Export
 from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE
 
 
-def write_resplit(
-    folder: Path, export: Export, images: Sequence[ImageInfo], splits: Mapping[str, Sequence[int]]
-) -> None:
-    """Copies an export into a new folder, each image into its new split.
+def write_resplit(folder: Path, export: Export, splits: Mapping[str, Sequence[Path]]) -> None:
+    """Copies photos of an export with their annotation into a new folder, each into its new split.
 
     Files are copied byte by byte; only _annotations.coco.json is written anew, with its entries as
     they were but for their ids. A file whose name is taken in its new split gets the old split's
@@ -29,13 +26,11 @@ def write_resplit(
     Args:
         folder: to write, in one move; must not exist.
         export: the original, which stays as it is.
-        images: those of the export.
-        splits: indices of images by new split, from `grouping.grouped_split`.
+        splits: photos of the export by new split, at least one in each; others are left out.
     """
     with replacing(folder) as unfinished:
-        for split, indices in splits.items():
+        for split, chosen in splits.items():
             (unfinished / split).mkdir(parents=True)
-            chosen = [images[index].example.image_path for index in indices]
             new_names = _new_names(chosen)
             for path, name in new_names.items():
                 shutil.copyfile(path, unfinished / split / name)
