@@ -79,8 +79,44 @@ EXCEPTIONS = {
         "tf_muscle.prediction.photos",
         "tf_muscle.prediction.predictor",
         "tf_muscle.prediction.results_folder",
+        "tf_muscle.prediction.smoothing",
         "tf_muscle.prediction.stream",
         "tf_muscle.prediction.video",
+    },
+    # The training of a model again and again, and what suggest's command calls.
+    "benchmarks/suggested_labels.py": {
+        "tf_muscle.command",
+        "tf_muscle.config",
+        "tf_muscle.data.augment",
+        "tf_muscle.data.dataset",
+        "tf_muscle.data.pipeline",
+        "tf_muscle.exporting.packed",
+        "tf_muscle.labelling.run_suggest",
+        "tf_muscle.model.compiled",
+        "tf_muscle.model.unet",
+        "tf_muscle.roboflow.pixels",
+        "tf_muscle.roboflow.reader",
+        "tf_muscle.roboflow.records",
+        "tf_muscle.runs.assignment",
+        "tf_muscle.training.device",
+        "tf_muscle.training.evaluation",
+    },
+    # Two trainings with the options of the command.
+    "benchmarks/unlabeled_photos.py": {
+        "tf_muscle.command",
+        "tf_muscle.config",
+        "tf_muscle.errors",
+        "tf_muscle.training.start",
+    },
+    # A video's averages and repetitions one by one.
+    "benchmarks/video_masks.py": {
+        "tf_muscle.prediction.frames",
+        "tf_muscle.prediction.outputs",
+        "tf_muscle.prediction.predictor",
+        "tf_muscle.prediction.repetitions",
+        "tf_muscle.prediction.smoothing",
+        "tf_muscle.prediction.timeline",
+        "tf_muscle.prediction.tracks",
     },
 }
 
