@@ -33,7 +33,7 @@ def serve(page: gr.Blocks, host: str, port: int, *, share: bool, stopping: threa
             launch(page, host, port, share=share)
             print(f"the page is at {page.share_url or page.local_url} until ctrl-C", flush=True)
             while True:
-                time.sleep(3600)
+                time.sleep(0.5)  # a signal that another thread gets does not end it
     finally:
         stopping.set()
         page.close(verbose=False)
