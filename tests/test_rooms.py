@@ -18,6 +18,7 @@ FLOORS = (
     ("model",),
     ("report",),
     ("inspection",),
+    ("lab",),
     ("exporting",),
     ("prediction",),
     ("training",),
