@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.live_meter import LiveMeter
 from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
@@ -129,7 +130,8 @@ def add_videos(
         task = progress.add_task(escape(name), total=None)
         try:
             with closing(VideoPredictions(predictor, source, smooth=smooth)) as predictions:
-                video = results.add_video(predictions, partial(_show_frame, progress, task))
+                show = partial(_show_frame, progress, task, name, predictions.live)
+                video = results.add_video(predictions, show)
         except UserError as error:
             failures += 1
             progress.console.print(f"skipped: {error}")
@@ -138,11 +140,17 @@ def add_videos(
         if video.note:
             progress.console.print(f"note: {video.note}")
         progress.console.print(f"{name}: {video.timeline.told}")
+        if video.live:
+            progress.console.print(f"{name}: {video.live.told}")
         if video.interrupted and not isinstance(source, int):
             raise KeyboardInterrupt
         progress.update(task, total=len(video.timeline.seconds))  # the file may declare another
     return failures
 
 
-def _show_frame(progress: Progress, task: TaskID, frame: PredictedFrame) -> None:
+def _show_frame(
+    progress: Progress, task: TaskID, name: str, live: LiveMeter | None, frame: PredictedFrame
+) -> None:
     progress.update(task, completed=frame.number + 1, total=frame.count or None)
+    if live:
+        progress.update(task, description=escape(f"{name}: {live.now}"))
