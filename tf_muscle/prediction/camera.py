@@ -15,7 +15,9 @@ import numpy as np
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import FALLBACK_RATE, Frame
 
-LISTENING = 0.2  # seconds between two looks at ctrl-C, which Windows cannot wake a waiting thread by
+LISTENING = (
+    0.2  # seconds between two looks at ctrl-C, which Windows cannot wake a waiting thread by
+)
 CLOSING = 2.0  # seconds that a picture may take to come; then its thread frees the camera later
 
 

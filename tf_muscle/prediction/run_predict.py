@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
 from tf_muscle.prediction.live_meter import LiveMeter
+from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
@@ -54,10 +55,15 @@ def predict_sources(
     sources = find_sources(words)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is never overwritten: choose another --out")
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
+        asked = {name: options.get(name) for name in ("image_size", "tta")}
+        chosen = live_model(model, **asked, calibrated=options.get("calibrated", True))
+        model = chosen.model
+        if chosen.told:
+            console.print(chosen.told)
     predictor = load_predictor(model, **options)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
         console.print(sources.passed_over)
     if predictor.settings:
