@@ -17,7 +17,7 @@ class PluggedCamera:
         self.calls: list[str] = []
         self.there = True
         self._pictures = queue.Queue[np.ndarray | BaseException | None]()
-        self._reading = False
+        self._reading = self._unplugged = False
 
     def __call__(self, number: int) -> "PluggedCamera":
         self.calls.append(f"open {number}")
@@ -39,9 +39,10 @@ class PluggedCamera:
         self.calls.append("release")
 
     def show(self, *pictures: np.ndarray) -> None:
-        """Shows BGR pictures, uint8 [H, W, 3], one after the other."""
-        self.show_later(*pictures)
-        self._pictures.join()
+        """Shows BGR pictures, uint8 [H, W, 3] each; nothing once it is unplugged."""
+        if not self._unplugged:
+            self.show_later(*pictures)
+            self._pictures.join()
 
     def show_later(self, *pictures: np.ndarray | BaseException) -> None:
         """Likewise, without waiting; an error is raised by the camera."""
@@ -49,6 +50,7 @@ class PluggedCamera:
             self._pictures.put(picture)
 
     def unplug(self) -> None:
+        self._unplugged = True
         self._pictures.put(None)
 
 
