@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tf_muscle.errors import UserError
-from tf_muscle.prediction.frames import FALLBACK_RATE, Frame
+from tf_muscle.prediction.frames import FALLBACK_RATE, SHORTEST_PAUSE, Frame
 
 LISTENING = (
     0.2  # seconds between two looks at ctrl-C, which Windows cannot wake a waiting thread by
@@ -40,7 +40,7 @@ class CameraFrames:
     count = 0  # nobody knows how many there will be
     frame_bytes = 1  # one waits, whatever its size
 
-    def __init__(self, number: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, number: int, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self.seen = 0
         self.note: str | None = None
         self._number = number
@@ -87,6 +87,7 @@ class CameraFrames:
             self._thread.join(CLOSING)
 
     def _capture(self) -> None:
+        seconds = -SHORTEST_PAUSE
         try:
             while not self._closing:
                 there, image = self._camera.read()
@@ -100,8 +101,9 @@ class CameraFrames:
                     break
                 with self._changed:
                     self._start = self._start if self.seen else now
+                    seconds = max(now - self._start, seconds + SHORTEST_PAUSE)
                     self.seen += 1
-                    self._newest = now - self._start, image
+                    self._newest = seconds, image
                     self._changed.notify()
         except BaseException as error:  # raised where the frames are taken
             self._error = error
