@@ -3,6 +3,7 @@
 They are read and written by ezc3d, of the extra `lab`.
 """
 
+import struct
 from math import ceil
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def read_c3d(path: Path) -> Recording:
         parameters = file["parameters"]["ANALOG"]
         values = np.array(file["data"]["analogs"][0].T, float)  # [N, C]
         frames = int(file["data"]["points"].shape[2])
-        declared = int(file["parameters"]["POINT"]["FRAMES"]["value"][0])
+        declared = _declared_frames(path)
         rates = parameters["RATE"]["value"]
         names = [str(one) for key in ("LABELS", "LABELS2") for one in _listed(parameters, key)]
         units = [str(one) for key in ("UNITS", "UNITS2") for one in _listed(parameters, key)]
@@ -40,7 +41,7 @@ def read_c3d(path: Path) -> Recording:
         ) from error
     if not values.size or not len(rates) or not rates[0] > 0:
         raise UserError(f"{path} holds no analog channel: export the EMG with it")
-    if frames < declared % (MOST_FRAMES + 1):
+    if frames < declared < MOST_FRAMES:
         raise UserError(
             f"{path} is cut off: {frames} of its {declared} frames are there; export it again"
         )
@@ -56,6 +57,19 @@ def read_c3d(path: Path) -> Recording:
     return Recording(
         path, seconds, tuple(names[:count]), tuple(units[:count]), values, ("",) * count
     )
+
+
+def _declared_frames(path: Path) -> int:
+    """The frames of a file by its header; ezc3d says nothing of those that are missing.
+
+    Words 4 and 5 are the first and the last frame; the parameters, which begin in the block that
+    byte 1 tells, name the processor (84 Intel, 85 DEC, 86 MIPS): c3d.org, "C3D file format".
+    """
+    with path.open("rb") as file:
+        content = file.read(512 * 256)
+    big_endian = content[512 * (content[0] - 1) + 3] == 86
+    first, last = struct.unpack(">HH" if big_endian else "<HH", content[6:10])
+    return int(last - first + 1)
 
 
 def _listed(parameters: dict, name: str) -> list:
@@ -105,12 +119,16 @@ def write_c3d(path: Path, video: VideoSignals) -> None:
 def even_rate(seconds: np.ndarray) -> float:
     """The rate of an even sampling of a video, samples a second.
 
-    It is that of most frames, by the median of their pauses, or a camera's usual rate that is
-    within `ROUNDING` of it, since containers round times.
+    It is that of most frames, by the mean of the pauses within a fifth of their median, or a
+    camera's usual rate that is within `ROUNDING` of it, since containers round times.
 
     Args:
         seconds: float [N], increasing.
     """
-    rate = 1 / float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
+    if len(seconds) < 2:
+        return 1.0
+    pauses = np.diff(seconds)
+    usual_pause = np.median(pauses)
+    rate = 1 / float(pauses[np.abs(pauses - usual_pause) <= usual_pause / 5].mean())
     usual = min(CAMERA_RATES, key=lambda one: abs(one - rate))
     return usual if abs(usual - rate) < ROUNDING * rate else rate

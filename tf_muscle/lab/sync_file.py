@@ -25,7 +25,7 @@ def write_sync(
         "video": video,
         "emg": None if emg is None else str(emg),
         "lag_seconds": _rounded(lag),
-        "lag_from": "--sync" if leading is None and lag is not None else "cross-correlation",
+        "lag_from": (None if lag is None else "--sync" if leading is None else "cross-correlation"),
         "note": note or None,
         "leading": None if leading is None else leading.signal.name,
         "muscles": [] if beside is None else [_muscle(pair) for pair in beside.pairs],

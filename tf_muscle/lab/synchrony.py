@@ -38,8 +38,9 @@ def find_lag(seconds: np.ndarray, area: np.ndarray, emg: Envelope) -> Lag | None
 
     For each lag at which half of the shorter signal overlaps the longer one, r is Pearson's
     correlation over the n samples of the overlap; the sums that it needs are cross-correlations of
-    the signals, their squares and ones. The lag with the largest r sqrt(n) is taken: among lags
-    of equal r, as those of even repetitions, the one that explains more of the signals.
+    the signals, their squares and ones. The largest r sqrt(n) tells which lag it is: among lags
+    of equal r, as those of even repetitions, the one that explains more of the signals. The peak of
+    r beside it is the lag.
 
     Args:
         seconds: float [N], increasing.
@@ -58,14 +59,17 @@ def find_lag(seconds: np.ndarray, area: np.ndarray, emg: Envelope) -> Lag | None
     r, overlap = _correlations(emg.values, video)
     r = np.where(overlap >= least, r, -1.0)
     score = r * np.sqrt(overlap / overlap.max())
+    reach = round(SHORTEST_REPETITION * SAMPLING)
     best = int(score.argmax())
+    near = max(0, best - reach)
+    best = near + int(r[near : best + reach + 1].argmax())
     start = emg.seconds[0] - seconds[0]
     peaks, _ = find_peaks(score)
-    peaks = peaks[np.abs(peaks - best) >= SHORTEST_REPETITION * SAMPLING]
+    peaks = peaks[np.abs(peaks - best) > reach]
     peaks = peaks[score[peaks] > RIVAL * score[best]]
     rival = int(peaks[score[peaks].argmax()]) if len(peaks) else None
     return Lag(
-        seconds=float(start + (lags[best] + _vertex(score, best)) / SAMPLING),
+        seconds=float(start + (lags[best] + _vertex(r, best)) / SAMPLING),
         correlation=float(r[best]),
         score=float(score[best]),
         rival=None if rival is None else float(start + lags[rival] / SAMPLING),

@@ -80,7 +80,7 @@ class AnimationFrames:
         milliseconds = 0
         decoded = 0
         turn = UPRIGHT.get(orientation(self._image))
-        while not self._range.is_after(milliseconds / 1000):
+        while True:
             try:
                 self._image.seek(self._first + decoded)
                 if self._image.width * self._image.height > self._max_pixels:
@@ -98,6 +98,8 @@ class AnimationFrames:
                 self.note = f"{file} is damaged after frame {decoded} ({one_line(error)})"
                 break
             self.last = milliseconds / 1000
+            if self._range.is_after(self.last):
+                break
             if self._range.is_before(self.last):
                 self.passed += 1
             else:

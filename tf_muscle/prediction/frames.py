@@ -105,9 +105,9 @@ class VideoFrames:
                     # Time stamps that are missing, go back or leap are met in real files.
                     if not SHORTEST_PAUSE < seconds - before < LONGEST_PAUSE:
                         seconds = before + step
+                self.last = before = seconds
                 if self._range.is_after(seconds):
                     return
-                self.last = before = seconds
                 decoded += 1
                 if self._range.is_before(seconds):
                     self.passed += 1

@@ -155,9 +155,12 @@ class VideoPredictions:
                 f"camera {self.source} shows no picture: unplug it and plug it in again"
             )
         if number < 0 and self.frames.passed:
+            start, end, last = self._range.start, self._range.end, self.frames.last
+            rest = f"to {end:g} s"
+            if start > last:
+                rest = f"s on, the last one is at {last:.3f} s"
             raise UserError(
-                f"{self.source} has no frame from {self._range.start:g} s on, the last one is at "
-                f"{self.frames.last:.3f} s: choose another --time_range"
+                f"{self.source} has no frame from {start:g} {rest}: choose another --time_range"
             )
         if number < 0:
             raise UserError(
