@@ -34,7 +34,7 @@ def test_times_in_their_units(name: str, scale: float, tmp_path: Path) -> None:
 
 
 def test_semicolons_decimal_commas_a_byte_order_mark_and_old_line_ends(tmp_path: Path) -> None:
-    text = "Zeit;t (ms);Bizeps größte [µV]\r\n;0,0;1,5\r\n;0,5;-2,25\r\n"
+    text = "\r\nZeit;t (ms);Bizeps größte [µV]\r\n;0,0;1,5\r\n;0,5;-2,25\r\n"
     made = read_csv(write(tmp_path / "e.csv", text, "utf-8-sig"))
     np.testing.assert_allclose(made.seconds, [0, 0.0005])
     np.testing.assert_array_equal(made.values[:, 0], [1.5, -2.25])
@@ -42,7 +42,7 @@ def test_semicolons_decimal_commas_a_byte_order_mark_and_old_line_ends(tmp_path:
 
 
 def test_tabs_text_columns_gaps_and_blank_lines(tmp_path: Path) -> None:
-    rows = ["time\tnote\tA\t", "0\tgo\t1\t", "", "1\t\tNaN\t", "2\tstop\t\t", "3\tx\t4\t"]
+    rows = ["time\tnote\tA\t", "0\tgo\t1\t", "", "1\t\tNaN\t", "2\tstop\t\t", "3\tx\t4\t", "\t\t\t"]
     made = read_csv(write(tmp_path / "e.csv", "\n".join(rows)))
     assert made.names == ("A",)
     np.testing.assert_array_equal(made.values[:, 0], [1, np.nan, np.nan, 4])
@@ -50,9 +50,9 @@ def test_tabs_text_columns_gaps_and_blank_lines(tmp_path: Path) -> None:
 
 
 def test_text_among_numbers_is_remembered(tmp_path: Path) -> None:
-    text = "time,A,B\n0,1,1\n1,over,2\n2,3,inf\n3,4,4\n"
+    text = "\ntime,A,B\n0,1,1\n\n1,over,2\n2,3,inf\n3,4,4\n"
     made = read_csv(write(tmp_path / "e.csv", text))
-    assert made.faults == ('line 3 has "over"', 'line 4 has "inf"')
+    assert made.faults == ('line 5 has "over"', 'line 6 has "inf"')
 
 
 def test_a_rate_stands_for_the_times(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from tf_muscle.errors import UserError, listed, shortened
 from tf_muscle.lab.recording import Recording
 
+BLOCK = 10_000  # rows that are converted together
 GAPS = ("", "nan", "na", "n/a", "null", "none", "-")  # cells without a value
 MICRO = ("us", "µs", "μs", "microsecond", "microseconds")  # with both letters mu
 MILLI = ("ms", "msec", "millisecond", "milliseconds")
@@ -23,7 +25,7 @@ TIME = re.compile(
 WITH_UNIT = re.compile(r"(?P<name>.*\S)\s*[\[(](?P<unit>[^\[\]()]+)[\])]")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Column:
     """The cells of a column.
 
@@ -45,19 +47,30 @@ class _Column:
     def numeric(self) -> bool:
         return self.numbers > self.others
 
-    def add(self, cell: str, line: int, comma: bool) -> None:
-        text = cell.strip()
+    def add(self, cells: Sequence[str], lines: Sequence[int], comma: bool) -> None:
+        """Adds cells with their lines; `comma` says that one in them may be decimal."""
+        texts = [cell.replace(",", ".") for cell in cells] if comma else cells
+        with suppress(ValueError):
+            numbers = np.array(texts, float)  # in one go, as nearly all can be read
+            if np.isfinite(numbers).all():
+                self.values.extend(numbers.tolist())
+                self.numbers += len(numbers)
+                return
+        for line, text in zip(lines, texts, strict=True):
+            self.values.append(self._number(text.strip(), line))
+
+    def _number(self, text: str, line: int) -> float:
         value = np.nan
         if text.casefold() not in GAPS:
             with suppress(ValueError):
-                value = float(text.replace(",", ".") if comma else text)
+                value = float(text)
             if np.isfinite(value):
                 self.numbers += 1
             else:
                 value = np.nan
                 self.others += 1
                 self.fault = self.fault or f'line {line} has "{shortened(text)}"'
-        self.values.append(value)
+        return value
 
 
 def read_csv(path: Path, rate: float | None = None) -> Recording:
@@ -77,7 +90,7 @@ def read_csv(path: Path, rate: float | None = None) -> Recording:
     try:
         # A byte order mark, which Excel writes, is no part of the first name.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = next(filter(str.strip, file), "")
             delimiter = next((one for one in ";\t" if one in first), ",")
             file.seek(0)
             columns = _columns(path, csv.reader(file, delimiter=delimiter), delimiter != ",")
@@ -103,26 +116,25 @@ def read_csv(path: Path, rate: float | None = None) -> Recording:
 
 def _columns(path: Path, rows: Iterable[list[str]], comma: bool) -> list[_Column]:
     """The columns of a table; `comma` says that it may be a decimal one."""
-    columns: list[_Column] = []
-    for line, row in enumerate(rows, start=1):
-        if not any(cell.strip() for cell in row):
-            continue
-        if not columns:
-            columns = [_Column(cell.strip() or f"column {i}") for i, cell in enumerate(row, 1)]
-            continue
-        rest = row[len(columns) :]
-        if len(row) < len(columns) or any(cell.strip() for cell in rest):
-            raise UserError(
-                f"{path}: line {line} has {len(row)} cells, the header {len(columns)}: export it "
-                "again, with semicolons between the cells if numbers have decimal commas"
-            )
-        for column, cell in zip(columns, row, strict=False):
-            column.add(cell, line, comma)
+    numbered = ((line, row) for line, row in enumerate(rows, start=1) if any(map(str.strip, row)))
+    _, names = next(numbered, (1, []))
+    columns = [_Column(cell.strip() or f"column {i}") for i, cell in enumerate(names, start=1)]
+    while block := list(islice(numbered, BLOCK)):
+        for line, row in block:
+            if len(row) < len(columns) or any(map(str.strip, row[len(columns) :])):
+                raise UserError(
+                    f"{path}: line {line} has {len(row)} cells, the header {len(columns)}: export "
+                    "it again, with semicolons between the cells if numbers have decimal commas"
+                )
+        lines = [line for line, _ in block]
+        # Rows may be longer, by blank cells.
+        cells = zip(*(row[: len(columns)] for _, row in block), strict=True)
+        for column, own in zip(columns, cells, strict=True):
+            column.add(own, lines, comma)
     if not columns or not columns[0].values:
         raise UserError(f"{path} has no rows below its header: give a table of samples")
     header = _Column("")
-    for one in columns:
-        header.add(one.name, 1, comma)
+    header.add(names, [1] * len(names), comma)
     if header.numbers and not header.others:
         raise UserError(f"{path} has numbers in its first line: name the columns there")
     return columns

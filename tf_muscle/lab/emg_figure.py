@@ -18,7 +18,7 @@ from tf_muscle.report.figure_style import (
 )
 
 MOST = 6  # muscles that are drawn; the numbers of all are in sync.json
-MARKERS = "osD^vP"
+MARKERS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}  # and as text
 HEIGHT = 1.7  # inches of a chart against time
 
 
@@ -27,7 +27,7 @@ def draw_beside_emg(beside: BesideEmg, path: Path, *, title: str = "") -> Path:
 
     Each signal is divided by its largest value. Triangles at the bottom are the EMG's onsets that
     have a partner, those at the top the video's. The lower chart is Bland and Altman's over the
-    pairs of all muscles, with bias and limits of agreement.
+    pairs of these muscles, whose signs stand in the titles, with bias and limits of agreement.
 
     Args:
         beside: the numbers.
@@ -41,10 +41,11 @@ def draw_beside_emg(beside: BesideEmg, path: Path, *, title: str = "") -> Path:
     figure = new_figure(title, HEIGHT * len(shown) + 3.2, synthetic=False)
     ratios = [HEIGHT] * len(shown) + [2.2]
     charts = figure.subplots(len(shown) + 1, 1, height_ratios=ratios)
-    for axis, pair in zip(charts, shown, strict=False):
-        handles = _draw_pair(axis, beside, pair)
+    for axis, pair, sign in zip(charts, shown, MARKERS.values(), strict=False):
+        handles = _draw_pair(axis, beside, pair, sign)
     charts[len(shown) - 1].set_xlabel("seconds of the EMG's clock")
-    _draw_differences(charts[-1], shown)
+    left_out = "" if len(shown) == len(beside.pairs) else f", {MOST} of {len(beside.pairs)} muscles"
+    _draw_differences(charts[-1], shown, left_out)
     for axis in charts:
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
@@ -54,7 +55,7 @@ def draw_beside_emg(beside: BesideEmg, path: Path, *, title: str = "") -> Path:
     return save_figure(figure, path)
 
 
-def _draw_pair(axis: Axes, beside: BesideEmg, pair: Pair) -> list:
+def _draw_pair(axis: Axes, beside: BesideEmg, pair: Pair, sign: str) -> list:
     """Draws two signals over each other; returns what the legend names."""
     clock, emg = beside.video.clock, pair.channel.envelope
     inside = (emg.seconds >= clock[0]) & (emg.seconds <= clock[-1])
@@ -82,11 +83,11 @@ def _draw_pair(axis: Axes, beside: BesideEmg, pair: Pair) -> list:
     axis.set_ylabel("share of largest", fontsize=9)
     r = "" if pair.correlation is None else f", r = {pair.correlation:.2f}"
     names = f"{pair.signal.name} and {pair.channel.name}"
-    axis.set_title(f"{fitting(names, 5.5, 9)}{r}", fontsize=9, loc="left")
+    axis.set_title(f"{sign} {fitting(names, 5.5, 9)}{r}", fontsize=9, loc="left")
     return handles
 
 
-def _draw_differences(axis: Axes, pairs: tuple[Pair, ...]) -> None:
+def _draw_differences(axis: Axes, pairs: tuple[Pair, ...], left_out: str) -> None:
     differences = 1000 * np.concatenate([one.onsets.difference for one in pairs])
     for pair, marker in zip(pairs, MARKERS, strict=False):
         axis.plot(
@@ -109,6 +110,6 @@ def _draw_differences(axis: Axes, pairs: tuple[Pair, ...]) -> None:
             axis.axhline(limit, color=GREY, linewidth=1.5, linestyle="--")
         told += f", limits of agreement {bias - spread:+.0f} to {bias + spread:+.0f} ms"
     axis.axhline(0, color=DARK, linewidth=0.6)
-    axis.set_title(told, fontsize=9, loc="left")
+    axis.set_title(told + left_out, fontsize=9, loc="left")
     axis.set_ylabel("video - EMG, ms", fontsize=9)
     axis.set_xlabel("mean of both onsets, seconds of the EMG's clock")
