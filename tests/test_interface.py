@@ -113,7 +113,7 @@ EXCEPTIONS = {
         "tf_muscle.prediction.frames",
         "tf_muscle.prediction.outputs",
         "tf_muscle.prediction.predictor",
-        "tf_muscle.prediction.repetitions",
+        "tf_muscle.lab.repetitions",
         "tf_muscle.prediction.smoothing",
         "tf_muscle.prediction.timeline",
         "tf_muscle.prediction.tracks",
