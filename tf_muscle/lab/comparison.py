@@ -214,7 +214,7 @@ def _notes(name: str, muscle: str, session: Session, one: SessionMuscle | None) 
     notes = [] if one.whole else [f"{name} has no whole repetition of it."]
     if one.cut_off:
         were = "repetition is" if one.cut_off == 1 else "repetitions are"
-        notes.append(f"{one.cut_off} {were} cut off by an end of the video of {name}, left out.")
+        notes.append(f"{one.cut_off} {were} cut off by an end of the video of {name} and left out.")
     return notes
 
 

@@ -72,7 +72,7 @@ def write_page(path: Path, found: Comparison) -> None:
         Path(__file__).with_name("comparison_page.html.jinja"),
         sessions=sessions,
         muscles=muscles,
-        both=len(found.both),
+        compared=len({one.muscle for one in found.both}),
         idle=found.idle,
         intervals=sum(one.low is not None for muscle in found.both for one in muscle.differences),
         level=f"{100 * LEVEL:.0f} %",
