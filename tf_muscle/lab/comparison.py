@@ -172,8 +172,7 @@ def compare_sessions(folder_a: Path, folder_b: Path) -> Comparison:
         seen = listed([one.name for one in muscles]) or "none"
         raise UserError(
             f"no muscle has a whole repetition both in {folder_a} and in {folder_b} (in one of "
-            f"them: {seen}): look at their timeline.png and film whole repetitions of the "
-            "same exercise"
+            f"them: {seen}): film whole repetitions of the same exercise"
         )
     return found
 
