@@ -2,6 +2,7 @@ import csv
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_page_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    slow = repeated((1, 5, 9, 13), 3.0)
+    slow = [replace(one, peak_area_share=0.035) for one in repeated((1, 5, 9, 13), 3.0)]
     a = session(tmp_path / "X" / "videos" / "curl", {("biceps", ""): repeated((2, 6, 10), 2.0)})
     b = session(tmp_path / "Y" / "videos" / "curl", {("biceps", ""): slow, ("calf", ""): []})
     out = tmp_path / "new" / "page"
@@ -76,10 +77,15 @@ def test_page_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "2.00 s (3)",
         "3.00 s (4)",
         "+1.00 s",
+        "+1.00 to +1.00 s",
+        "2.00 % (3)",
+        "3.50 % (4)",
+        "+1.50 to +1.50 pp",
         "not a trial",
         str(a),
     ):
         assert words in page.text
+    assert "-0.00" not in (out / "differences.csv").read_text()  # of equal means, off by 1e-17
     duration = rows(out / "differences.csv")[0]
     assert duration == {
         **{"muscle": "biceps", "side": "", "measure": "duration", "unit": "s"},

@@ -18,7 +18,7 @@ LEAST = 3  # repetitions in each session, below which an interval would be made 
 RESAMPLES = 9999
 SEED = 0
 LEVEL = 0.95
-BATCH = 500  # resamples at a time: 101 phases of hundreds of repetitions stay below 1 GB
+BATCH = 50  # resamples at a time: 101 phases of a thousand repetitions take 0.1 GB
 
 
 @dataclass(frozen=True)

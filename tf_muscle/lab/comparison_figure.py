@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -57,12 +56,12 @@ def draw_compared(compared: Compared, path: Path) -> Path:
     right.axhline(0, color=GREY, linewidth=1)
     difference = compared.curve_difference
     if difference is None:
-        _say(right, "only one session\nhas whole repetitions")
+        right.set_title("only one session has whole repetitions", fontsize=9)
     else:
         handles += right.plot(PHASE, difference.mean, color=DARK, linewidth=2)
         labels.append("B - A")
         if difference.low is None or difference.high is None:
-            _say(right, f"no interval: fewer than\n{LEAST} repetitions in A or B")
+            right.set_title(f"no interval: fewer than {LEAST} repetitions", fontsize=9)
         else:
             right.fill_between(
                 PHASE, difference.low, difference.high, color=DARK, alpha=0.18, linewidth=0
@@ -83,7 +82,3 @@ def draw_compared(compared: Compared, path: Path) -> Path:
         axes.spines[["top", "right"]].set_visible(False)
     legend_below(figure, handles, labels, points=9)
     return save_figure(figure, path)
-
-
-def _say(axes: Axes, text: str) -> None:
-    axes.text(0.5, 0.93, text, transform=axes.transAxes, ha="center", va="top", fontsize=9)

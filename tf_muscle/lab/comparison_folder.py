@@ -82,4 +82,4 @@ def _write_curves(path: Path, found: Comparison) -> None:
 
 
 def _cell(number: float | None) -> str:
-    return "" if number is None else f"{number:.6f}"
+    return "" if number is None else f"{round(number, 6) + 0.0:.6f}"  # no "-0.000000"

@@ -107,25 +107,28 @@ def _muscle(compared: Compared, picture: Path) -> ShownMuscle:
 
 
 def _row(one: Difference) -> ShownDifference:
-    unit = one.measure.unit
-    interval = NOTHING
+    seconds = one.measure.unit == "s"
+    unit = "s" if seconds else "pp"  # "+3 %" would be read as a part of A
+    difference = interval = NOTHING
+    if one.difference is not None:
+        difference = f"{_digits(one.difference, seconds, '+')} {unit}"
     if one.low is not None and one.high is not None:
-        interval = f"{_number(one.low, unit, '+')} to {_number(one.high, unit, '+')}"
+        interval = f"{_digits(one.low, seconds, '+')} to {_digits(one.high, seconds, '+')} {unit}"
     return ShownDifference(
         one.measure.label,
-        _mean(one.mean_a, one.count_a, unit),
-        _mean(one.mean_b, one.count_b, unit),
-        NOTHING if one.difference is None else _number(one.difference, unit, "+"),
+        _mean(one.mean_a, one.count_a, seconds),
+        _mean(one.mean_b, one.count_b, seconds),
+        difference,
         interval,
     )
 
 
-def _mean(value: float | None, count: int, unit: str) -> str:
-    return NOTHING if value is None else f"{_number(value, unit)} ({count})"
+def _mean(value: float | None, count: int, seconds: bool) -> str:
+    unit = "s" if seconds else "%"
+    return NOTHING if value is None else f"{_digits(value, seconds)} {unit} ({count})"
 
 
-def _number(value: float, unit: str, sign: str = "-") -> str:
-    """A number with two digits behind the point: "1.25 s", "+3.10 %"."""
-    scaled = value if unit == "s" else 100 * value
-    shown = format(round(scaled, 2) + 0.0, f"{sign}.2f")  # + 0.0: -0.0 would be "-0.00"
-    return f"{shown} {'s' if unit == 's' else '%'}"
+def _digits(value: float, seconds: bool, sign: str = "-") -> str:
+    """Two digits behind the point, of seconds or of percent: "1.25", "+3.10"."""
+    scaled = value if seconds else 100 * value
+    return format(round(scaled, 2) + 0.0, f"{sign}.2f")  # + 0.0: -0.0 would be "-0.00"
