@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tf_muscle.lab.repetitions import find_repetitions
 from tf_muscle.prediction.live_repetitions import DELAY, LiveCounts, LiveRepetitions
-from tf_muscle.prediction.repetitions import find_repetitions
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.tracks import Tracker, frame_regions
 

@@ -38,7 +38,9 @@ class LiveSession:
         clock: seconds, increasing.
     """
 
-    def __init__(self, predictor: Predictor, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, predictor: Predictor, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._predictor = replace(predictor, batch_size=1)
         self._clock = clock
         self._start = self._last = clock()

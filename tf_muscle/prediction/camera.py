@@ -39,6 +39,7 @@ class CameraFrames:
     rate = FALLBACK_RATE
     count = 0  # nobody knows how many there will be
     frame_bytes = 1  # one waits, whatever its size
+    passed, last = 0, 0.0  # no part of it is chosen
 
     def __init__(self, number: int, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self.seen = 0

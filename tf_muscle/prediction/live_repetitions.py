@@ -1,4 +1,4 @@
-"""Repetitions counted while a camera runs, by the rule of repetitions.py.
+"""Repetitions counted while a camera runs, by the rule of lab/repetitions.py.
 
 Each number is what `find_repetitions` would count if the recording ended at that moment, `DELAY`
 seconds ago. Memory holds a second of frames, and two numbers for each repetition.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_muscle.prediction.repetitions import (
+from tf_muscle.lab.repetitions import (
     LONGEST_FLICKER,
     PROMINENCE,
     SMALLEST_AREA,
