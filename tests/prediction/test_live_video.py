@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import signal
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -13,6 +15,7 @@ import pytest
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
+from tf_muscle.prediction import camera as camera_module
 from tf_muscle.prediction import stream
 from tf_muscle.prediction.camera import CameraFrames
 from tf_muscle.prediction.frames import VideoFrames
@@ -76,6 +79,7 @@ class World:
 @pytest.fixture
 def world(camera: "PluggedCamera", monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(camera)
+    monkeypatch.setattr(camera_module, "CLOSING", 0.1)  # a test may leave it waiting for a picture
     monkeypatch.setattr(stream, "CameraFrames", partial(CameraFrames, clock=made.clock))
     camera.show_later(picture(0))
     return made
@@ -138,7 +142,7 @@ def test_the_numbers_of_latency(camera: "PluggedCamera") -> None:
     source = CameraFrames(0, clock=world.clock)
     meter = LiveMeter(source, ["biceps"])
     assert meter.report() is None
-    assert meter.now == "repetitions: biceps 0"
+    assert meter.now == "repetitions biceps 0"
     frames = iter(source)
     camera.show_later(picture(0))
     latencies = np.arange(1, 41) / 1000  # 1 to 40 ms
@@ -153,9 +157,21 @@ def test_the_numbers_of_latency(camera: "PluggedCamera") -> None:
     assert report.latency_median == pytest.approx(1000 * np.median(latencies))
     assert report.latency_p95 == pytest.approx(1000 * np.quantile(latencies, 0.95))
     assert report.rate == pytest.approx(10)
-    assert meter.now == "10.0 frames/s, 26 ms, repetitions: biceps 0"  # of the last 30
+    assert meter.now == "10.0 frames/s, 26 ms, repetitions biceps 0"  # of the last 30
     camera.unplug()
     source.close()
+
+
+def test_a_real_ctrl_c_while_no_picture_comes(world: World, tmp_path: Path) -> None:
+    world.shown = 0
+    predictor = Predictor(world.forward, NAMES, Geometry("pad", SIZE))
+    later = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    result = predict_video(predictor, 0, tmp_path / "out.mp4", each=ending(world, 1, later.start))
+    assert result.interrupted
+    assert result.live == LiveReport(1, 1, None, *[pytest.approx(0)] * 2)
+    assert result.live.told.endswith("0 dropped; latency 0 ms (median), 0 ms (95th percentile)")
+    assert len(list(VideoFrames(tmp_path / "out.mp4"))) == 1
+    world.camera.unplug()
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -74,14 +74,14 @@ class LiveMeter:
 
     @property
     def now(self) -> str:
-        """Of the last frames, as in "14.2 frames/s, 61 ms, repetitions: biceps 3, calf 0"."""
+        """Of the last frames, as in "14.2 frames/s, 61 ms, repetitions biceps 3, calf 0"."""
         told = []
         if self._recent:
             rate = _rate(len(self._recent), self._recent[-1] - self._recent[0])
             told += [] if rate is None else [f"{rate:.1f} frames/s"]
             told.append(f"{np.median(self._latencies[-RECENT:]):.0f} ms")
         counts = [f"{muscle} {count}" for muscle, count in self.repetitions.counts.items()]
-        return ", ".join([*told, f"repetitions: {', '.join(counts)}"])
+        return ", ".join([*told, f"repetitions {', '.join(counts)}"])
 
     def report(self) -> LiveReport | None:
         """The whole of it; None if nothing was drawn."""

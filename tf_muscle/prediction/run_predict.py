@@ -170,9 +170,9 @@ def add_videos(
     """
     failures = 0
     for source in videos:
-        name = f"camera {source}, until ctrl-C" if isinstance(source, int) else source.name
-        name = printable(name)
-        task = progress.add_task(escape(name), total=None)
+        name = f"camera {source}" if isinstance(source, int) else printable(source.name)
+        until = ", until ctrl-C" if isinstance(source, int) else ""
+        task = progress.add_task(escape(name) + until, total=None)
         try:
             opened = VideoPredictions(predictor, source, smooth=smooth, time_range=time_range)
             with closing(opened) as predictions:

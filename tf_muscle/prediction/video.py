@@ -58,6 +58,8 @@ def predict_video(
 ) -> PredictedVideo:
     """Predicts a video, or what a camera sees until ctrl-C, and writes it with its overlay.
 
+    Of a camera the newest frame is predicted each time, and those that come meanwhile are dropped.
+
     Args:
         predictor: of `load_predictor`; takes its batch size of frames at a time, of a camera one.
         source: path of a video or an animated picture, or the number of a camera, int from 0.
@@ -73,7 +75,8 @@ def predict_video(
         max_pixels: int, height times width of a frame that is still decoded.
 
     Returns:
-        `PredictedVideo`: its `timeline` has the area of each muscle over time, and its repetitions.
+        `PredictedVideo`: its `timeline` has the area of each muscle over time, and its repetitions;
+            its `live` tells how a camera was kept up with.
 
     Raises:
         UserError: the video has no frame that can be decoded or that lies in `time_range`, its
