@@ -12,7 +12,7 @@ def main(argv: Sequence[str]) -> int:
     parser = command_parser("demo", "A page in the browser for photos and videos.", "MODEL ")
     parser.add_argument(
         "model",
-        help="Run (runs/NAME), .keras file, or SavedModel folder (saved_models/NAME).",
+        help="Run (runs/NAME), .keras or .tflite file, or SavedModel folder (saved_models/NAME).",
     )
     parser.add_argument(
         "--port",

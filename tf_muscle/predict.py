@@ -16,7 +16,8 @@ def main(argv: Sequence[str]) -> int:
         "predict", "Mark the active muscles in photos and videos.", "MODEL SOURCE... "
     )
     parser.add_argument(
-        "model", help="Run (runs/NAME), .keras file, or SavedModel folder (saved_models/NAME)."
+        "model",
+        help="Run (runs/NAME), .keras or .tflite file, or SavedModel folder (saved_models/NAME).",
     )
     parser.add_argument(
         "source", nargs="+", help="Photos, folders, globs, videos, or the number of a camera."

@@ -1,16 +1,14 @@
 import struct
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.file_kinds import content_of
-from tf_muscle.prediction.frames import CameraFrames, Frame, VideoFrames, VideoWriter
+from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 
 SECONDS = [0.0, 0.1, 0.25, 0.3, 0.9]
 
@@ -134,51 +132,6 @@ def test_frames_that_are_too_large_are_refused(tmp_path: Path) -> None:
 def test_no_frame_leaves_no_file(tmp_path: Path) -> None:
     VideoWriter(tmp_path / "film.mp4", Fraction(10)).close()
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def camera(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
-    """Plugs in a camera that shows so many pictures and is then unplugged."""
-
-    def plug(count: int) -> list[str]:
-        calls: list[str] = []
-        bgr = iter([np.full((4, 6, 3), (255, 0, 10), np.uint8)] * count)
-
-        class Camera:
-            def __init__(self, number: int) -> None:
-                calls.append(f"open {number}")
-
-            def isOpened(self) -> bool:  # noqa: N802
-                return count > 0
-
-            def read(self) -> tuple[bool, np.ndarray | None]:
-                image = next(bgr, None)
-                return image is not None, image
-
-            def release(self) -> None:
-                calls.append("release")
-
-        monkeypatch.setattr(cv2, "VideoCapture", Camera)
-        return calls
-
-    return plug
-
-
-def test_a_camera_gives_rgb_and_rising_times(camera: Callable[[int], list[str]]) -> None:
-    calls = camera(3)
-    source = CameraFrames(2)
-    read = list(source)
-    source.close()
-    assert calls == ["open 2", "release"]
-    assert (read[0].image == (10, 0, 255)).all()
-    assert read[0].seconds == 0
-    assert read[0].seconds < read[1].seconds < read[2].seconds
-
-
-def test_a_camera_that_is_not_there_is_refused(camera: Callable[[int], list[str]]) -> None:
-    camera(0)
-    with pytest.raises(UserError, match="camera 3 cannot be opened"):
-        CameraFrames(3)
 
 
 def test_time_stamps_that_leap_or_stand_still_are_mended(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -174,40 +173,6 @@ def test_a_video_without_a_frame_is_refused(predictor: Predictor, tmp_path: Path
     with pytest.raises(UserError, match=r"film\.mp4 has no frame that can be decoded"):
         predict_video(predictor, source, tmp_path / "out.mp4")
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4"}
-
-
-def test_a_camera_is_predicted_frame_by_frame(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lengths = []
-
-    def spy(images: np.ndarray) -> np.ndarray:
-        lengths.append(len(images))
-        return light(images)
-
-    class Camera:
-        def __init__(self, number: int) -> None:
-            self.left = 5
-
-        def isOpened(self) -> bool:  # noqa: N802
-            return True
-
-        def read(self) -> tuple[bool, np.ndarray | None]:
-            if self.left == 0:
-                raise KeyboardInterrupt
-            self.left -= 1
-            return True, np.full((SIZE, SIZE, 3), 255, np.uint8)
-
-        def release(self) -> None:
-            pass
-
-    monkeypatch.setattr(cv2, "VideoCapture", Camera)
-    watching = dataclasses.replace(predictor, forward=spy)
-    result = predict_video(watching, 0, tmp_path / "out.mp4")
-    assert lengths == [1] * 5
-    assert result.interrupted
-    np.testing.assert_array_equal(result.timeline.area, np.ones((5, 1)))
-    assert len(list(VideoFrames(tmp_path / "out.mp4"))) == 5
 
 
 MEMORY = """

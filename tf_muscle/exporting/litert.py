@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
-from tf_muscle.processor import this_processor
+from tf_muscle.exporting.litert_runtime import open_file
 from tf_muscle.tensorflow_log import quiet_converter
 
 CALIBRATION_IMAGES = 128  # LiteRT's guide asks for 100 to 500
@@ -64,13 +64,5 @@ def load(path: Path, threads: int | None = None) -> Predict:
         path: of the file.
         threads: from 1; by default one for each core.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    # From its content, since Windows cannot rename a folder with a mapped file in it.
-    with quiet_converter():
-        interpreter = Interpreter(
-            model_content=path.read_bytes(), num_threads=threads or this_processor().threads
-        )
-        interpreter.allocate_tensors()
-    runner = interpreter.get_signature_runner("serving_default")
-    return lambda images: runner(images=images)["class_ids"].copy()
+    run = open_file(path, threads)
+    return lambda images: run(images)["class_ids"]

@@ -91,7 +91,7 @@ def find_repetitions(
         area: float [N], share of the frame's pixels.
         probability: float [N], mean over the muscle's pixels; NaN where it has none.
     """
-    signal = _Signal.of(seconds, area)
+    signal = EvenSignal.of(seconds, area)
     peaks = signal.peaks()
     if not len(peaks):
         return ()
@@ -141,7 +141,7 @@ def find_repetitions(
 
 
 @dataclass(frozen=True)
-class _Signal:
+class EvenSignal:
     """An area sampled evenly.
 
     Attributes:
@@ -155,7 +155,7 @@ class _Signal:
     smooth: np.ndarray
 
     @classmethod
-    def of(cls, seconds: np.ndarray, area: np.ndarray) -> "_Signal":
+    def of(cls, seconds: np.ndarray, area: np.ndarray) -> "EvenSignal":
         at = np.arange(seconds[0], seconds[-1] + 0.5 / SAMPLING, 1 / SAMPLING)
         pause = float(np.median(np.diff(seconds))) if len(seconds) > 1 else np.inf
         frames = 2 * int(LONGEST_FLICKER / pause / 2) + 1

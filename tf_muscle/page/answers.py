@@ -104,7 +104,7 @@ def photo_table(photo: MarkedPhoto) -> str:
         for row in photo.rows
     ]
     names = [row.muscle for row in photo.rows]
-    return _table(("active", "area", "mean probability"), names, rows)
+    return muscle_table(("active", "area", "mean probability"), names, rows)
 
 
 def video_table(timeline: Timeline) -> str:
@@ -118,10 +118,19 @@ def video_table(timeline: Timeline) -> str:
         )
         for row in timeline.summary()
     ]
-    return _table(("repetitions", "mean area", "mean probability"), timeline.muscles, rows)
+    return muscle_table(("repetitions", "mean area", "mean probability"), timeline.muscles, rows)
 
 
-def _table(columns: Sequence[str], muscles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+def muscle_table(
+    columns: Sequence[str], muscles: Sequence[str], rows: Sequence[tuple[str, ...]]
+) -> str:
+    """A row for each muscle, with its colour, as an HTML table.
+
+    Args:
+        columns: headers of all but the first.
+        muscles: M names.
+        rows: M rows of cells, which are HTML.
+    """
     colors = class_colors(len(muscles) + 1)[1:].tolist()
     lines = ["<table class='muscles'><thead><tr><th scope='col'>muscle</th>"]
     lines += [f"<th scope='col'>{column}</th>" for column in columns]

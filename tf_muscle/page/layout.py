@@ -1,4 +1,4 @@
-"""What is seen: tabs for photos, videos and two sessions, and what happens to a given file."""
+"""What is seen: tabs for photos, videos, two sessions and a webcam, and what happens to a file."""
 
 import html
 import os
@@ -24,6 +24,7 @@ from tf_muscle.page.answers import (
     photo_table,
     video_table,
 )
+from tf_muscle.page.live_tab import live_tab
 from tf_muscle.page.sessions import compare_videos, framed
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import PredictedFrame
@@ -52,8 +53,10 @@ CSS = """
 #introduction p { margin: 0.3rem 0; max-width: 75ch; }
 #introduction .hint { border-left: 4px solid var(--color-accent); padding-left: 0.8rem; }
 /* Labels stand above the pictures, not on them. */
-#photo, #overlay, #video, #video_overlay, #timeline { padding-top: 2rem !important; }
-#photo img, #video video, #video_overlay video { max-height: 22rem; object-fit: contain; }
+#photo, #overlay, #video, #video_overlay, #timeline, #webcam,
+#live_overlay { padding-top: 2rem !important; }
+#photo img, #video video, #video_overlay video, #live_overlay img, #webcam video {
+  max-height: 22rem; object-fit: contain; }
 .problem { margin: 0; padding: 0.4rem 0.8rem; overflow-wrap: anywhere;
   border-left: 4px solid var(--error-border-color); background: var(--error-background-fill); }
 iframe.comparison { width: 100%; height: 85vh; border: 1px solid var(--border-color-primary); }
@@ -69,11 +72,14 @@ table.muscles i { display: inline-block; width: 0.85em; height: 0.85em; margin-r
 """
 
 
-def build_page(predictor: Predictor, stopping: threading.Event, *, synthetic: bool) -> gr.Blocks:
+def build_page(
+    predictor: Predictor, live: Predictor, stopping: threading.Event, *, synthetic: bool
+) -> gr.Blocks:
     """Builds the page.
 
     Args:
-        predictor: that predicts.
+        predictor: that predicts photos and videos.
+        live: that predicts a webcam's pictures.
         stopping: once set, a video that is being predicted is given up.
         synthetic: the model was trained on the bundled rendered photos.
     """
@@ -94,6 +100,8 @@ def build_page(predictor: Predictor, stopping: threading.Event, *, synthetic: bo
             _video_tab(predictor, stopping)
         with gr.Tab("Two sessions"):
             _sessions_tab(predictor, stopping)
+        with gr.Tab("Live"):
+            live_tab(live)
     return page
 
 

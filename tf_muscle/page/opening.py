@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run
@@ -20,7 +21,7 @@ def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) ->
     """Opens the page in the browser for photos and videos, until ctrl-C.
 
     Args:
-        model: run, .keras file, or folder of a SavedModel.
+        model: run, .keras or .tflite file, or folder of a SavedModel.
         port: of this computer, 1 to 65535.
         share: also at a public address, through Gradio's servers.
         calibrated: with the model's calibration, if it has one.
@@ -36,6 +37,11 @@ def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) ->
     predictor = load_predictor(model, batch_size=1, calibrated=calibrated)
     if predictor.settings:
         print(predictor.settings)
+    live, chosen = predictor, live_model(model, calibrated=calibrated)
+    if chosen.told:
+        print(chosen.told)
+    if chosen.model != model:
+        live = load_predictor(chosen.model, batch_size=1, calibrated=calibrated)
     for name in ("SIGTERM", "SIGHUP"):  # tidy up as after ctrl-C; Windows has no SIGHUP
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
@@ -46,7 +52,8 @@ def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) ->
         from tf_muscle.page.server import serve
 
         stopping = threading.Event()
-        page = build_page(predictor, stopping, synthetic=trained_on_synthetic(model))
+        synthetic = trained_on_synthetic(model)
+        page = build_page(predictor, live, stopping, synthetic=synthetic)
         serve(page, HOST, port, share=share, stopping=stopping)
 
 
@@ -83,11 +90,11 @@ def set_environment(folder: str) -> None:
 
 
 def trained_on_synthetic(model: str) -> bool:
-    """Whether the model's run says that its photos were rendered; a SavedModel does not tell."""
+    """Whether the model's run says that its photos were rendered; an export does not tell."""
     path = Path(model)
     if path.suffix == ".keras":
         run = RunFolder(path.parent)
-    elif (path / "saved_model.pb").is_file():
+    elif path.suffix == ".tflite" or (path / "saved_model.pb").is_file():
         return False
     else:
         run = find_run(model)

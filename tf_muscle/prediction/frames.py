@@ -1,6 +1,5 @@
-"""Frames out of video files and cameras, and into MP4 files, one at a time."""
+"""Frames out of video files and into MP4 files, one at a time."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -129,44 +128,6 @@ class VideoFrames:
     def close(self) -> None:
         """Closes the file."""
         self._container.close()
-
-
-class CameraFrames:
-    """What a camera sees, frame by frame as fast as they are taken, until it is unplugged.
-
-    Raises:
-        UserError: there is no such camera.
-    """
-
-    rate = FALLBACK_RATE
-    count = 0  # nobody knows how many there will be
-    frame_bytes = 1  # none waits
-    note = None
-    passed, last = 0, 0.0  # all frames are taken
-
-    def __init__(self, number: int) -> None:
-        import cv2
-
-        self._camera = cv2.VideoCapture(number)
-        if not self._camera.isOpened():
-            raise UserError(
-                f"camera {number} cannot be opened: plug one in, close other programs that use it, "
-                "or give another number (the first is 0)"
-            )
-
-    def __iter__(self) -> Iterator[Frame]:
-        start = None
-        while True:
-            there, image = self._camera.read()  # BGR
-            if not there:
-                return
-            now = time.monotonic()
-            start = now if start is None else start
-            yield Frame(now - start, np.ascontiguousarray(image[..., ::-1]))
-
-    def close(self) -> None:
-        """Frees the camera."""
-        self._camera.release()
 
 
 class VideoWriter:

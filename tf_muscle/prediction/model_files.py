@@ -88,8 +88,8 @@ def network_files(path: Path) -> list[Path]:
         run = find_run(path)
     except UserError as error:
         raise UserError(
-            f"{path} is no model: give a run such as runs/NAME, a .keras file, or a SavedModel "
-            "folder such as saved_models/NAME"
+            f"{path} is no model: give a run such as runs/NAME, a .keras or .tflite file, or a "
+            "SavedModel folder such as saved_models/NAME"
         ) from error
     return [one.model for one in trained_runs(run)]
 

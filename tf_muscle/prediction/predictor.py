@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import mark, mark_enlarged
 from tf_muscle.errors import UserError, at_least, between
+from tf_muscle.prediction.litert_files import LitertFile, load_litert
 from tf_muscle.prediction.model_files import Loaded, load_model
 from tf_muscle.prediction.outputs import PhotoResult
 from tf_muscle.prediction.photos import PhotoLike, photo_pixels
@@ -160,8 +162,8 @@ def load_predictor(
     """Loads a trained model, with the calibration that `evaluate --calibrate` found for it.
 
     Args:
-        model: a run (its `RunFolder`, its path, or its name in runs/), a .keras file, or a
-            SavedModel folder.
+        model: a run (its `RunFolder`, its path, or its name in runs/), a .keras file, a SavedModel
+            folder, or a .tflite file of `export`, which needs no TensorFlow.
         image_size: int from 32, pixels that photos are brought to; by default what the model was
             trained at, or 256 where nothing tells it.
         batch_size: int from 1, photos that the model sees at a time. With 1 it takes some seconds
@@ -198,15 +200,21 @@ def load_predictor(
     if tta not in (None, *get_args(Tta)):
         raise UserError(f"--tta must be none, mirror or mirror_scale, got {tta}")
     other_sizes = tta == "mirror_scale"
-    loaded: Loaded = load_model(
-        model,
-        image_size,
-        other_sizes=other_sizes,
-        calibrated=calibrated,
-        single=batch_size == 1,
-    )
-    import tensorflow as tf  # loaded by now; a Predictor by itself needs none
-
+    loaded: Loaded | LitertFile
+    if Path(model).suffix == ".tflite":
+        loaded = load_litert(
+            Path(model), image_size, other_sizes=other_sizes, calibrated=calibrated
+        )
+        forward = loaded.forward()
+    else:
+        loaded = load_model(
+            model,
+            image_size,
+            other_sizes=other_sizes,
+            calibrated=calibrated,
+            single=batch_size == 1,
+        )
+        forward = _of_arrays(loaded)
     calibration = loaded.calibration
     if tta is not None:
         calibration = replace(calibration, tta=tta)
@@ -214,9 +222,15 @@ def load_predictor(
         thresholds = (threshold,) * (len(loaded.class_names) - 1)
         calibration = replace(calibration, thresholds=thresholds)
     return Predictor(
-        forward=lambda images: loaded.forward(tf.constant(images)).numpy(),
+        forward=forward,
         class_names=loaded.class_names,
         geometry=loaded.geometry,
         batch_size=batch_size,
         calibration=calibration,
     )
+
+
+def _of_arrays(loaded: Loaded) -> Callable[[np.ndarray], np.ndarray]:
+    import tensorflow as tf  # loaded by now; a Predictor by itself needs none
+
+    return lambda images: loaded.forward(tf.constant(images)).numpy()

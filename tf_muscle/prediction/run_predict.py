@@ -13,6 +13,8 @@ from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
 from tf_muscle.lab.outputs import LabFormat, LabOutputs
+from tf_muscle.prediction.live_meter import LiveMeter
+from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
@@ -72,8 +74,14 @@ def predict_sources(
         raise UserError("--lab_formats is for videos, got photos only: leave it out")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is never overwritten: choose another --out")
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
+        asked = {name: options.get(name) for name in ("image_size", "tta")}
+        chosen = live_model(model, **asked, calibrated=options.get("calibrated", True))
+        model = chosen.model
+        if chosen.told:
+            console.print(chosen.told)
     predictor = load_predictor(model, **options)
     lab = LabOutputs.of(
         predictor.class_names[1:],
@@ -82,7 +90,6 @@ def predict_sources(
         emg_channel=emg_channel or (),
         emg_rate=emg_rate,
     )
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
         console.print(sources.passed_over)
     if predictor.settings:
@@ -169,7 +176,8 @@ def add_videos(
         try:
             opened = VideoPredictions(predictor, source, smooth=smooth, time_range=time_range)
             with closing(opened) as predictions:
-                video = results.add_video(predictions, partial(_show_frame, progress, task))
+                show = partial(_show_frame, progress, task, name, predictions.live)
+                video = results.add_video(predictions, show)
         except UserError as error:
             failures += 1
             progress.console.print(f"skipped: {error}")
@@ -178,6 +186,8 @@ def add_videos(
         if video.note:
             progress.console.print(f"note: {video.note}")
         progress.console.print(f"{name}: {video.timeline.told}")
+        if video.live:
+            progress.console.print(f"{name}: {video.live.told}")
         if video.interrupted and not isinstance(source, int):
             raise KeyboardInterrupt
         # The file may declare another number.
@@ -186,5 +196,9 @@ def add_videos(
     return failures
 
 
-def _show_frame(progress: Progress, task: TaskID, frame: PredictedFrame) -> None:
+def _show_frame(
+    progress: Progress, task: TaskID, name: str, live: LiveMeter | None, frame: PredictedFrame
+) -> None:
     progress.update(task, completed=frame.number + 1, total=frame.count or None)
+    if live:
+        progress.update(task, description=escape(f"{name}: {live.now}"))

@@ -1,7 +1,8 @@
 """The stream of predictions that all outputs are made from, of photos and of frames alike.
 
 Memory holds a few batches of pictures, however many there are. The frames of a file are decoded in
-one thread and predicted in another; who takes the predictions is a third.
+one thread and predicted in another; who takes the predictions is a third. Those of a camera are
+predicted by who takes the predictions, and those that come meanwhile are dropped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +15,10 @@ import numpy as np
 
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.animations import AnimationFrames
+from tf_muscle.prediction.camera import CameraFrames
 from tf_muscle.prediction.file_kinds import is_animation
-from tf_muscle.prediction.frames import CameraFrames, VideoFrames
+from tf_muscle.prediction.frames import Frame, VideoFrames
+from tf_muscle.prediction.live_meter import LiveMeter
 from tf_muscle.prediction.outputs import MuscleRow, muscle_rows
 from tf_muscle.prediction.photos import Photo
 from tf_muscle.prediction.predictor import Predictor
@@ -76,6 +79,16 @@ def predict_photos(predictor: Predictor, photos: Iterable[Photo]) -> Iterator[Pr
         yield PredictedPhoto(photo.image, class_ids, rows, photo)
 
 
+def predicted_frame(
+    predictor: Predictor, frame: Frame, probabilities: np.ndarray, number: int, count: int = 0
+) -> PredictedFrame:
+    """Marks the muscles in a frame by its probabilities, float32 [h, w, K], of `smoothed`."""
+    class_ids, highest = predictor.marked(probabilities, *frame.image.shape[:2])
+    rows = muscle_rows(highest, class_ids, predictor.class_names)
+    regions = frame_regions(highest, class_ids)
+    return PredictedFrame(frame.image, class_ids, rows, number, count, frame.seconds, regions)
+
+
 def open_frames(
     path: Path, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
 ) -> AnimationFrames | VideoFrames:
@@ -105,6 +118,7 @@ class VideoPredictions:
 
     Attributes:
         frames: with their `rate`, and after the last one perhaps a `note` that tells of damage.
+        live: how a camera is kept up with; None for a file.
 
     Raises:
         UserError: the file cannot be opened, its frames are too large, there is no such camera, or,
@@ -127,11 +141,13 @@ class VideoPredictions:
         self.class_names = predictor.class_names
         self._predictor = replace(predictor, batch_size=1) if isinstance(source, int) else predictor
         self._smooth = smooth
-        self.frames = (
-            CameraFrames(source)
-            if isinstance(source, int)
-            else open_frames(source, max_pixels, time_range)
-        )
+        self.frames: AnimationFrames | CameraFrames | VideoFrames
+        self.live: LiveMeter | None = None
+        if isinstance(source, int):
+            self.frames = CameraFrames(source)
+            self.live = LiveMeter(self.frames, self.class_names[1:])
+        else:
+            self.frames = open_frames(source, max_pixels, time_range)
         self._open = ExitStack()
         self._open.callback(self.frames.close)
 
@@ -143,13 +159,8 @@ class VideoPredictions:
         taken = self._ahead(self.frames)
         frames = self._ahead(smoothed(self._predictor, taken, self._smooth, look_ahead=look_ahead))
         for number, (frame, probabilities) in enumerate(frames):
-            class_ids, highest = self._predictor.marked(probabilities, *frame.image.shape[:2])
-            rows = muscle_rows(highest, class_ids, self.class_names)
-            regions = frame_regions(highest, class_ids)
             place = self.frames.passed + number
-            yield PredictedFrame(
-                frame.image, class_ids, rows, place, self.frames.count, frame.seconds, regions
-            )
+            yield predicted_frame(self._predictor, frame, probabilities, place, self.frames.count)
         if number < 0 and isinstance(self.source, int):
             raise UserError(
                 f"camera {self.source} shows no picture: unplug it and plug it in again"

@@ -4,6 +4,7 @@ The model knows muscles, not people: who is who is told by where the regions lie
 square roots of the frame's area, so that neither resolution nor shape of the frame matter.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -105,22 +106,27 @@ class _Open:
     """A region that is being followed: where it was last, and the numbers of each frame it is in.
 
     Attributes:
+        number: 0, 1, 2, ... in the order in which they were first seen.
         last: as it was last seen at work.
         seconds: when it was last seen.
         largest: area so far.
+        total: sum of the areas.
         frames: numbers of the frames.
-        values: area, mean probability, x and y in each.
+        values: area, mean probability, x and y in each, one after the other: 32 bytes a frame.
     """
 
+    number: int
     last: Region
     seconds: float
     largest: float = 0.0
-    frames: list[int] = field(default_factory=list)
-    values: list[tuple[float, float, float, float]] = field(default_factory=list)
+    total: float = 0.0
+    frames: array = field(default_factory=lambda: array("q"))
+    values: array = field(default_factory=lambda: array("d"))
 
     @property
-    def total(self) -> float:
-        return sum(area for area, *_ in self.values)
+    def table(self) -> np.ndarray:
+        """The values, float [N, 4]."""
+        return np.array(self.values).reshape(-1, 4)
 
     @property
     def size(self) -> float:
@@ -128,7 +134,7 @@ class _Open:
 
     @property
     def center(self) -> np.ndarray:
-        return np.median(np.array(self.values)[:, 2:], axis=0)
+        return np.median(self.table[:, 2:], axis=0)
 
 
 class Tracker:
@@ -137,6 +143,7 @@ class Tracker:
     def __init__(self) -> None:
         self._open: list[_Open] = []
         self._count = 0
+        self._opened = 0
 
     def add(self, seconds: float, regions: Sequence[Region]) -> None:
         """Takes the regions of the next frame, of `frame_regions`."""
@@ -154,16 +161,32 @@ class Tracker:
         for number, region in enumerate(regions):
             track = matched.get(number)
             if track is None:
-                track = _Open(region, seconds)
+                track = _Open(self._opened, region, seconds)
+                self._opened += 1
                 self._open.append(track)
             track.seconds = seconds
+            track.total += region.area
             track.largest = max(track.largest, region.area)
             # What is left of a muscle at rest may lie beside where it will work again.
             if region.area >= REMNANT * track.largest:
                 track.last = region
             track.frames.append(self._count)
-            track.values.append((region.area, region.mean_probability, *region.center))
+            track.values.extend((region.area, region.mean_probability, *region.center))
         self._count += 1
+
+    def newest(self) -> dict[int, float]:
+        """Number and area of each region that is followed; 0 where the last frame has it not."""
+        return {
+            track.number: track.values[-4] if track.frames[-1] == self._count - 1 else 0.0
+            for track in self._open
+        }
+
+    def people(self) -> list[list[tuple[int, int]]]:
+        """Class id and number of each region that belongs to a person so far; the largest first."""
+        return [
+            [(track.last.class_id, track.number) for _, track in members]
+            for members in _people(self._open)
+        ]
 
     def tracks(self, count: int) -> tuple[Track, ...]:
         """What was followed through the first `count` frames, person by person."""
@@ -171,9 +194,9 @@ class Tracker:
         for person, members in enumerate(_people(self._open), start=1):
             for side, track in members:
                 area, probability = np.zeros(count), np.full(count, np.nan)
-                for frame, (share, mean, *_) in zip(track.frames, track.values, strict=True):
-                    if frame < count:
-                        area[frame], probability[frame] = share, mean
+                frames = np.array(track.frames)
+                inside = frames < count
+                area[frames[inside]], probability[frames[inside]] = track.table[inside, :2].T
                 found.append(Track(track.last.class_id, person, side, area, probability))
         return tuple(found)
 

@@ -14,6 +14,7 @@ import numpy as np
 from tf_muscle.atomic import replacing
 from tf_muscle.errors import UserError, at_least
 from tf_muscle.prediction.frames import Frame, VideoWriter
+from tf_muscle.prediction.live_meter import LiveReport
 from tf_muscle.prediction.outputs import draw_overlay
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.smoothing import SMOOTH
@@ -35,11 +36,13 @@ class PredictedVideo:
         timeline: the numbers of the frames that were predicted.
         note: what the user should know of them, as that the file is cut off; else None.
         interrupted: by ctrl-C, before its end.
+        live: how a camera was kept up with; None for a file.
     """
 
     timeline: Timeline
     note: str | None
     interrupted: bool
+    live: LiveReport | None = None
 
 
 def predict_video(
@@ -126,7 +129,7 @@ def write_video(
     signals: list[np.ndarray] = []
     tracker = Tracker()
     interrupted = False
-    names = predictions.class_names
+    names, live = predictions.class_names, predictions.live
     with replacing(out) as unfinished:
         with (
             closing(VideoWriter(unfinished, predictions.frames.rate)) as writer,
@@ -137,20 +140,25 @@ def write_video(
                 seconds.append(frame.seconds)
                 writer.add(Frame(frame.seconds - seconds[0], drawn))
                 tracker.add(frame.seconds, frame.regions)
+                if live:
+                    live.repetitions.add(frame.seconds, tracker, person)
                 signals.append(frame_signals(frame.rows))
 
             try:
                 for frame in predictions:
                     drawn = draw_overlay(frame.image, frame.class_ids, names)
+                    if live:
+                        live.drawn(frame.seconds)
                     encoding.do(add, frame, drawn)
                     if each:
                         each(frame)
             except KeyboardInterrupt:
                 interrupted = True
+            report = live.report() if live else None
         if interrupted and not seconds:
             raise KeyboardInterrupt
     area, probability = np.stack(signals, axis=1)
     tracks = tracker.tracks(len(seconds))
     first = predictions.frames.passed
     timeline = Timeline(names[1:], np.array(seconds), area, probability, tracks, person, first)
-    return PredictedVideo(timeline, predictions.frames.note, interrupted)
+    return PredictedVideo(timeline, predictions.frames.note, interrupted, report)
