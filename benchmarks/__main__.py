@@ -6,7 +6,7 @@ import sys
 
 BENCHMARKS = (
     "startup", "prepare", "input_pipeline", "end_to_end", "train_step", "inference", "kernels",
-    "litert", "video",
+    "litert", "video", "live",
 )  # fmt: skip
 COMPARED = ("train_step", "inference")
 

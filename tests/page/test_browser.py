@@ -21,6 +21,7 @@ SECONDS = 30  # that anything may take
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),  # a webcam
     "--disable-dev-shm-usage",
     "--window-size=1280,1400",
 )
@@ -239,6 +240,23 @@ def test_two_sessions(page: Page, served: "Served", film: Path) -> None:
     assert page.find("#comparison_file").is_displayed()
     page.driver.execute_script("document.querySelector('#comparison').scrollIntoView();")
     page.picture("9_two_sessions")
+    assert outside(page.requests(), served) == set()
+
+
+def test_a_webcam_is_marked_while_it_runs(page: Page, served: "Served") -> None:
+    page.open()
+    page.click("button[role=tab]:nth-of-type(3)")
+    page.click("#webcam .upload-container > div button, #webcam .access-wrap, #webcam .wrap button")
+    calls, kept = served.calls, served.kept
+    page.click("#webcam .button-wrap button")
+    first = page.source("#live_overlay img")
+    page.source("#live_overlay img", other_than=first)
+    told = page.text("#live_numbers", "pictures a second, latency")
+    assert "biceps 0" in told.replace("\n", " ")
+    page.picture("9_live")
+    page.click("#webcam .button-wrap button")
+    assert served.calls >= calls + 2
+    assert served.kept == kept  # no picture is written
     assert outside(page.requests(), served) == set()
 
 

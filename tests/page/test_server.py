@@ -181,7 +181,7 @@ def test_no_other_file_is_served(served: "Served", route: str, template: str) ->
         assert secret not in answer.partition(b"\r\n\r\n")[2]
 
 
-@pytest.mark.parametrize("function", ["photo", "video"])
+@pytest.mark.parametrize("function", ["photo", "video", "live"])
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}])
 @pytest.mark.parametrize("path", ["/etc/passwd", "model/environment.json", "/proc/self/environ"])
 def test_no_other_file_is_read(served: "Served", function: str, meta: dict, path: str) -> None:
@@ -191,7 +191,7 @@ def test_no_other_file_is_read(served: "Served", function: str, meta: dict, path
     assert "cannot be read" not in answer  # it was not even opened
 
 
-@pytest.mark.parametrize("function", ["photo", "video"])
+@pytest.mark.parametrize("function", ["photo", "video", "live"])
 def test_no_address_is_fetched(served: "Served", function: str) -> None:
     url = "http://example.invalid/photo.png"
     payload = {"path": url, "url": url, "meta": {"_type": "gradio.FileData"}}
