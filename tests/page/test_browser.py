@@ -245,7 +245,7 @@ def test_two_sessions(page: Page, served: "Served", film: Path) -> None:
 
 def test_a_webcam_is_marked_while_it_runs(page: Page, served: "Served") -> None:
     page.open()
-    page.click("button[role=tab]:nth-of-type(3)")
+    page.click("button[role=tab]:nth-of-type(4)")
     page.click("#webcam .upload-container > div button, #webcam .access-wrap, #webcam .wrap button")
     calls, kept = served.calls, served.kept
     page.click("#webcam .button-wrap button")
@@ -253,7 +253,7 @@ def test_a_webcam_is_marked_while_it_runs(page: Page, served: "Served") -> None:
     page.source("#live_overlay img", other_than=first)
     told = page.text("#live_numbers", "pictures a second, latency")
     assert "biceps 0" in told.replace("\n", " ")
-    page.picture("9_live")
+    page.picture("10_live")
     page.click("#webcam .button-wrap button")
     assert served.calls >= calls + 2
     assert served.kept == kept  # no picture is written
