@@ -14,13 +14,8 @@ from rich.table import Table
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
-from tf_muscle.report.tables import (
-    SYNTHETIC,
-    figure_parts,
-    markdown_table,
-    named_values,
-    terminal_table,
-)
+from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
+from tf_muscle.report.tables import SYNTHETIC
 from tuner.folder import SearchFolder
 from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
