@@ -23,10 +23,10 @@ from PIL import Image
 
 from benchmarks.rounds import save
 from benchmarks.table import print_table
+from tf_muscle.lab.repetitions import find_repetitions
 from tf_muscle.prediction.frames import Frame, VideoFrames
 from tf_muscle.prediction.outputs import muscle_rows
 from tf_muscle.prediction.predictor import Predictor, load_predictor
-from tf_muscle.prediction.repetitions import find_repetitions
 from tf_muscle.prediction.smoothing import LOOK_AHEAD, averaged
 from tf_muscle.prediction.timeline import Timeline, frame_signals
 from tf_muscle.prediction.tracks import Tracker, frame_regions

@@ -25,7 +25,8 @@ NAMES = (
     *("read_export", "inspect_export", "Config", "train"),
     *("evaluate", "compare", "load_predictor", "predict_video", "export"),
 )
-COMMANDS = ("train", "evaluate", "export")  # functions with a command's module of the same name
+# Functions with a command's module of the same name; compare's is about videos, not about runs.
+COMMANDS = ("train", "evaluate", "export", "compare")
 
 # A benchmark that measures a part of the training needs that part, which no user calls.
 EXCEPTIONS = {
@@ -113,7 +114,7 @@ EXCEPTIONS = {
         "tf_muscle.prediction.frames",
         "tf_muscle.prediction.outputs",
         "tf_muscle.prediction.predictor",
-        "tf_muscle.prediction.repetitions",
+        "tf_muscle.lab.repetitions",
         "tf_muscle.prediction.smoothing",
         "tf_muscle.prediction.timeline",
         "tf_muscle.prediction.tracks",

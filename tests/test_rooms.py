@@ -29,6 +29,7 @@ FLOORS = (
         "train",
         "evaluate",
         "predict",
+        "compare",
         "inspect",
         "export",
         "demo",

@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "tf_muscle.train",
     "evaluate": "tf_muscle.evaluate",
     "predict": "tf_muscle.predict",
+    "compare": "tf_muscle.compare",
     "demo": "tf_muscle.demo",
     "export": "tf_muscle.export",
     "inspect": "tf_muscle.inspect",

@@ -75,6 +75,39 @@ def main(argv: Sequence[str]) -> int:
         help="Whose repetitions are counted in a video of several people: 1 is the largest, 2 the "
         "next. Without it, the largest.",
     )
+    parser.add_argument(
+        "--time_range",
+        type=float,
+        nargs=2,
+        help="START END: the part of one video to predict, in seconds; inf for its end.",
+    )
+    parser.add_argument(
+        "--lab_formats",
+        type=Literal["csv", "parquet", "sto", "c3d"],
+        nargs="+",
+        help="Also write the signals of each video as a tidy table (csv, parquet), for OpenSim "
+        "(sto), or as analog channels (c3d).",
+    )
+    parser.add_argument(
+        "--sync",
+        type=str,
+        nargs="+",
+        help="Seconds to add to the times of one video for those of the laboratory's clock; or an "
+        "EMG file (.csv, .c3d), from which they are found and with which the video is compared; or "
+        "both.",
+    )
+    parser.add_argument(
+        "--emg_channel",
+        type=str,
+        nargs="+",
+        help="MUSCLE=CHANNEL for each muscle to compare with EMG. Without it, the channel in whose "
+        "name the muscle's occurs.",
+    )
+    parser.add_argument(
+        "--emg_rate",
+        type=float,
+        help="Samples a second of an EMG file (.csv) without a column of times.",
+    )
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
     at_least("smooth", options["smooth"], 0)
@@ -82,6 +115,8 @@ def main(argv: Sequence[str]) -> int:
         at_least("image_size", options["image_size"], 32)
     if options["person"] is not None:
         at_least("person", options["person"], 1)
+    if options["emg_rate"] is not None:
+        between("emg_rate", options["emg_rate"], 20.0, 100_000.0)
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 

@@ -222,6 +222,26 @@ def test_a_video_then_a_broken_one(
     assert outside(page.requests(), served) == set()
 
 
+def test_two_sessions(page: Page, served: "Served", film: Path) -> None:
+    page.open()
+    page.click("button[role=tab]:nth-of-type(3)")
+    page.click("#compare")
+    assert page.text("#sessions_problem") == "Give a video for each of the two sessions."
+    for letter in "AB":
+        page.give(f"#session_{letter}", film)
+        page.source(f"#session_{letter} video")
+    page.click("#compare")
+    page.driver.switch_to.frame(page.find("#comparison iframe"))
+    assert page.text("h2", "biceps")
+    page.source(".curves img")
+    assert "+0.00 s" in page.text("table")
+    page.driver.switch_to.default_content()
+    assert page.find("#comparison_file").is_displayed()
+    page.driver.execute_script("document.querySelector('#comparison').scrollIntoView();")
+    page.picture("9_two_sessions")
+    assert outside(page.requests(), served) == set()
+
+
 def test_what_is_no_photo_at_all_is_refused(page: Page, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("biceps")
     page.open()

@@ -112,6 +112,19 @@ def test_what_is_no_video_is_told_by_name(client: "Client", tmp_path: Path) -> N
     assert "film.mp4 cannot be read as a video" in answer[-1]["value"]
 
 
+def test_two_sessions(served: "Served", client: "Client", film: Path, tmp_path: Path) -> None:
+    broken = upload(text(tmp_path / "film.mp4"))
+    *_, problem = client.predict(upload(film), broken, api_name="/sessions")
+    assert "film.mp4 cannot be read as a video" in problem["value"]
+    assert str(served.folder) not in problem["value"]
+    shown, file, problem = client.predict(upload(film), upload(film), api_name="/sessions")
+    assert not problem["visible"]
+    assert "srcdoc=" in shown
+    page = Path(file["value"] if isinstance(file, dict) else file).read_text(encoding="utf-8")
+    assert "biceps 2 and 2" in page
+    assert str(served.folder) not in page
+
+
 def test_a_large_upload_is_refused_and_not_kept(served: "Served") -> None:
     def body() -> Iterator[bytes]:
         yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="x.png"\r\n\r\n'

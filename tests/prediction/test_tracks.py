@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tf_muscle.prediction.repetitions import find_repetitions
+from tf_muscle.lab.repetitions import find_repetitions
 from tf_muscle.prediction.timeline import Timeline
 from tf_muscle.prediction.tracks import Track, Tracker, frame_regions
 

@@ -18,6 +18,7 @@ from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.roboflow.archive import fingerprint
 from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.folder import RunFolder
+from tf_muscle.runs.folds import FoldPhoto, Folds
 
 NAMES = ["background", "biceps", "calf"]
 # Of R, G, B in [0, 1]: red light is biceps, green calf. The truth is drawn with logits of a third.
@@ -192,10 +193,42 @@ def test_the_photos_of_a_run_that_divided_them_itself(
             assert here["scores"][split][when]["iou"] == there["scores"][split][when]["iou"]
 
 
-def test_a_mean_of_folds_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = RunFolder(tmp_path / "five")
-    for path in (run, run.fold_run(1)):
-        path.path.mkdir()
-        path.config.write_text("folds: 5")
-    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 2
-    assert f"calibrate one of them, such as {run.fold_run(1).path}" in capsys.readouterr().err
+def test_folds_are_calibrated_on_photos_that_their_models_did_not_see(tmp_path: Path) -> None:
+    export = write_export(tmp_path / "export")
+    run = RunFolder(tmp_path / "runs" / "two")
+    for number in (1, 2):
+        written = write_run(tmp_path / f"fold{number}", export)
+        shutil.copytree(written.path, run.fold_run(number).path)
+    blind = keras.saving.load_model(run.fold_run(2).model)  # marks nothing
+    blind.layers[-1].set_weights([0 * KERNEL[None, None], BIAS])
+    blind.save(run.fold_run(2).model)
+    shutil.copy(run.fold_run(1).config, run.config)
+    names = [path for split in ("train", "valid", "test") for path in (export / split).glob("*g")]
+    photos = sorted(path for path in names if "mask" not in path.name)
+    folds = Folds(
+        count=2,
+        fingerprint=fingerprint(export),
+        photos=tuple(
+            FoldPhoto(path.name, path.parent.name, path.name, 1 + i % 2, (2 - i % 2,), (1, 1, 1))
+            for i, path in enumerate(photos)
+        ),
+    )
+    run.folds.write_text(json.dumps(folds.to_json()))
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 0
+
+    record = json.loads(run.calibration.read_text())
+    assert record["chosen_on"]["split"] == "out_of_fold"
+    assert record["chosen_on"]["image_count"] == 15
+    assert record["temperature"] == pytest.approx(3, rel=0.1)  # only fold 1 marks any pixel
+    masks, marked = [], []
+    for i, path in enumerate(photos):
+        masks.append(np.asarray(Image.open(path.with_name(f"{path.stem}_mask.png"))))
+        light = np.asarray(Image.open(path)) / 255
+        marked.append((light @ KERNEL + BIAS).argmax(-1) if i % 2 == 0 else 0 * masks[-1])
+    expected = jaccard_score(np.ravel(masks), np.ravel(marked), average=None, labels=[0, 1, 2])
+    before = record["scores"]["out_of_fold"]["before"]
+    assert list(before["iou"].values()) == pytest.approx(expected)
+    assert "The mean of the folds" in run.calibration.with_suffix(".md").read_text()
+    assert load_predictor(run).calibration.temperature == record["temperature"]
+    assert load_predictor(run, calibrated=False).calibration == Calibration()
+    assert load_predictor(run.fold_run(1)).calibration == Calibration()

@@ -118,20 +118,20 @@ def inspect_export(
     return findings
 
 
-def refuse_folder(option: str, folder: Path, export: Path) -> None:
+def refuse_folder(option: str, folder: Path, export: Path | None = None) -> None:
     """Refuses a place for new files that is taken or cannot be made.
 
     Args:
         option: that names it, without its dashes.
         folder: the place.
-        export: which is left as it is.
+        export: which is left as it is, if there is one.
 
     Raises:
         UserError: the folder exists, lies in the export, or a file is in its way.
     """
     if folder.exists():
         raise UserError(f"--{option} {folder} exists and is never overwritten: choose another")
-    if export.resolve() in folder.resolve().parents:
+    if export and export.resolve() in folder.resolve().parents:
         raise UserError(
             f"--{option} {folder} lies in the export, which is left as it is: choose another"
         )

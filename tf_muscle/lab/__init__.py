@@ -1,1 +1,1 @@
-"""The numbers of a video in a laboratory: beside EMG, in the field's formats, session by session."""
+"""The numbers of a video in a laboratory: beside EMG, in its formats, by session."""

@@ -1,6 +1,7 @@
-"""What is seen: a tab for photos, a tab for videos, and what happens when a file is given."""
+"""What is seen: tabs for photos, videos and two sessions, and what happens to a given file."""
 
 import html
+import os
 import shutil
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from tf_muscle.page.answers import (
     photo_table,
     video_table,
 )
+from tf_muscle.page.sessions import compare_videos, framed
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import PredictedFrame
 
@@ -54,6 +56,7 @@ CSS = """
 #photo img, #video video, #video_overlay video { max-height: 22rem; object-fit: contain; }
 .problem { margin: 0; padding: 0.4rem 0.8rem; overflow-wrap: anywhere;
   border-left: 4px solid var(--error-border-color); background: var(--error-background-fill); }
+iframe.comparison { width: 100%; height: 85vh; border: 1px solid var(--border-color-primary); }
 table.muscles { width: 100%; border-collapse: collapse; font-size: 0.95rem; }
 table.muscles, table.muscles * { border: 0 !important; }
 table.muscles th, table.muscles td { text-align: right !important; padding: 0.35rem 0.5rem;
@@ -89,6 +92,8 @@ def build_page(predictor: Predictor, stopping: threading.Event, *, synthetic: bo
             _photo_tab(predictor)
         with gr.Tab("Video"):
             _video_tab(predictor, stopping)
+        with gr.Tab("Two sessions"):
+            _sessions_tab(predictor, stopping)
     return page
 
 
@@ -193,6 +198,53 @@ def _video_tab(predictor: Predictor, stopping: threading.Event) -> None:
     )
 
 
+def _sessions_tab(predictor: Predictor, stopping: threading.Event) -> None:
+    with gr.Row():
+        videos = [
+            gr.Video(label=f"Session {letter}", sources=["upload"], elem_id=f"session_{letter}")
+            for letter in "AB"
+        ]
+    button = gr.Button("Compare", variant="primary", elem_id="compare")
+    problem = gr.HTML(visible=False, padding=False, elem_id="sessions_problem")
+    download = gr.DownloadButton(
+        "Download the comparison", visible=False, elem_id="comparison_file"
+    )
+    comparison = gr.HTML(padding=False, elem_id="comparison")
+
+    def answer(
+        upload_a: dict[str, Any] | None,
+        upload_b: dict[str, Any] | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008, the way Gradio asks for it
+    ) -> Sequence[Any]:
+        nothing = ("", gr.update(value=None, visible=False))
+        if not upload_a or not upload_b:
+            return *nothing, _alert("Give a video for each of the two sessions.")
+        a, b = _uploaded(upload_a), _uploaded(upload_b)
+        folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+
+        def advance(frame: PredictedFrame) -> None:
+            if stopping.is_set():
+                raise UserError("the page was closed")
+            progress((frame.number + 1, frame.count or None), unit="frames")
+
+        try:
+            page = compare_videos(predictor, a, b, folder, advance)
+        except UserError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            return *nothing, _alert(str(error).replace(f"{folder}{os.sep}", ""), a, b)
+        return framed(page), gr.update(value=str(page), visible=True), NO_PROBLEM
+
+    button.click(
+        answer,
+        videos,
+        [comparison, download, problem],
+        preprocess=False,
+        show_progress_on=comparison,
+        api_name="sessions",
+        **MODEL,
+    )
+
+
 def _examples() -> list[str]:
     """A photo of the bundled sample's test split for each exercise."""
     photos: dict[str, Path] = {}
@@ -212,7 +264,9 @@ def _uploaded(upload: dict[str, Any]) -> Path:
     return path
 
 
-def _alert(message: str, path: Path) -> dict[str, Any]:
-    """Shows a message, with the file's name in place of where the page keeps it."""
-    told = html.escape(message.replace(str(path), path.name))
+def _alert(message: str, *paths: Path) -> dict[str, Any]:
+    """Shows a message, with the names of files in place of where the page keeps them."""
+    for path in paths:
+        message = message.replace(str(path), path.name)
+    told = html.escape(message)
     return gr.update(value=f"<p class='problem' role='alert'>{told}</p>", visible=True)

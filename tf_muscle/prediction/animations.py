@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tf_muscle.errors import UserError, one_line, printable
 from tf_muscle.prediction.frames import MAX_SIDE, Frame
+from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.roboflow.image_files import (
     MAX_PIXELS,
     UPRIGHT,
@@ -27,19 +28,26 @@ class AnimationFrames:
     Args:
         path: GIF, WebP, PNG or AVIF, whatever its name.
         max_pixels: height times width of a frame that is still decoded.
+        time_range: the frames that are given.
 
     Attributes:
         rate: frames a second, by the first one.
         count: frames that the file declares; 0 for a GIF, which does not.
+        passed: frames before the range; known with the first frame.
+        last: seconds of the last frame that was decoded.
         note: after the last frame, a sentence if the file is damaged.
 
     Raises:
         UserError: the file cannot be opened, or its frames are too large.
     """
 
-    def __init__(self, path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, path: Path, *, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
+    ) -> None:
         self.path = path
         self.note: str | None = None
+        self.passed, self.last = 0, 0.0
+        self._range = time_range
         self._max_pixels = max_pixels
         self._open = ExitStack()
         try:
@@ -89,7 +97,13 @@ class AnimationFrames:
                 file = printable(str(self.path))
                 self.note = f"{file} is damaged after frame {decoded} ({one_line(error)})"
                 break
-            yield Frame(milliseconds / 1000, rgb)
+            self.last = milliseconds / 1000
+            if self._range.is_after(self.last):
+                break
+            if self._range.is_before(self.last):
+                self.passed += 1
+            else:
+                yield Frame(self.last, rgb)
             milliseconds += lasts
             decoded += 1
 

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
 TIME_BASE = Fraction(1, 90_000)  # of MPEG: whole numbers for 24, 25, 30 and 60 frames a second
@@ -40,19 +41,26 @@ class VideoFrames:
     Args:
         path: MP4, MOV, Matroska, WebM, AVI, WMV, MPEG, FLV or Ogg, whatever its name.
         max_pixels: height times width of a frame that is still decoded.
+        time_range: the frames that are given; those before are decoded for their exact times only.
 
     Attributes:
         rate: frames a second on average.
         count: frames that the file declares; 0 if it does not.
+        passed: frames before the range; known with the first frame.
+        last: seconds of the last frame that was decoded.
         note: after the last frame, a sentence if the file is cut off or damaged.
 
     Raises:
         UserError: the file is no video, or its frames are too large.
     """
 
-    def __init__(self, path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, path: Path, *, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
+    ) -> None:
         self.path = path
         self.note: str | None = None
+        self.passed, self.last = 0, 0.0
+        self._range = time_range
         try:
             self._container = av.open(
                 # A name like concat:a|b would be taken for another protocol than a file.
@@ -97,8 +105,13 @@ class VideoFrames:
                     # Time stamps that are missing, go back or leap are met in real files.
                     if not SHORTEST_PAUSE < seconds - before < LONGEST_PAUSE:
                         seconds = before + step
-                before = seconds
+                self.last = before = seconds
+                if self._range.is_after(seconds):
+                    return
                 decoded += 1
+                if self._range.is_before(seconds):
+                    self.passed += 1
+                    continue
                 # A film may change its size; then all frames get that of the beginning.
                 width, height = self._size
                 image = frame.to_ndarray(format="rgb24", width=width, height=height)
@@ -129,6 +142,7 @@ class CameraFrames:
     count = 0  # nobody knows how many there will be
     frame_bytes = 1  # none waits
     note = None
+    passed, last = 0, 0.0  # all frames are taken
 
     def __init__(self, number: int) -> None:
         import cv2

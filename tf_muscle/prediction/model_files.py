@@ -129,8 +129,9 @@ def _load_keras(
             "--image_size and --tta mirror_scale out, or give a model for square photos of any size"
         )
     calibration = Calibration()
-    if calibrated and len(paths) == 1:  # a mean of folds cannot be calibrated
-        beside = RunFolder(path.parent).calibration
+    if calibrated:
+        folder = path.parent if len(paths) == 1 else path.parents[1]  # of the run with folds
+        beside = RunFolder(folder).calibration
         calibration = read_calibration(beside, packed.class_names)
     temperature = calibration.temperature
 
@@ -139,9 +140,10 @@ def _load_keras(
         logits = tf.cast(network(images, training=False), tf.float32)
         return tf.nn.softmax(logits / temperature)
 
-    if single:
-        forward = constant_weights(forward.get_concrete_function())
+    # Traced once, here: TensorFlow warns of the tracing of several models, as of folds.
+    traced = forward.get_concrete_function()
     geometry = replace(packed.geometry, size=size)
+    forward = constant_weights(traced) if single else traced
     return Loaded(forward, packed.class_names, geometry, calibration)
 
 

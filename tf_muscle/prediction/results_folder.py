@@ -3,7 +3,7 @@
 predictions.csv         muscle by muscle, for each photo and video
 overlays/X.jpg          photo with tinted muscles and a legend
 train/                  photos with masks or outlines, which makes the whole folder an export
-videos/X/overlay.mp4    beside timeline.csv, timeline.png and repetitions.csv
+videos/X/overlay.mp4    beside timeline.csv, timeline.png, repetitions.csv; signals.* if asked for
 """
 
 from collections.abc import Callable
@@ -14,6 +14,9 @@ from PIL import Image
 
 from tf_muscle.atomic import make_folder
 from tf_muscle.errors import printable
+from tf_muscle.lab.outputs import LabOutputs
+from tf_muscle.lab.repetitions import write_repetitions
+from tf_muscle.lab.signals import VideoSignals
 from tf_muscle.prediction.dataset_folders import (
     LONGEST_STEM,
     CocoFolder,
@@ -21,7 +24,6 @@ from tf_muscle.prediction.dataset_folders import (
     UniqueNames,
 )
 from tf_muscle.prediction.outputs import PredictionTable, draw_overlay
-from tf_muscle.prediction.repetitions import write_repetitions
 from tf_muscle.prediction.sources import VIDEO_SUFFIXES
 from tf_muscle.prediction.stream import PredictedFrame, PredictedPhoto, VideoPredictions
 from tf_muscle.prediction.threads import Behind
@@ -45,6 +47,8 @@ class ResultsFolder:
         output_format: what is written of photos: overlays, masks, both, or outlines. Frames of
             videos become photos with "mask" and "coco" only, for there are many.
         person: whose repetitions are counted, see `Timeline`.
+        lab: what else is written of videos.
+        tell: is given sentences for the user.
     """
 
     def __init__(
@@ -54,8 +58,12 @@ class ResultsFolder:
         output_format: Format,
         *,
         person: int | None = None,
+        lab: LabOutputs | None = None,
+        tell: Callable[[str], None] = print,
     ) -> None:
         self.path = path
+        self._lab = lab
+        self._tell = tell
         self._class_names = class_names
         self._person = person
         self._names = UniqueNames()
@@ -132,6 +140,11 @@ class ResultsFolder:
         write_timeline(video.timeline, folder / "timeline.csv")
         write_repetitions(folder / "repetitions.csv", str(file), video.timeline.series)
         draw_timeline(video.timeline, folder / "timeline.png", title=printable(file.name))
+        if self._lab:
+            timeline = video.timeline
+            signals = VideoSignals(str(file), timeline.counted, timeline.seconds, timeline.signals)
+            for sentence in self._lab.write(folder, signals):
+                self._tell(f"{printable(file.name)}: {sentence}")
         self._writing.do(self._table.add, file, name, video.timeline.summary())
         return video
 

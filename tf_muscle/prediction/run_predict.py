@@ -12,12 +12,14 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.lab.outputs import LabFormat, LabOutputs
 from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
-from tf_muscle.prediction.sources import Source, find_sources
+from tf_muscle.prediction.sources import Source, Sources, find_sources
 from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
 from tf_muscle.prediction.threads import ahead
+from tf_muscle.prediction.time_range import WHOLE, TimeRange
 
 OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB each
 
@@ -30,6 +32,11 @@ def predict_sources(
     *,
     smooth: float,
     person: int | None = None,
+    time_range: Sequence[float] | None = None,
+    lab_formats: Sequence[LabFormat] | None = None,
+    sync: Sequence[str] | None = None,
+    emg_channel: Sequence[str] | None = None,
+    emg_rate: float | None = None,
     **options: Any,
 ) -> int:
     """Predicts photos, videos and cameras.
@@ -41,6 +48,11 @@ def predict_sources(
         output_format: see `ResultsFolder`.
         smooth: see `VideoPredictions`.
         person: see `Timeline`.
+        time_range: see `TimeRange`.
+        lab_formats: see `LabOutputs.of`, and so for the next three.
+        sync: an EMG file, seconds, or both.
+        emg_channel: "MUSCLE=CHANNEL" each.
+        emg_rate: samples a second.
         options: the other ones of `load_predictor`.
 
     Returns:
@@ -51,27 +63,53 @@ def predict_sources(
         KeyboardInterrupt: ctrl-C; what was predicted until then is complete.
     """
     sources = find_sources(words)
+    part = TimeRange(*time_range) if time_range else WHOLE
+    if time_range:
+        refuse_unless_one_file("time_range", sources)
+    if sync:
+        refuse_unless_one_file("sync", sources)
+    if lab_formats and not sources.videos:
+        raise UserError("--lab_formats is for videos, got photos only: leave it out")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is never overwritten: choose another --out")
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
     predictor = load_predictor(model, **options)
+    lab = LabOutputs.of(
+        predictor.class_names[1:],
+        formats=lab_formats or (),
+        sync=sync or (),
+        emg_channel=emg_channel or (),
+        emg_rate=emg_rate,
+    )
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
         console.print(sources.passed_over)
     if predictor.settings:
         console.print(predictor.settings)
     with (
-        ResultsFolder(out, predictor.class_names, output_format, person=person) as results,
+        ResultsFolder(
+            out, predictor.class_names, output_format, person=person, lab=lab, tell=console.print
+        ) as results,
         Progress(console=console) as progress,
     ):
         failures = add_photos(results, predictor, sources.photos, progress)
-        failures += add_videos(results, predictor, sources.videos, smooth, progress)
+        failures += add_videos(results, predictor, sources.videos, smooth, progress, part)
     print(f"written to {out}")
     if failures:
         count = len(sources.photos) + len(sources.videos)
         print(f"{failures} of {count} sources could not be read", file=sys.stderr)
     return int(failures > 0)
+
+
+def refuse_unless_one_file(option: str, sources: Sources) -> None:
+    """Refuses an option that is for one video if there is none, a camera, or another number."""
+    files = [one for one in sources.videos if isinstance(one, Path)]
+    if len(files) != 1 or len(sources.videos) != 1:
+        cameras = len(sources.videos) - len(files)
+        raise UserError(
+            f"--{option} is for one video file, got {len(files)} and {cameras} cameras: give one"
+        )
 
 
 def add_photos(
@@ -112,6 +150,7 @@ def add_videos(
     videos: Sequence[Source],
     smooth: float,
     progress: Progress,
+    time_range: TimeRange = WHOLE,
 ) -> int:
     """Predicts videos and cameras, and says how often each muscle worked.
 
@@ -128,7 +167,8 @@ def add_videos(
         name = printable(name)
         task = progress.add_task(escape(name), total=None)
         try:
-            with closing(VideoPredictions(predictor, source, smooth=smooth)) as predictions:
+            opened = VideoPredictions(predictor, source, smooth=smooth, time_range=time_range)
+            with closing(opened) as predictions:
                 video = results.add_video(predictions, partial(_show_frame, progress, task))
         except UserError as error:
             failures += 1
@@ -140,7 +180,9 @@ def add_videos(
         progress.console.print(f"{name}: {video.timeline.told}")
         if video.interrupted and not isinstance(source, int):
             raise KeyboardInterrupt
-        progress.update(task, total=len(video.timeline.seconds))  # the file may declare another
+        # The file may declare another number.
+        done = video.timeline.first_frame + len(video.timeline.seconds)
+        progress.update(task, total=done)
     return failures
 
 

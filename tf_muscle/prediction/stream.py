@@ -22,6 +22,7 @@ from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.smoothing import LOOK_AHEAD, SMOOTH, smoothed
 from tf_muscle.prediction.sources import Source
 from tf_muscle.prediction.threads import Item, ahead, room_for
+from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.prediction.tracks import Region, frame_regions
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
@@ -53,9 +54,9 @@ class PredictedFrame(Prediction):
     """The prediction of a frame.
 
     Attributes:
-        number: 0, 1, 2, ...
+        number: 0, 1, 2, ... in the file.
         count: frames that the file declares; 0 if it does not, or for a camera.
-        seconds: since the first frame.
+        seconds: since the first frame of the file.
         regions: the connected regions of each muscle.
     """
 
@@ -75,18 +76,21 @@ def predict_photos(predictor: Predictor, photos: Iterable[Photo]) -> Iterator[Pr
         yield PredictedPhoto(photo.image, class_ids, rows, photo)
 
 
-def open_frames(path: Path, max_pixels: int = MAX_PIXELS) -> AnimationFrames | VideoFrames:
+def open_frames(
+    path: Path, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
+) -> AnimationFrames | VideoFrames:
     """Opens a video or an animated picture; to be closed.
 
     Args:
         path: its file.
         max_pixels: height times width of a frame that is still decoded.
+        time_range: the frames that are given.
 
     Raises:
         UserError: the file cannot be opened, or its frames are too large.
     """
     kind = AnimationFrames if is_animation(path) else VideoFrames
-    return kind(path, max_pixels=max_pixels)
+    return kind(path, max_pixels=max_pixels, time_range=time_range)
 
 
 class VideoPredictions:
@@ -97,13 +101,14 @@ class VideoPredictions:
         source: video file or animated picture, or number of a camera.
         smooth: time constant in seconds of the average along the motion, see `smoothed`.
         max_pixels: height times width of a frame that is still decoded.
+        time_range: the frames of a file that are predicted.
 
     Attributes:
         frames: with their `rate`, and after the last one perhaps a `note` that tells of damage.
 
     Raises:
         UserError: the file cannot be opened, its frames are too large, there is no such camera, or,
-            in iterating, there is not one frame.
+            in iterating, there is not one frame, or none within the range.
     """
 
     def __init__(
@@ -113,13 +118,19 @@ class VideoPredictions:
         *,
         smooth: float = SMOOTH,
         max_pixels: int = MAX_PIXELS,
+        time_range: TimeRange = WHOLE,
     ) -> None:
+        if isinstance(source, int) and time_range != WHOLE:
+            raise UserError(f"--time_range is for files, not for camera {source}: leave it out")
         self.source = source
+        self._range = time_range
         self.class_names = predictor.class_names
         self._predictor = replace(predictor, batch_size=1) if isinstance(source, int) else predictor
         self._smooth = smooth
         self.frames = (
-            CameraFrames(source) if isinstance(source, int) else open_frames(source, max_pixels)
+            CameraFrames(source)
+            if isinstance(source, int)
+            else open_frames(source, max_pixels, time_range)
         )
         self._open = ExitStack()
         self._open.callback(self.frames.close)
@@ -135,12 +146,21 @@ class VideoPredictions:
             class_ids, highest = self._predictor.marked(probabilities, *frame.image.shape[:2])
             rows = muscle_rows(highest, class_ids, self.class_names)
             regions = frame_regions(highest, class_ids)
+            place = self.frames.passed + number
             yield PredictedFrame(
-                frame.image, class_ids, rows, number, self.frames.count, frame.seconds, regions
+                frame.image, class_ids, rows, place, self.frames.count, frame.seconds, regions
             )
         if number < 0 and isinstance(self.source, int):
             raise UserError(
                 f"camera {self.source} shows no picture: unplug it and plug it in again"
+            )
+        if number < 0 and self.frames.passed:
+            start, end, last = self._range.start, self._range.end, self.frames.last
+            rest = f"to {end:g} s"
+            if start > last:
+                rest = f"s on, the last one is at {last:.3f} s"
+            raise UserError(
+                f"{self.source} has no frame from {start:g} {rest}: choose another --time_range"
             )
         if number < 0:
             raise UserError(

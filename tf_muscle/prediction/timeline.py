@@ -8,31 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_muscle.lab.repetitions import RepetitionSeries, find_repetitions
+from tf_muscle.lab.signals import Signal
 from tf_muscle.prediction.outputs import MuscleRow
-from tf_muscle.prediction.repetitions import RepetitionSeries, find_repetitions
 from tf_muscle.prediction.tracks import Track
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A muscle of the person who is counted, over N frames; its two sides are two signals.
-
-    Attributes:
-        muscle: its name.
-        side: "left" or "right" in the picture, "" where only one of it is seen.
-        area: float [N], share of the frame's pixels, 0 to 1.
-        probability: float [N], mean over the muscle's pixels; NaN where it has none.
-    """
-
-    muscle: str
-    side: str
-    area: np.ndarray
-    probability: np.ndarray
-
-    @property
-    def name(self) -> str:
-        """Such as "biceps left"."""
-        return f"{self.muscle} {self.side}".strip()
 
 
 @dataclass(frozen=True)
@@ -41,13 +20,14 @@ class Timeline:
 
     Attributes:
         muscles: M names.
-        seconds: float [N], time of each frame from the first one.
+        seconds: float [N], time of each frame from the first one of the file.
         area: float [N, M], share of the frame's pixels, 0 to 1; of everybody in the picture.
         probability: float [N, M], mean over the muscle's pixels; NaN where it has none.
         tracks: the regions that were followed, of everybody; None takes all pixels of a muscle for
             one region.
         person: whose repetitions are counted, from 1; None for the largest. If there are fewer
             people, it is the largest, too.
+        first_frame: number in the file of the first one here.
     """
 
     muscles: tuple[str, ...]
@@ -56,6 +36,7 @@ class Timeline:
     probability: np.ndarray
     tracks: tuple[Track, ...] | None = None
     person: int | None = None
+    first_frame: int = 0
 
     @property
     def people(self) -> int:
@@ -150,13 +131,13 @@ def write_timeline(timeline: Timeline, path: Path) -> None:
     columns = ["frame", "seconds"]
     for muscle in timeline.muscles:
         columns += [f"{muscle} area_share", f"{muscle} mean_probability", f"{muscle} repetitions"]
-    relative = [signal.area / (signal.area.max() or 1) for signal in timeline.signals]
+    relative = [signal.relative_area for signal in timeline.signals]
     columns += [f"{signal.name} relative_area" for signal in timeline.signals]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for frame, seconds in enumerate(timeline.seconds):
-            row = [str(frame), f"{seconds:.4f}"]
+            row = [str(timeline.first_frame + frame), f"{seconds:.4f}"]
             for i, muscle in enumerate(timeline.muscles):
                 probability = timeline.probability[frame, i]
                 row += [

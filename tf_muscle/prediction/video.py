@@ -19,6 +19,7 @@ from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.smoothing import SMOOTH
 from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions
 from tf_muscle.prediction.threads import Behind, room_for
+from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.prediction.timeline import Timeline, frame_signals
 from tf_muscle.prediction.tracks import Tracker
 from tf_muscle.roboflow.image_files import MAX_PIXELS
@@ -48,6 +49,7 @@ def predict_video(
     *,
     smooth: float = SMOOTH,
     person: int | None = None,
+    time_range: tuple[float, float] | None = None,
     each: Callable[[PredictedFrame], None] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> PredictedVideo:
@@ -61,6 +63,9 @@ def predict_video(
         smooth: float from 0, time constant in seconds of the moving average of the probabilities.
         person: int from 1, whose repetitions are counted if several people are seen; by default the
             largest's.
+        time_range: START and END in seconds since the first frame of the file; only the frames from
+            START on and before END are predicted and written. All times stay those of the file,
+            but for those of `out`, which begins at START. None for the whole video.
         each: called with every `PredictedFrame`.
         max_pixels: int, height times width of a frame that is still decoded.
 
@@ -68,8 +73,8 @@ def predict_video(
         `PredictedVideo`: its `timeline` has the area of each muscle over time, and its repetitions.
 
     Raises:
-        UserError: the video has no frame that can be decoded, its frames are too large, there is
-            no such camera, or `out` exists.
+        UserError: the video has no frame that can be decoded or that lies in `time_range`, its
+            frames are too large, there is no such camera, or `out` exists.
 
     Example:
         >>> import tf_muscle
@@ -89,7 +94,10 @@ def predict_video(
     if out.exists():
         raise UserError(f"{out} exists and is never overwritten: choose another name")
     place = source if isinstance(source, int) else Path(source)
-    predictions = VideoPredictions(predictor, place, smooth=smooth, max_pixels=max_pixels)
+    part = TimeRange(*time_range) if time_range else WHOLE
+    predictions = VideoPredictions(
+        predictor, place, smooth=smooth, max_pixels=max_pixels, time_range=part
+    )
     with closing(predictions):
         return write_video(predictions, out, each, person=person)
 
@@ -126,10 +134,10 @@ def write_video(
         ):
 
             def add(frame: PredictedFrame, drawn: np.ndarray) -> None:
-                writer.add(Frame(frame.seconds, drawn))
+                seconds.append(frame.seconds)
+                writer.add(Frame(frame.seconds - seconds[0], drawn))
                 tracker.add(frame.seconds, frame.regions)
                 signals.append(frame_signals(frame.rows))
-                seconds.append(frame.seconds)
 
             try:
                 for frame in predictions:
@@ -143,5 +151,6 @@ def write_video(
             raise KeyboardInterrupt
     area, probability = np.stack(signals, axis=1)
     tracks = tracker.tracks(len(seconds))
-    timeline = Timeline(names[1:], np.array(seconds), area, probability, tracks, person)
+    first = predictions.frames.passed
+    timeline = Timeline(names[1:], np.array(seconds), area, probability, tracks, person, first)
     return PredictedVideo(timeline, predictions.frames.note, interrupted)

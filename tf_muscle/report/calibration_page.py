@@ -23,6 +23,14 @@ STEPS = {
     "smallest_area": "smallest area",
 }
 SCORES = ("foreground_mean_iou", "mean_iou")
+PHOTOS = SPLIT_LABELS | {"out_of_fold": "out-of-fold"}  # whose scores there are
+WHOSE = {
+    True: "The validation scores are of the photos that decided, so only the test scores tell "
+    "whether the calibration helps.",
+    False: "Each photo is scored as the model sees it that was not trained on it, but all of them "
+    "decided, so new photos will gain less. The mean of the folds, which uses the settings, is not "
+    "scored: it has seen every photo.",
+}
 
 
 def write_calibration_page(
@@ -42,15 +50,15 @@ def write_calibration_page(
         path: the page.
         calibration: what was chosen.
         steps: "tta", "thresholds", "smallest_area" -> what became of it.
-        scores: split -> "before" and "after" -> scores at the photos' own size, see
-            `training.calibrate`.
+        scores: "valid" and "test", or "out_of_fold" -> "before" and "after" -> scores at the
+            photos' own size, see `training.calibrate`.
         class_names: K names.
-        chosen_on: validation photos that it was chosen on.
+        chosen_on: photos that it was chosen on.
         figure: name of the reliability diagram beside the page.
         synthetic: the photos are rendered.
     """
     columns = {
-        f"{SPLIT_LABELS[split]}, {when}": record
+        f"{PHOTOS[split]}, {when}": record
         for split, pair in scores.items()
         for when, record in pair.items()
     }
@@ -58,7 +66,8 @@ def write_calibration_page(
     parts = [
         f"# Calibration of {path.parent.resolve().name}",
         *([SYNTHETIC] if synthetic else []),
-        f"Chosen on {chosen_on} validation photos: {calibration.described(class_names)}.",
+        f"Chosen on {chosen_on} {PHOTOS[next(iter(scores))]} photos: "
+        f"{calibration.described(class_names)}.",
         markdown_table(
             [
                 ("setting", "gain", "its standard error", "kept"),
@@ -91,8 +100,7 @@ def write_calibration_page(
                 ),
             ]
         ),
-        "In parentheses: the 95% bootstrap interval over the photos. The validation scores are of "
-        "the photos that decided, so only the test scores tell whether the calibration helps.",
+        f"In parentheses: the 95% bootstrap interval over the photos. {WHOSE['valid' in scores]}",
         "## Calibration error",
         markdown_table(error_rows(errors)),
         "Expected calibration error, 0 to 1: how far, on average, the probability of a pixel's "

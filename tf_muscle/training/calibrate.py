@@ -2,8 +2,9 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
-from itertools import tee
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, tee
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from tf_muscle.model.calibrating import choose, fit_temperature
 from tf_muscle.model.metrics import confusion_matrix
 from tf_muscle.model.reliability import Reliability, reliability, total
 from tf_muscle.model.score_records import summarize
+from tf_muscle.options import DataConfig
 from tf_muscle.prediction.predictor import Predictor, load_predictor
-from tf_muscle.report.calibration_page import write_calibration_page
+from tf_muscle.report import calibration_page
 from tf_muscle.report.plots import SPLIT_COLORS, reliability_diagram
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import VOID
@@ -28,11 +30,43 @@ from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, Tta
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_data, find_run, read_options, write_json
+from tf_muscle.runs.folds import read_folds, trained_runs
 
-PHOTOS = 200  # of the validation split, spread evenly over it; their probabilities are in memory
+PHOTOS = 200  # that decide, spread evenly; their probabilities are in memory
 TTA: tuple[Tta, ...] = ("mirror", "mirror_scale")  # tried against none
 
-Photos = Iterable[tuple[np.ndarray, np.ndarray]]  # uint8 [H, W, 3] and masks, uint8 [H, W]
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A model and photos that it was not trained on, at their own sizes.
+
+    Attributes:
+        predictor: the plain model.
+        builder: of the export, prepared.
+        split: whose photos.
+        assignment: which photos are in which split; None for the export's own division.
+    """
+
+    predictor: Predictor
+    builder: Builder
+    split: str
+    assignment: Assignment | None
+
+    def __len__(self) -> int:
+        return len(load_names(self.builder, self.split, self.assignment))
+
+    def photos(self, every: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Each `every`-th photo, uint8 [H, W, 3], and its mask, uint8 [H, W]."""
+        return load_photos(self.builder, self.split, every, self.assignment)
+
+    def calibrated(self, calibration: Calibration) -> Predictor:
+        """The model with the settings of a calibration."""
+        forward = self.predictor.forward
+        return dataclasses.replace(
+            self.predictor,
+            forward=lambda images: tempered(forward(images), calibration.temperature),
+            calibration=calibration,
+        )
 
 
 def calibrate(
@@ -43,7 +77,9 @@ def calibrate(
 ) -> Calibration:
     """Chooses the settings of prediction on the validation photos and scores them on the test's.
 
-    Written are calibration.md, calibration.png and, last, calibration.json, in the run's folder.
+    Those of a run with folds are chosen and scored on all photos, each as the model sees it that
+    was not trained on it. Written are calibration.md, calibration.png and, last, calibration.json,
+    in the run's folder.
 
     Args:
         run: a finished run: its `RunFolder`, its path, or its name in runs/.
@@ -55,70 +91,58 @@ def calibrate(
 
     Raises:
         UserError: there is no such run, it is not finished or calibrated already, its export is
-            gone or another one, or the validation photos have no muscle in their masks.
+            gone or another one, or the photos that decide have no muscle in their masks.
     """
     run = find_run(run)
-    if run.fold_runs:
-        raise UserError(
-            f"{run.path} has folds, and their mean has no photos of its own to be calibrated on: "
-            f"calibrate one of them, such as {run.fold_runs[0].path}"
-        )
     if run.calibration.exists():
         raise UserError(
             f"{run.calibration} exists and is never overwritten: move it away to calibrate again"
         )
-    predictor = load_predictor(run, batch_size=batch_size, calibrated=False)
-    assignment = read_assignment(run)
-    builder, place = _own_export(run, data, assignment)
-    environment = read_environment(run)
-
-    every = -(-len(load_names(builder, "valid", assignment)) // PHOTOS)
+    reading = _own_export(run, data)
+    deciding, scored = _held_out(run, reading, batch_size)
+    predictor = deciding[0].predictor
+    every = -(-sum(map(len, deciding)) // PHOTOS)
     masks = []
-    for _, mask in load_photos(builder, "valid", every, assignment):
+    for _, mask in chain.from_iterable(one.photos(every) for one in deciding):
         box = predictor.geometry.box(*mask.shape)
         masks.append(predictor.geometry.fit_mask(mask)[box.content])
+    kind = "annotated" if run.fold_runs else "validation"
     if not any(((mask > 0) & (mask != VOID)).any() for mask in masks):
         raise UserError(
-            f"the validation photos of {place} have no muscle in their masks, so nothing can be "
+            f"the {kind} photos of {run.path} have no muscle in their masks, so nothing can be "
             "calibrated on them: annotate some and train again"
         )
 
-    def predicted(settings: Predictor) -> list[np.ndarray]:
-        photos = (image for image, _ in load_photos(builder, "valid", every, assignment))
-        return list(settings.stream(photos, in_square=True))
+    def predicted(calibration: Calibration) -> list[np.ndarray]:
+        maps: list[np.ndarray] = []
+        for one in deciding:
+            photos = (image for image, _ in one.photos(every))
+            maps += one.calibrated(calibration).stream(photos, in_square=True)
+        return maps
 
-    plain = predicted(predictor)
+    plain = predicted(Calibration())
     temperature = fit_temperature(plain, masks)
-
-    def settings(calibration: Calibration) -> Predictor:
-        return dataclasses.replace(
-            predictor,
-            forward=lambda images: tempered(predictor.forward(images), temperature),
-            calibration=calibration,
-        )
-
     by_tta: dict[Tta, list[np.ndarray]] = {"none": [tempered(one, temperature) for one in plain]}
-    by_tta |= {kind: predicted(settings(Calibration(temperature, kind))) for kind in TTA}
+    by_tta |= {tta: predicted(Calibration(temperature, tta)) for tta in TTA}
     calibration, steps = choose(by_tta, masks, temperature)
 
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     curves: dict[str, Reliability] = {}
-    for split in ("valid", "test"):
+    for split, parts in scored.items():
         scores[split] = {}
-        for when, marker in (("before", predictor), ("after", settings(calibration))):
-            record, curves[f"{split} {when}"] = _scored(
-                marker, load_photos(builder, split, assignment=assignment)
-            )
+        for when, settings in (("before", Calibration()), ("after", calibration)):
+            record, curves[when] = _scored(parts, settings)
             scores[split][when] = record
+    environment = read_environment(trained_runs(run)[0])
     figure = run.calibration.with_suffix(".png")
     with replacing(figure) as unfinished:
         reliability_diagram(
-            {when: curves[f"test {when}"] for when in ("before", "after")},
+            curves,  # of what was scored last, the test photos or all
             {"before": SPLIT_COLORS["train"], "after": SPLIT_COLORS["test"]},
             unfinished,
             synthetic=environment.synthetic,
         )
-    write_calibration_page(
+    calibration_page.write_calibration_page(
         run.calibration.with_suffix(".md"),
         calibration,
         steps,
@@ -129,9 +153,9 @@ def calibrate(
         synthetic=environment.synthetic,
     )
     chosen_on = {
-        "data": place,
+        "data": reading.data,
         "fingerprint": environment.info.fingerprint,
-        "split": "valid",
+        "split": next(iter(scored)),
         "image_count": len(masks),
     }
     record = calibration.to_json(predictor.class_names) | {
@@ -140,34 +164,61 @@ def calibrate(
         "scores": scores,
     }
     write_json(run.calibration, record)
-    _tell(run, calibration, scores, predictor.class_names, len(masks))
+    print(f"chosen on {len(masks)} {kind} photos: {calibration.described(predictor.class_names)}")
+    split = list(scores)[-1]
+    _tell(run, split, scores[split])
     return calibration
 
 
-def _own_export(
-    run: RunFolder, data: str | os.PathLike[str] | None, assignment: Assignment | None
-) -> tuple[Builder, str]:
-    """The export that the run was trained on, divided as then, and where it lies."""
+def _held_out(
+    run: RunFolder, reading: DataConfig, batch_size: int
+) -> tuple[list[HeldOut], dict[str, list[HeldOut]]]:
+    """The photos that decide, and those that are scored: of each split, or of all folds."""
+    trained = trained_runs(run)
+
+    def held_out(one: RunFolder, split: str, assignment: Assignment | None) -> HeldOut:
+        predictor = load_predictor(one, batch_size=batch_size, calibrated=False)
+        return HeldOut(predictor, load_divided(reading, assignment), split, assignment)
+
+    if run.fold_runs:
+        folds = read_folds(run)
+        parts = [
+            held_out(one, "test", folds.assignment(number))
+            for number, one in enumerate(trained, start=1)
+        ]
+        return parts, {"out_of_fold": parts}
+    assignment = read_assignment(run)
+    splits = {split: [held_out(run, split, assignment)] for split in ("valid", "test")}
+    return splits["valid"], splits
+
+
+def _own_export(run: RunFolder, data: str | os.PathLike[str] | None) -> DataConfig:
+    """The export that the run was trained on, where it lies now, read as then."""
     reading = from_options(read_options(run)).data
     again = f"python -m tf_muscle.evaluate {run.path} --calibrate"
     place = os.fspath(data) if data else find_data(reading.data, again)
-    if fingerprint(export_path(place)) != read_environment(run).info.fingerprint:
+    trained = trained_runs(run)[0]
+    if fingerprint(export_path(place)) != read_environment(trained).info.fingerprint:
         raise UserError(
             f"--data {place} is not the export that {run.path} was trained on, or has changed "
             "since then: give that one, whose validation photos the run has not been trained on"
         )
-    return load_divided(dataclasses.replace(reading, data=place), assignment), place
+    return dataclasses.replace(reading, data=place)
 
 
-def _scored(predictor: Predictor, photos: Photos) -> tuple[dict[str, Any], Reliability]:
+def _scored(
+    parts: Iterable[HeldOut], calibration: Calibration
+) -> tuple[dict[str, Any], Reliability]:
     """Scores and reliability of photos at their own sizes, as `predict` marks them."""
-    ours, seen = tee(photos)
     confusions, reliabilities = [], []
-    predicted = predictor.stream(image for image, _ in seen)
-    for (_, mask), probabilities in zip(ours, predicted, strict=True):
-        class_ids = predictor.class_ids(probabilities)
-        confusions.append(confusion_matrix(mask, class_ids, len(predictor.class_names)))
-        reliabilities.append(reliability(mask, probabilities))
+    for part in parts:
+        predictor = part.calibrated(calibration)
+        ours, seen = tee(part.photos())
+        predicted = predictor.stream(image for image, _ in seen)
+        for (_, mask), probabilities in zip(ours, predicted, strict=True):
+            class_ids = predictor.class_ids(probabilities)
+            confusions.append(confusion_matrix(mask, class_ids, len(predictor.class_names)))
+            reliabilities.append(reliability(mask, probabilities))
     record = summarize(np.stack(confusions), np.zeros(len(confusions)), predictor.class_names)
     curve = total(reliabilities)
     means = ("mean_iou", "foreground_mean_iou")
@@ -176,20 +227,14 @@ def _scored(predictor: Predictor, photos: Photos) -> tuple[dict[str, Any], Relia
     return kept | {"calibration_error": curve.record(predictor.class_names)}, curve
 
 
-def _tell(
-    run: RunFolder,
-    calibration: Calibration,
-    scores: dict[str, dict[str, dict[str, Any]]],
-    class_names: tuple[str, ...],
-    photo_count: int,
-) -> None:
-    print(f"chosen on {photo_count} validation photos: {calibration.described(class_names)}")
-    before, after = (scores["test"][when] for when in ("before", "after"))
+def _tell(run: RunFolder, split: str, scores: Mapping[str, Mapping[str, Any]]) -> None:
+    before, after = scores["before"], scores["after"]
+    photos = f"{calibration_page.PHOTOS[split]} photos"
     name = "foreground_mean_iou"
-    print(f"test photos, foreground mIoU: {before[name]:.3f} to {after[name]:.3f}")
+    print(f"{photos}, foreground mIoU: {before[name]:.3f} to {after[name]:.3f}")
     errors = [one["calibration_error"]["foreground"] for one in (before, after)]
     told = " to ".join("none" if error is None else f"{error:.3f}" for error in errors)
-    print(f"test photos, calibration error of pixels marked as a muscle: {told}")
+    print(f"{photos}, calibration error of pixels marked as a muscle: {told}")
     print(
         f"an export that is to have it is written anew by python -m tf_muscle.export {run.path} "
         f"--name {run.path.resolve().name}-calibrated"

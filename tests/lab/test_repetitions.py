@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tf_muscle.prediction.repetitions import (
+from tf_muscle.lab.repetitions import (
     Repetition,
     RepetitionSeries,
     find_repetitions,
