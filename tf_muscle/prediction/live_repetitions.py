@@ -1,4 +1,4 @@
-"""Repetitions counted while a camera runs, by the rule of repetitions.py.
+"""Repetitions counted while a camera runs, by the rule of lab/repetitions.py.
 
 Each number is what `find_repetitions` would count if the recording ended at that moment, `DELAY`
 seconds ago. Memory holds a second of frames, and two numbers for each repetition.
