@@ -14,6 +14,10 @@ import tf_muscle  # noqa: F401  # before the tests import TensorFlow, whose kern
 sys.path.insert(0, str(Path(__file__).parent))
 
 from figure_layout import check_layout
+from train_options import small_run
+
+from tf_muscle.command import run_command
+from tf_muscle.train import main as train
 
 SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
 
@@ -47,3 +51,17 @@ def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(mask, folder)
             shutil.copy(mask.with_name(mask.name.replace("_mask.png", ".jpg")), folder)
     return export
+
+
+@pytest.fixture(scope="session")
+def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of `small_run` are."""
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="session")
+def straight(small_export: Path, training_folder: Path) -> Path:
+    """A finished run of four epochs."""
+    words = small_run(small_export, training_folder, run_name="straight", epochs=4)
+    assert run_command(train, words) == 0
+    return training_folder / "runs" / "straight"

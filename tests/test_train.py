@@ -7,53 +7,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from train_options import small_run
 
 from tf_muscle.command import run_command
 from tf_muscle.evaluate import main as evaluate
 from tf_muscle.export import main as export
 from tf_muscle.train import main
 
-TINY = ("--image_size", "32", "--batch_size", "4", "--encoder_weights", "none", "--precision",
-        "float32", "--encoder", "resnet18", "--loss", "cross_entropy",
-        "--minutes", "0")  # fmt: skip
-
-
-def options(export: Path, folder: Path, **more: object) -> list[str]:
-    """Words for a run of seconds on the small export, everything below `folder`."""
-    places = {
-        "data": export,
-        "data_dir": folder / "tfds",
-        "runs_dir": folder / "runs",
-        "saved_models_dir": folder / "saved_models",
-    }
-    return [
-        *TINY,
-        *(str(word) for key, value in (places | more).items() for word in (f"--{key}", value)),
-    ]
-
 
 def rows(run: Path) -> list[dict[str, str]]:
     with (run / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("training")
-
-
-@pytest.fixture(scope="module")
-def straight(small_export: Path, folder: Path) -> Path:
-    """A finished run of four epochs."""
-    words = options(small_export, folder, run_name="straight", epochs=4)
-    assert run_command(main, words) == 0
-    return folder / "runs" / "straight"
 
 
 def test_a_run_leaves_everything_that_the_readme_names(straight: Path) -> None:
@@ -81,7 +50,6 @@ def test_the_resolved_options_are_saved_and_start_the_same_run(straight: Path) -
 
 def test_scores_are_those_of_the_saved_model(straight: Path, small_export: Path) -> None:
     import keras
-    from PIL import Image
     from sklearn.metrics import accuracy_score, jaccard_score
 
     model = keras.saving.load_model(straight / "best.keras")
@@ -99,32 +67,32 @@ def test_scores_are_those_of_the_saved_model(straight: Path, small_export: Path)
     assert record["mean_iou"] == pytest.approx(expected, abs=0.02)
 
 
-def test_augmentation_on_the_device(small_export: Path, folder: Path) -> None:
+def test_augmentation_on_the_device(small_export: Path, training_folder: Path) -> None:
     """The other backend trains to a complete run, on crops too."""
-    words = options(
-        small_export, folder, run_name="on_device", epochs=1, augment_backend="tensorflow",
+    words = small_run(
+        small_export, training_folder, run_name="on_device", epochs=1, augment_backend="tensorflow",
         image_size=64, crop=32, shear=10.0, blur=1.0,
     )  # fmt: skip
     assert run_command(main, words) == 0
-    assert (folder / "runs" / "on_device" / "metrics.json").is_file()
+    assert (training_folder / "runs" / "on_device" / "metrics.json").is_file()
 
 
 def test_a_killed_run_goes_on_where_it_stood(
-    small_export: Path, folder: Path, straight: Path, capsys: pytest.CaptureFixture[str]
+    small_export: Path, training_folder: Path, straight: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """kill -9 in the middle of an epoch; the loss agrees with the straight run to 1e-3.
 
     Weights, optimizer, order and augmentation are restored exactly; what is left is the order in
     which the processor's threads add up. While it lives, nobody else goes on with it.
     """
-    words = options(small_export, folder, run_name="killed", epochs=4)
+    words = small_run(small_export, training_folder, run_name="killed", epochs=4)
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "tf_muscle.train", *words],
         env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
-    run = folder / "runs" / "killed"
+    run = training_folder / "runs" / "killed"
     for line in process.stdout:
         if line.startswith("Epoch 3"):  # the third epoch runs now
             refused = run_command(main, ["--resume", str(run)])
@@ -146,11 +114,11 @@ def test_a_killed_run_goes_on_where_it_stood(
 
 
 def test_an_existing_run_is_refused_before_any_work(
-    straight: Path, small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    straight: Path, small_export: Path, training_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in straight.rglob("*")}
     started = time.time()
-    assert run_command(main, options(small_export, folder, run_name="straight")) == 2
+    assert run_command(main, small_run(small_export, training_folder, run_name="straight")) == 2
     assert time.time() - started < 5
     assert "is never overwritten" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in straight.rglob("*")} == before
@@ -177,25 +145,27 @@ def test_a_bad_export_leaves_nothing_behind(
     export = tmp_path / "empty"
     export.mkdir()
     work = tmp_path / "work"
-    assert run_command(main, options(export, work, run_name="bad")) == 2
+    assert run_command(main, small_run(export, work, run_name="bad")) == 2
     assert capsys.readouterr().err.startswith("error: No export found")
     assert not work.exists()
 
 
 def test_missing_encoder_weights_leave_no_run(
-    small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    small_export: Path, training_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = options(small_export, folder, run_name="bad", encoder_weights="nowhere.h5")
+    words = small_run(small_export, training_folder, run_name="bad", encoder_weights="nowhere.h5")
     assert run_command(main, words) == 2
     assert "nowhere.h5" in capsys.readouterr().err
-    assert not (folder / "runs" / "bad").exists()
+    assert not (training_folder / "runs" / "bad").exists()
 
 
-def test_preview_writes_a_sheet_and_trains_nothing(small_export: Path, folder: Path) -> None:
-    words = options(small_export, folder, run_name="look")
+def test_preview_writes_a_sheet_and_trains_nothing(
+    small_export: Path, training_folder: Path
+) -> None:
+    words = small_run(small_export, training_folder, run_name="look")
     assert run_command(main, [*words, "--preview"]) == 0
-    assert (folder / "runs" / "look-preview.png").stat().st_size > 10_000
-    assert not (folder / "runs" / "look").exists()
+    assert (training_folder / "runs" / "look-preview.png").stat().st_size > 10_000
+    assert not (training_folder / "runs" / "look").exists()
     assert run_command(main, [*words, "--preview"]) == 2  # never overwritten
 
 
@@ -234,95 +204,18 @@ def test_a_run_goes_on_with_its_export_in_another_place(
 
 
 def test_weights_of_nan_are_no_model(
-    small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    small_export: Path, training_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The loss of the only step of an epoch is finite, the weights after it are not."""
-    words = options(
-        small_export, folder, run_name="nan", epochs=2, batch_size=16, learning_rate=1e30
+    words = small_run(
+        small_export, training_folder, run_name="nan", epochs=2, batch_size=16, learning_rate=1e30
     )
     assert run_command(main, words) == 2
     told = capsys.readouterr()
     assert "Done" not in told.out
     assert "lower --learning_rate (it was 1e+30)" in told.err
-    assert not (folder / "saved_models" / "nan").exists()
-    assert not (folder / "runs" / "nan" / "best.keras").exists()
-
-
-def test_evaluation_gives_the_scores_of_the_report(straight: Path) -> None:
-    assert run_command(evaluate, [str(straight)]) == 0
-    (path,) = (straight / "evaluations").glob("*.json")
-    record = json.loads(path.read_text())
-    expected = json.loads((straight / "metrics.json").read_text())["test"]
-    assert record["confusion_matrix"] == expected["confusion_matrix"]
-    assert record["loss"] == pytest.approx(expected["loss"])
-
-
-def test_classes_in_another_order_are_not_evaluated(
-    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(small_export, other)
-    for split in ("train", "valid", "test"):
-        names = "Pixel Value, Class\n0, background\n1, calf\n2, triceps\n3, biceps\n"
-        (other / split / "_classes.csv").write_text(names)
-    assert run_command(evaluate, [str(straight), "--data", str(other)]) == 2
-    assert "was trained on background, biceps, triceps, calf" in capsys.readouterr().err
-
-
-def other_photos(small_export: Path, folder: Path, split: str, name: str) -> Path:
-    """An export of one folder, with other bytes than the run was trained on."""
-    shutil.copytree(small_export / split, folder / name)
-    for path in (folder / name).glob("*.jpg"):
-        path.write_bytes(path.read_bytes() + b"\0")
-    return folder
-
-
-def evaluated(run: Path) -> dict[str, Any]:
-    return json.loads(max((run / "evaluations").glob("*.json"), key=os.path.getmtime).read_text())
-
-
-def test_an_export_of_one_folder_is_scored_whole(
-    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    expected = json.loads((straight / "metrics.json").read_text())["test"]["confusion_matrix"]
-    for name in ("test", "Val", "train"):
-        other = other_photos(small_export, tmp_path / name, "test", name)
-        assert run_command(evaluate, [str(straight), "--data", str(other)]) == 0
-        assert evaluated(straight)["confusion_matrix"] == expected
-        photos = len(list((other / name).glob("*.jpg")))
-        told = f"All {photos} photos in {name} of {other} are scored, its only folder, so none were"
-        assert told in capsys.readouterr().out
-
-
-def test_unlabelled_pixels_of_another_export_are_left_out_of_its_scores(
-    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = other_photos(small_export, tmp_path / "other", "test", "test")
-    for path in (other / "test").glob("*_mask.png"):
-        mask = np.array(Image.open(path))
-        mask[: len(mask) // 2] = 255
-        Image.fromarray(mask).save(path)
-    words = [str(straight), "--data", str(other)]
-    assert run_command(evaluate, words) == 2
-    assert "such as --ignore 255" in capsys.readouterr().err
-    assert run_command(evaluate, [*words, "--ignore", "255"]) == 0
-    whole = json.loads((straight / "metrics.json").read_text())["test"]["confusion_matrix"]
-    assert 0 < np.sum(evaluated(straight)["confusion_matrix"]) < np.sum(whole)
-    assert "of every score by --ignore 255" in capsys.readouterr().out
-
-
-def test_a_split_that_is_not_there_is_not_evaluated(
-    straight: Path, small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = other_photos(small_export, tmp_path / "other", "test", "val")
-    words = [str(straight), "--data", str(other)]
-    assert run_command(evaluate, [*words, "--split", "test"]) == 2
-    assert f"--split test is no folder of {other}, which has val: give --split valid" in (
-        capsys.readouterr().err
-    )
-    shutil.copytree(other / "val", other / "train")
-    assert run_command(evaluate, words) == 2
-    assert "which has train, val: give --split train or valid" in capsys.readouterr().err
+    assert not (training_folder / "saved_models" / "nan").exists()
+    assert not (training_folder / "runs" / "nan" / "best.keras").exists()
 
 
 MIRRORED = """
@@ -339,15 +232,17 @@ main(sys.argv[1:])
 
 
 @pytest.mark.slow
-def test_several_devices_share_the_work(small_export: Path, folder: Path, straight: Path) -> None:
+def test_several_devices_share_the_work(
+    small_export: Path, training_folder: Path, straight: Path
+) -> None:
     """Two halves of the processor in place of two GPUs.
 
     Their batch normalizations see two photos instead of four, so the losses are alike, not equal;
     a loss that is not divided by the number of devices is twice as large.
     """
-    words = options(small_export, folder, run_name="mirrored", epochs=2)
+    words = small_run(small_export, training_folder, run_name="mirrored", epochs=2)
     subprocess.run([sys.executable, "-c", MIRRORED, *words], check=True)
-    run = folder / "runs" / "mirrored"
+    run = training_folder / "runs" / "mirrored"
     assert (run / "report.md").is_file()
     losses = [float(row["loss"]) for row in rows(run)]
     assert losses == pytest.approx([float(row["loss"]) for row in rows(straight)[:2]], rel=0.4)

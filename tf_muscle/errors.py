@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 LISTED = 10  # enough to see the pattern, few enough to read
 LONGEST = 200  # characters of a name that a message quotes
@@ -42,6 +43,12 @@ def between(name: str, value: float, lowest: float, highest: float) -> None:
     """Refuses an option out of its range."""
     if not lowest <= value <= highest:
         raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
+
+
+def plain_name(option: str, name: str) -> None:
+    """Refuses the name of a folder that is a path."""
+    if Path(name).name != name or name == "..":
+        raise UserError(f"--{option} must be a plain name, not a path, got {name}")
 
 
 @contextmanager

@@ -5,11 +5,10 @@ text below it is its help. The defaults are the published recipe. Needs no Tenso
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Literal
 
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.errors import UserError, at_least, between
+from tf_muscle.errors import UserError, at_least, between, plain_name
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
 
@@ -22,8 +21,7 @@ class DataConfig:
     """Roboflow export to train on: a folder or its .zip ("Semantic Segmentation Masks" or "COCO
     Segmentation"), or "sample" for the bundled synthetic photos."""
     image_size: int = 256
-    """Height and width, in pixels, of the square that photos are resized to; 256 as in the
-    report."""
+    """Height and width, in pixels, of the square that photos become; 256 as in the report."""
     resize: Literal["auto", "pad", "stretch"] = "auto"
     """How a photo that is not square becomes one. pad keeps its proportions and fills the square
     up; stretch distorts it, as the report did; auto stretches if the export's README says that
@@ -96,11 +94,9 @@ class AugmentConfig:
     """Largest change of brightness and of contrast, 0 to 1: 0.2 adds up to 20 percent of white or
     black and multiplies the contrast by 0.8 to 1.2. The report has none."""
     saturation: float = 0.0
-    """Largest change of the saturation, 0 to 1: 0.3 multiplies it by 0.7 to 1.3. The report has
-    none."""
+    """Largest change of saturation, 0 to 1: 0.3 multiplies by 0.7 to 1.3. The report has none."""
     hue: float = 0.0
-    """Largest shift of the hue, as a share of the colour circle from 0 to 0.5. The report has
-    none."""
+    """Largest shift of the hue, as a share of the colour circle, 0 to 0.5. The report has none."""
     crop: int = 0
     """Height and width, in pixels, of random crops to train on; 0 trains on whole photos. Two
     thirds of the crops have muscle in them. With a quarter of the pixels a step is four times as
@@ -141,8 +137,7 @@ class ModelConfig:
     in the report; upsampling: repeated pixels."""
     decoder_filters: int = 256
     """Filters of the decoder's first block; each further one has half as many, at least 16. 256 is
-    segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 takes a third less
-    time."""
+    segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 is a third shorter."""
     prior_bias: bool = False
     """Start the logits at the classes' shares of the pixels (Lin et al. 2017, Focal Loss, 3.3). It
     saves the epochs in which a new model only learns that most pixels are background."""
@@ -296,8 +291,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
         between("minutes", self.minutes, 0.0, 1e6)
-        if self.run_name and (Path(self.run_name).name != self.run_name or self.run_name == ".."):
-            raise UserError(f"--run_name must be a plain name, not a path, got {self.run_name}")
+        plain_name("run_name", self.run_name or "")
         if self.run_name and self.run_name.startswith(UNFINISHED):
             raise UserError(
                 f"--run_name must not begin with {UNFINISHED}, which is cleared away, "

@@ -1,14 +1,11 @@
-"""Pictures of a search: every trial as a line, every hyperparameter's effect. No TensorFlow."""
+"""The picture of a search: every hyperparameter's effect. Needs no TensorFlow."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
 
 from tf_muscle.report.figure_style import BLUE, DARK, GREY, GRID, ORANGE, new_figure
 from tuner.options import OPTIMIZER_NAMES, SEARCHED
@@ -22,8 +19,6 @@ SCORE_LABELS = {
     "val_loss": "validation loss",
 }
 SPREAD = 0.6  # share of the room of a value that its trials are spread over
-# Without the lightest tenth, which white paper swallows.
-COLORS = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1.0, 256)))
 
 
 def _levels(rows: Sequence[Row], name: str) -> list[Any]:
@@ -58,61 +53,6 @@ def _places(rows: Sequence[Row], name: str) -> np.ndarray:
     return places
 
 
-def parallel_coordinates(
-    rows: Sequence[Row], objective: str, path: Path, *, synthetic: bool = False
-) -> Path:
-    """Writes each scored trial as a line through its values to its score.
-
-    Args:
-        rows: scored trials, best first, at least one.
-        objective: name of the score.
-        path: of the PNG, which is returned.
-        synthetic: the photos are rendered.
-    """
-    names = _shown(rows)
-    scores = np.array([row.objective for row in rows])
-    margin = 0.0 if np.ptp(scores) else 0.01  # around the only score
-    norm = Normalize(scores.min() - margin, scores.max() + margin)
-    figure = new_figure("Trials of the search", 4.6, synthetic=synthetic)
-    axis = figure.subplots()
-    columns = [(_places(rows, name) + 0.5) / len(_levels(rows, name)) for name in names]
-    lines = np.stack([*columns, norm(scores)], axis=1)  # [N, axes]
-    for i in reversed(range(len(rows))):  # the best on top
-        if rows[i].background_only:
-            style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
-        else:
-            style = {"color": COLORS(norm(scores[i]))}
-        axis.plot(lines[i], linewidth=3.5 if i == 0 else 1.3, clip_on=False, **style)
-    for place, name in enumerate(names):
-        levels = _levels(rows, name)
-        for level, value in enumerate(levels):
-            middle, half = (level + 0.5) / len(levels), 0.5 * SPREAD / len(levels)
-            ends = [middle - half, middle + half]
-            axis.plot([place, place], ends, color=DARK, linewidth=5, clip_on=False)
-            axis.annotate(
-                _text(value),
-                (place, middle),
-                xytext=(-6, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
-            )
-    axis.set(xlim=(0, len(names)), ylim=(0, 1), yticks=[])
-    axis.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
-    axis.tick_params(axis="x", length=0, pad=8)
-    axis.spines[:].set_visible(False)
-    bar = figure.colorbar(ScalarMappable(norm, COLORS), ax=axis, pad=0.0, aspect=28)
-    bar.set_label(SCORE_LABELS[objective])
-    bar.outline.set_visible(False)
-    axis.plot([], [], color=COLORS(norm(scores[0])), linewidth=3.5, label="best trial")
-    if any(row.background_only for row in rows):
-        axis.plot([], [], color=GREY, linestyle="--", label="background only")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
-
-
 def hyperparameter_effects(
     rows: Sequence[Row],
     objective: str,
@@ -123,8 +63,12 @@ def hyperparameter_effects(
 ) -> Path:
     """Writes the scores at each value of each hyperparameter, with their means.
 
-    `floor` is the score of a model that finds nothing, if the objective has one; the rest is as in
-    `parallel_coordinates`.
+    Args:
+        rows: scored trials, best first, at least one.
+        objective: name of the score.
+        path: of the PNG, which is returned.
+        floor: the score of a model that finds nothing, if the objective has one.
+        synthetic: the photos are rendered.
     """
     names = _shown(rows)
     shape = (1, len(names)) if len(names) < 4 else (2, 2)
@@ -154,7 +98,7 @@ def _effect_panel(panel: Axes, rows: Sequence[Row], name: str) -> None:
             scores[collapsed],
             s=26,
             facecolors="none",
-            edgecolors="#555555",
+            edgecolors=GREY,
             label="trial, background only",
         )
     means = [scores[np.round(places) == level].mean() for level in range(len(levels))]

@@ -15,7 +15,7 @@ import jsonargparse
 
 from tf_muscle.command import add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
-from tf_muscle.errors import UserError, at_least
+from tf_muscle.errors import UserError, at_least, plain_name
 from tf_muscle.options import UnlabeledConfig
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
@@ -129,10 +129,7 @@ class SearchOptions:
             at_least("max_trials", self.max_trials, 1)
         at_least("executions", self.executions, 1)
         at_least("keep_weights", self.keep_weights, 0)
-        if self.name and (Path(self.name).name != self.name or self.name == ".."):
-            raise UserError(
-                f"--name must be a plain name, got {self.name}; --runs_dir takes a path"
-            )
+        plain_name("name", self.name or "")
 
     def values(self, name: str) -> list[Any]:
         """The values of a searched option as a list, also where a single one was given."""

@@ -24,6 +24,7 @@ from tuner.results import ranked, rows_of
 # A trial whose process was killed so often is not tried again: the system kills what takes too much
 # memory, and would do so for ever.
 MOST_KILLS = 3
+KILLS = "tuner/kills"  # a trial's value
 # A trial's values reach the chief, its message does not (KerasTuner's Trial.to_proto omits it).
 FAILURE = "tuner/failure"
 IDENTITY = "tuner/identity"  # value that all trials share, see Search.identity
@@ -58,17 +59,9 @@ class ResumableOracle(keras_tuner.Oracle):
             max_consecutive_failed_trials=None,  # no number of failures in a row ends the search
             **kwargs,
         )
-        self.kills: dict[str, int] = {}
         self.heard: dict[str, float] = {}  # tuner id -> time of its last sign of life
         self.on_change: Callable[[], object] = lambda: None
         self.verbose = 0  # search.py prints less and more to the point
-
-    def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), "kills": self.kills}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self.kills = state["kills"]
 
     def save(self) -> None:
         write_json(self.folder.oracle, self.get_state())
@@ -92,7 +85,7 @@ class ResumableOracle(keras_tuner.Oracle):
             if trial.status != TrialStatus.RUNNING and trial_id not in self.end_order:
                 self.end_order.append(trial_id)
             if any(any(run.backup.glob("*")) for run in self.folder.executions(trial_id)):
-                self.kills.pop(trial_id, None)  # it got through an epoch once
+                trial.hyperparameters.values.pop(KILLS, None)  # it got through an epoch once
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Trial:
@@ -114,10 +107,10 @@ class ResumableOracle(keras_tuner.Oracle):
                 trial.status = TrialStatus.IDLE
             if trial.status != TrialStatus.RUNNING:
                 return trial
-            kills = self.kills.get(trial.trial_id, 0)
+            kills = trial.hyperparameters.values.get(KILLS, 0)
             if kills < MOST_KILLS:
-                self.kills[trial.trial_id] = kills + 1  # until `absolve`
-                self.save()
+                trial.hyperparameters.values[KILLS] = kills + 1  # until `absolve`
+                self._save_trial(trial)
                 return trial
             trial.status = TrialStatus.FAILED
             trial.message = f"its process was killed {kills} times, for want of memory perhaps"
@@ -125,8 +118,8 @@ class ResumableOracle(keras_tuner.Oracle):
 
     def absolve(self, trial_id: str) -> None:
         """Forgets how often a trial's process was killed, since memory was not the reason."""
-        self.kills.pop(trial_id, None)
-        self.save()
+        self.trials[trial_id].hyperparameters.values.pop(KILLS, None)
+        self._save_trial(self.trials[trial_id])
 
     @keras_tuner.synchronized
     def get_trial(self, trial_id: str) -> Trial:
@@ -149,6 +142,7 @@ class ResumableOracle(keras_tuner.Oracle):
             return  # of a worker that was thought dead, while another has done its trial
         trial.message = trial.hyperparameters.values.pop(FAILURE, trial.message)
         trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
+        trial.hyperparameters.values.pop(KILLS, None)
         super().end_trial(trial)
         self.on_change()
 

@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich import box
 from rich.table import Table
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
-from tf_muscle.report.tables import SYNTHETIC, figure_parts, markdown_table, named_values
-from tuner.folder import RUNNING, SearchFolder
+from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
+from tf_muscle.report.tables import SYNTHETIC
+from tuner.folder import SearchFolder
 from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
 FIGURES = {
-    "parallel_coordinates.png": "Each line is a trial: its values from left to right, and its "
-    "score. Trials with the same value cross its bar, the best on top.",
     "hyperparameter_effects.png": "Each dot is a trial. The dark line is the mean over all trials "
     "with that value, whatever their other values.",
     "best_learning_curves.png": "The best trial, epoch by epoch.",
 }
+RUNNING = "running"  # state of a trial that has not ended
 ONCE = ("name", "retrain", "dry_run")  # options that say nothing about the results
 
 
@@ -180,14 +179,10 @@ def table_rows(rows: Sequence[Row], search: Search, data: Mapping[str, Any]) -> 
         yield [*(cell(row) for cell in COLUMNS.values()), *beside]
 
 
-def terminal_table(rows: Sequence[Row], search: Search) -> Table:
+def short_table(rows: Sequence[Row], search: Search) -> Table:
     """The table for a terminal, best first."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in TERMINAL_COLUMNS:
-        table.add_column(name.replace(" ", "\n"), justify="right")
-    for row in ranked(rows, search):
-        table.add_row(*(COLUMNS[name](row) for name in TERMINAL_COLUMNS))
-    return table
+    body = ([COLUMNS[name](row) for name in TERMINAL_COLUMNS] for row in ranked(rows, search))
+    return terminal_table([TERMINAL_COLUMNS, *body])
 
 
 def _page(
@@ -215,7 +210,8 @@ def _page(
     best, path = (shlex.quote(str(one)) for one in (folder.best, folder.path))
     yield (
         f"Train the best combination: `python -m tf_muscle.train --config {best}`. Curves of all "
-        f"trials: `tensorboard --logdir {path}`."
+        f"trials, and each trial as a line through its values to its scores (HPARAMS, parallel "
+        f"coordinates): `tensorboard --logdir {path}`."
     )
     yield "## Settings"
     yield markdown_table(

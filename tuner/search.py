@@ -25,7 +25,7 @@ from tuner.folder import SearchFolder, read_record
 from tuner.hypermodel import SegmentationHyperModel
 from tuner.options import Search
 from tuner.oracle import IDENTITY, make_oracle
-from tuner.results import Row, ranked, rows_of, terminal_table, write_results
+from tuner.results import Row, ranked, rows_of, short_table, write_results
 from tuner.trial_runner import TrialRunner
 from tuner.workers import SILENCE, Role, named_errors, repeating
 
@@ -97,7 +97,7 @@ class SearchProcess:
         runner.prune()
         self.draw()
         rows = self.write()
-        Console().print(terminal_table(rows, self.search))
+        Console().print(short_table(rows, self.search))
         print(f"Results: {self.folder.results_page}")
         return rows
 
@@ -161,9 +161,6 @@ class SearchProcess:
         shutil.rmtree(self.folder.figures, ignore_errors=True)  # of fewer trials
         with replacing(self.folder.figures) as drawn:
             drawn.mkdir()
-            figures.parallel_coordinates(
-                scored, objective, drawn / "parallel_coordinates.png", synthetic=synthetic
-            )
             figures.hyperparameter_effects(
                 scored,
                 objective,

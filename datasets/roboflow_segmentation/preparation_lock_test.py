@@ -9,28 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-
-DUMMY_DATA = Path(__file__).parent / "dummy_data"
-NUM_EXAMPLES = {"train": 3, "valid": 1, "test": 1}
-
-
-@pytest.fixture
-def export(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(DUMMY_DATA, tmp_path / "export"))
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "tfds"
-
-
-def prepared(export: Path, data_dir: Path) -> Builder:
-    builder = Builder(config=RoboflowSegmentationConfig(export_dir=export), data_dir=data_dir)
-    builder.download_and_prepare()
-    return builder
+from roboflow_segmentation.dummy_export import NUM_EXAMPLES, prepared
 
 
 def read_counts(builder: Builder) -> dict[str, int]:

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,15 @@ from PIL import Image
 from tensorflow_datasets.scripts.cli import build, cli_utils
 
 from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-from roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
+from roboflow_segmentation.dummy_export import (
+    CLASS_NAMES,
+    NUM_EXAMPLES,
+    examples,
+    first_mask,
+    prepared,
+)
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.image_files import decode_photo
-from tf_muscle.roboflow.reader import Example
-
-DUMMY_DATA = Path(__file__).parent / "dummy_data"
-CLASS_NAMES = ["background", "biceps", "triceps", "calf"]
-NUM_EXAMPLES = {"train": 3, "valid": 1, "test": 1}
 
 
 class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
@@ -32,45 +32,6 @@ class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
 
     DATASET_CLASS = Builder
     SPLITS = NUM_EXAMPLES
-
-
-@pytest.fixture
-def export(tmp_path: Path) -> Path:
-    """A copy of dummy_data/ that a test may change."""
-    return Path(shutil.copytree(DUMMY_DATA, tmp_path / "export"))
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "tfds"
-
-
-def prepared(export: Path, data_dir: Path, **options: Any) -> Builder:
-    config = RoboflowSegmentationConfig(export_dir=export, **options)
-    builder = Builder(config=config, data_dir=data_dir)
-    builder.download_and_prepare()
-    return builder
-
-
-def first_mask(export: Path) -> Path:
-    return min((export / "train").glob("*_mask.png"))
-
-
-def change_one_pixel(export: Path) -> None:
-    path = first_mask(export)
-    mask = np.array(Image.open(path))
-    mask[0, 0] = 3
-    Image.fromarray(mask).save(path)
-
-
-def examples(builder: Builder, split: str) -> dict[str, dict]:
-    """The examples as stored, with the image's bytes undecoded, by file name."""
-    dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    return {example["file_name"].decode(): example for example in tfds.as_numpy(dataset)}
-
-
-def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.rglob("*")}
 
 
 def test_examples_are_the_files_of_the_export(export: Path, data_dir: Path) -> None:
@@ -203,27 +164,6 @@ def test_prepared_data_need_no_export(export: Path, data_dir: Path) -> None:
         assert len(examples(builder, "train")) == 3
 
 
-def test_unchanged_export_is_not_read_again(
-    export: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = prepared(export, data_dir)
-    moved = export.rename(export.with_name("moved"))
-    packed = export.with_name("packed.zip")
-    with zipfile.ZipFile(packed, "w") as archive:
-        for path in moved.rglob("*"):
-            archive.write(path, path.relative_to(moved))
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("read again")
-
-    for name in ("open_export", "read_export", "check_pixels", "read_mask"):
-        monkeypatch.setattr(builder_module, name, refuse)
-    for same_content in (moved, packed):
-        again = prepared(same_content, data_dir)
-        assert again.data_dir == first.data_dir
-        assert again.info.splits["train"].num_examples == 3
-
-
 def test_zip_is_prepared_like_its_folder(export: Path, data_dir: Path) -> None:
     packed = Path(shutil.make_archive(str(export), "zip", export))
     expected = examples(prepared(export, data_dir), "train")
@@ -231,32 +171,6 @@ def test_zip_is_prepared_like_its_folder(export: Path, data_dir: Path) -> None:
     assert {name: example["image"] for name, example in stored.items()} == {
         name: example["image"] for name, example in expected.items()
     }
-
-
-def test_changed_export_is_prepared_again(export: Path, data_dir: Path) -> None:
-    before = prepared(export, data_dir)
-    change_one_pixel(export)
-    after = prepared(export, data_dir)
-    file_name = first_mask(export).name.replace("_mask.png", ".jpg")
-    assert examples(before, "train")[file_name]["segmentation_mask"][0, 0, 0] == 0
-    assert examples(after, "train")[file_name]["segmentation_mask"][0, 0, 0] == 3
-
-
-def test_changed_manual_dir_is_prepared_again(export: Path, data_dir: Path) -> None:
-    def build() -> Builder:
-        builder = Builder(data_dir=data_dir)
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(manual_dir=export)
-        )
-        return builder
-
-    before = build()
-    assert before.builder_config.name == RoboflowSegmentationConfig(export_dir=export).name
-    assert before.builder_config.name in before.info.full_name
-    assert build().data_dir == before.data_dir
-    change_one_pixel(export)
-    file_name = first_mask(export).name.replace("_mask.png", ".jpg")
-    assert examples(build(), "train")[file_name]["segmentation_mask"][0, 0, 0] == 3
 
 
 def test_manual_dir_keeps_the_file_format(export: Path, data_dir: Path) -> None:
@@ -330,57 +244,6 @@ def test_split_seed_reaches_the_split(export: Path, data_dir: Path) -> None:
         tuple(examples(prepared(export, data_dir, split_seed=seed), "test")) for seed in range(4)
     }
     assert len(drawn) > 1
-
-
-def test_leakage_is_prepared_only_when_allowed(export: Path, data_dir: Path) -> None:
-    for path in (export / "train").glob("dip*"):
-        shutil.copy(path, export / "test")
-    with pytest.raises(UserError, match="dip_0002"):
-        prepared(export, data_dir)
-    assert prepared(export, data_dir, allow_leakage=True).info.splits["test"].num_examples == 2
-
-
-def test_unusable_export_leaves_nothing(export: Path, data_dir: Path, tmp_path: Path) -> None:
-    path = first_mask(export)
-    path.write_bytes(path.read_bytes()[:40])
-    before = names_in(tmp_path)
-    with pytest.raises(UserError, match=path.name) as error:
-        prepared(export, data_dir)
-    assert type(error.value) is UserError
-    assert "\n" not in str(error.value)
-    assert names_in(tmp_path) == before
-
-
-def test_failed_write_leaves_no_data(
-    export: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(builder_module, "read_mask", fail)
-    with pytest.raises(OSError, match="No space left"):
-        prepared(export, data_dir)
-    assert names_in(data_dir / "roboflow_segmentation") == {".config", "metadata.json"}
-
-
-def test_export_that_changes_meanwhile_is_refused(
-    export: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = RoboflowSegmentationConfig(export_dir=export)
-    read_mask = builder_module.read_mask
-
-    def change_and_read(example: Example) -> np.ndarray:
-        change_one_pixel(export)
-        return read_mask(example)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(builder_module, "read_mask", change_and_read)
-        builder = Builder(config=config, data_dir=data_dir)
-        with pytest.raises(UserError, match="has changed"):
-            builder.download_and_prepare()
-    assert not builder.is_prepared()
-    with pytest.raises(UserError, match="has changed"):  # by the time that it is asked for
-        Builder(config=config, data_dir=data_dir).download_and_prepare()
 
 
 def build_options(by: str, export: Path, data_dir: Path) -> list[str]:

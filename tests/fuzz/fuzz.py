@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from hostile_bytes import file_names
-from hostile_exports import Export, exports, zips
+from hostile_exports import Export, exports
 from hostile_pictures import pictures
 from hostile_videos import videos
+from hostile_zips import zips
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from promises import (

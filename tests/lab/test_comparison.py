@@ -182,6 +182,24 @@ def test_curves_of_sessions_that_were_written(tmp_path: Path) -> None:
     assert change.high == pytest.approx(change.mean, abs=1e-9)
 
 
+def test_a_part_of_a_video_keeps_the_times_of_its_file(tmp_path: Path) -> None:
+    """As `predict --time_range 12 42` writes it; the same repetitions, so no difference."""
+    seconds = np.arange(0, 30, 0.04)
+    signal = np.sin(np.pi * seconds / 2) ** 2
+    a, b = (
+        write_session(
+            tmp_path / f"from_{first}",
+            {("calf", ""): repeated([first + at for at in (2, 6, 10)], 2.0)},
+            seconds=first + seconds,
+            signal=signal,
+        )
+        for first in (0, 12)
+    )
+    (muscle,) = compare_sessions(a, b).both
+    assert muscle.curves_b == pytest.approx(muscle.curves_a, abs=1e-6)
+    assert muscle.curves_b[:, 50] == pytest.approx(1, abs=1e-3)
+
+
 def test_how_often_intervals_hold_the_truth() -> None:
     """On 600 pairs of normal samples without a difference; docs/compare.md has these numbers."""
     rng = np.random.default_rng(3)

@@ -1,10 +1,12 @@
 """Networks that several tests look at; building one takes seconds."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from small_encoder import encoder_of, save_legacy, small_core
 
 from tf_muscle.model.unet import build_unet
 
@@ -67,3 +69,15 @@ def randomize_normalization() -> Callable[[keras.Model], None]:
                 )
 
     return randomize
+
+
+@pytest.fixture
+def pretrained(randomize_normalization: Callable[[keras.Model], None]) -> keras.Model:
+    source = small_core(seed=1)
+    randomize_normalization(source)
+    return source
+
+
+@pytest.fixture
+def weights_file(pretrained: keras.Model, tmp_path: Path) -> Path:
+    return save_legacy(encoder_of(pretrained), tmp_path / "mine.h5")

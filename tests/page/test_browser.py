@@ -223,26 +223,9 @@ def test_a_video_then_a_broken_one(
     assert outside(page.requests(), served) == set()
 
 
-def test_a_webcam_is_marked_while_it_runs(page: Page, served: "Served") -> None:
-    page.open()
-    page.click("button[role=tab]:nth-of-type(3)")
-    page.click("#webcam .upload-container > div button, #webcam .access-wrap, #webcam .wrap button")
-    calls, kept = served.calls, served.kept
-    page.click("#webcam .button-wrap button")
-    first = page.source("#live_overlay img")
-    page.source("#live_overlay img", other_than=first)
-    told = page.text("#live_numbers", "pictures a second, latency")
-    assert "biceps 0" in told.replace("\n", " ")
-    page.picture("9_live")
-    page.click("#webcam .button-wrap button")
-    assert served.calls >= calls + 2
-    assert served.kept == kept  # no picture is written
-    assert outside(page.requests(), served) == set()
-
-
 def test_two_sessions(page: Page, served: "Served", film: Path) -> None:
     page.open()
-    page.click("button[role=tab]:nth-of-type(4)")
+    page.click("button[role=tab]:nth-of-type(3)")
     page.click("#compare")
     assert page.text("#sessions_problem") == "Give a video for each of the two sessions."
     for letter in "AB":
@@ -256,7 +239,24 @@ def test_two_sessions(page: Page, served: "Served", film: Path) -> None:
     page.driver.switch_to.default_content()
     assert page.find("#comparison_file").is_displayed()
     page.driver.execute_script("document.querySelector('#comparison').scrollIntoView();")
-    page.picture("10_two_sessions")
+    page.picture("9_two_sessions")
+    assert outside(page.requests(), served) == set()
+
+
+def test_a_webcam_is_marked_while_it_runs(page: Page, served: "Served") -> None:
+    page.open()
+    page.click("button[role=tab]:nth-of-type(4)")
+    page.click("#webcam .upload-container > div button, #webcam .access-wrap, #webcam .wrap button")
+    calls, kept = served.calls, served.kept
+    page.click("#webcam .button-wrap button")
+    first = page.source("#live_overlay img")
+    page.source("#live_overlay img", other_than=first)
+    told = page.text("#live_numbers", "pictures a second, latency")
+    assert "biceps 0" in told.replace("\n", " ")
+    page.picture("10_live")
+    page.click("#webcam .button-wrap button")
+    assert served.calls >= calls + 2
+    assert served.kept == kept  # no picture is written
     assert outside(page.requests(), served) == set()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from fold_options import GROUP_COUNT, metrics_of, options
 from PIL import Image
 from sklearn.metrics import accuracy_score, jaccard_score
 
@@ -25,32 +26,6 @@ from tf_muscle.runs.folds import Folds, read_folds
 from tf_muscle.train import main
 from tf_muscle.training import folds as folds_module
 from tf_muscle.training import out_of_fold
-
-GROUP_COUNT = 7
-
-
-def people(export: Path, folder: Path) -> Path:
-    """A CSV that gives the 20 photos to 7 people in turn."""
-    photos = sorted(path.name for path in export.rglob("*.jpg"))
-    path = folder / "people.csv"
-    rows = "".join(f"{name},person {i % GROUP_COUNT}\n" for i, name in enumerate(photos))
-    path.write_text(f"photo,person\n{rows}")
-    return path
-
-
-def options(export: Path, folder: Path, **more: object) -> list[str]:
-    """Words for a cross-validation of seconds, everything below `folder`."""
-    values = {
-        "image_size": 32, "batch_size": 4, "encoder": "resnet18", "encoder_weights": "none",
-        "precision": "float32", "loss": "cross_entropy", "epochs": 1, "folds": 2,
-        "data": export, "groups": people(export, folder), "data_dir": folder / "tfds",
-        "runs_dir": folder / "runs", "saved_models_dir": folder / "saved_models",
-    } | more  # fmt: skip
-    return [str(word) for key, value in values.items() for word in (f"--{key}", value)]
-
-
-def metrics_of(run: RunFolder) -> dict[str, Any]:
-    return dict(json.loads(run.metrics.read_text()))
 
 
 def times(folder: Path) -> dict[Path, int]:
@@ -288,29 +263,6 @@ def test_options_that_contradict_each_other() -> None:
     }.items():
         with pytest.raises(UserError, match=told):
             main(words)
-
-
-def test_a_split_by_groups(
-    small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An export of train/ alone: 80/10/10 with no person in two splits, and so it is evaluated."""
-    export = folder / "train_only"
-    shutil.copytree(small_export / "train", export / "train")
-    (folder / "by_person").mkdir()
-    words = options(export, folder / "by_person", folds=0, run_name="one")
-    assert run_command(main, [*words, "--split_groups"]) == 0
-    assert "Split by groups, seed 0: " in capsys.readouterr().out
-    run = RunFolder(folder / "by_person" / "runs" / "one")
-    split = json.loads(run.split.read_text())["photos"]
-    photos = sorted(path.name for path in export.rglob("*.jpg"))
-    person = {f"train/{name}": i % GROUP_COUNT for i, name in enumerate(photos)}
-    assert sorted(name for names in split.values() for name in names) == sorted(person)
-    seen = [{person[name] for name in names} for names in split.values()]
-    assert sum(map(len, seen)) == len(set.union(*seen)) == GROUP_COUNT
-    assert run_command(evaluate, [str(run.path)]) == 0
-    (path,) = (run.path / "evaluations").glob("*.json")
-    expected = metrics_of(run)["test"]["confusion_matrix"]
-    assert json.loads(path.read_text())["confusion_matrix"] == expected
 
 
 @pytest.mark.slow

@@ -23,3 +23,9 @@ def make_search(tmp_path: Path) -> Callable[..., Search]:
         return Search(base, SearchOptions(**options), "study")
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras collects before each training, which takes longer than a training here."""
+    monkeypatch.setattr("gc.collect", lambda *_: None)

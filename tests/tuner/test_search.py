@@ -147,7 +147,7 @@ def test_killed_twice(bench: Bench) -> None:
     found_something = [line for line in lines if line["state"] == "completed"]
     best = max(found_something, key=lambda line: float(line["val_mean_iou"]))
     assert kept.parents[2].name == f"trial_{best['trial']}"
-    for name in ("parallel_coordinates", "hyperparameter_effects", "best_learning_curves"):
+    for name in ("hyperparameter_effects", "best_learning_curves"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 10_000
     retrained = json.loads((bench.folder / "runs" / "study-best" / "metrics.json").read_text())
     assert retrained["valid"]["mean_iou"] == pytest.approx(float(best["val_mean_iou"]), abs=1e-3)

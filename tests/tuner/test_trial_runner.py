@@ -1,114 +1,28 @@
 """The loop over the trials, with trainings that take no time."""
 
-import csv
 import dataclasses
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import yaml
+from quick_search import FINGERPRINT, SIX, WEIGHTS, Bench, good, write_history
 
-from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
-from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
 from tuner.folder import SearchFolder, open_folder
-from tuner.hypermodel import SegmentationHyperModel, scores
-from tuner.options import Combination, Search, combination_of
-from tuner.oracle import MOST_KILLS, make_oracle
-from tuner.results import Row, rows_of, write_results
-from tuner.trial_runner import TrialRunner, failure
+from tuner.hypermodel import scores
+from tuner.options import Combination, Search
+from tuner.oracle import make_oracle
+from tuner.results import rows_of, write_results
+from tuner.trial_runner import TrialRunner
 from tuner.workers import Role
 
-FINGERPRINT = "0123456789abcdef"
 ENVIRONMENT = {
     "data": {"synthetic": False, "class_names": ["background", "arm"], "floor_mean_iou": 0.3}
 }
-WEIGHTS = 1000  # bytes of a checkpoint here
-SIX = {
-    "learning_rate": [0.1, 0.01],
-    "batch_size": [2, 4, 8],
-    "optimizer": ["sgd"],
-    "epochs": [2],
-}
-
-
-@pytest.fixture(autouse=True)
-def _no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keras collects before each training, which takes longer than a training here."""
-    monkeypatch.setattr("gc.collect", lambda *_: None)
-
-
-class QuickHyperModel(SegmentationHyperModel):
-    """Writes what a training writes, but trains nothing."""
-
-    def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
-        super().__init__(search, Data({}, DataInfo(FINGERPRINT)), "float32")
-        self.act = act
-        self.calls: list[tuple[Combination, int]] = []
-        self.disk: list[int] = []
-
-    def build(self, hp: Any) -> keras.Model:
-        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-
-    def fit(self, hp: Any, model: keras.Model, *, run: RunFolder) -> dict[str, float]:
-        combination = combination_of(hp.values)
-        self.calls.append((combination, self.execution))
-        run.backup.mkdir(parents=True, exist_ok=True)
-        self.config(hp).save(run.config)
-        (run.backup / "latest.weights.h5").write_bytes(b"x" * 2 * WEIGHTS)
-        run.best_weights.write_bytes(b"x" * WEIGHTS)
-        folder = run.path.parents[2]
-        self.disk.append(sum(one.stat().st_size for one in folder.rglob("*.weights.h5")))
-        score = self.act(combination, self.execution)
-        write_history(run, [math.nan if score is None else score])
-        return scores(run)
-
-
-def write_history(run: RunFolder, mean_ious: list[float], **others: list[float]) -> None:
-    """A history.csv with these validation scores."""
-    columns = {
-        "loss": [math.nan if math.isnan(score) else 0.5 for score in mean_ious],
-        "val_loss": [0.4] * len(mean_ious),
-        "val_mean_iou": mean_ious,
-        "val_foreground_mean_iou": [0.5 * score for score in mean_ious],
-        "val_mean_class_accuracy": [0.6] * len(mean_ious),
-        "val_foreground_pixel_accuracy": [0.3] * len(mean_ious),
-        "seconds": [2.0] * len(mean_ious),
-    } | others
-    run.path.mkdir(parents=True, exist_ok=True)
-    with run.history.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *columns])
-        writer.writerows(
-            [epoch, *row] for epoch, row in enumerate(zip(*columns.values(), strict=True))
-        )
-
-
-class Bench:
-    """A search over `SIX` with a given training."""
-
-    def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
-        self.search = search
-        path = Path(search.base.run.runs_dir) / "tuner" / search.name
-        self.folder = SearchFolder(path)
-        open_folder(self.folder, search, FINGERPRINT)
-        self.hypermodel = QuickHyperModel(search, act)
-        self.oracle = make_oracle(search, self.hypermodel.hyperparameters(), self.folder)
-        self.runner = TrialRunner(self.hypermodel, self.oracle, search, self.folder, Role("alone"))
-
-    def rows(self) -> list[Row]:
-        return rows_of(self.oracle.trials, self.search)
-
-
-def good(combination: Combination, execution: int) -> float:
-    return 0.3 + combination.learning_rate + combination.batch_size / 100 + execution / 1000
 
 
 def test_every_combination_is_trained_once(make_search: Callable[..., Search]) -> None:
@@ -225,117 +139,6 @@ def test_executions_are_averaged(make_search: Callable[..., Search]) -> None:
     assert [yaml.safe_load(run.config.read_text())["seed"] for run in runs] == [0, 1, 2]
     kept = bench.folder.execution("0001", 2).best_weights
     assert list(bench.folder.path.rglob("*.weights.h5")) == [kept]
-
-
-def out_of_memory(combination: Combination, execution: int) -> float | None:
-    if combination.batch_size == 8:
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor [8,8]")
-    return None if combination.learning_rate == 0.1 else good(combination, execution)
-
-
-def test_failed_trials_are_recorded_and_the_search_goes_on(
-    make_search: Callable[..., Search],
-) -> None:
-    """Three failures in a row, at which KerasTuner would have ended it."""
-    bench = Bench(make_search(**SIX), out_of_memory)
-    bench.runner.search()
-    states = [row.state for row in bench.rows()]
-    assert states[:2] == ["failed: loss became nan in epoch 1"] * 2
-    assert states[2] == states[5] == "failed: out of memory (OOM when allocating tensor [8,8])"
-    assert states[3:5] == ["completed"] * 2
-    best = bench.folder.execution("0004", 0).best_weights
-    assert list(bench.folder.path.rglob("*.weights.h5")) == [best]
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (MemoryError(), "out of memory"),
-        (tf.errors.ResourceExhaustedError(None, None, "too\n  much"), "out of memory (too much)"),
-        (
-            tf.errors.InternalError(None, None, "CUDA: Failed to allocate 3 GB"),
-            "out of memory (CUDA: Failed to allocate 3 GB)",
-        ),
-        (tf.errors.NotFoundError(None, None, "no such file"), None),
-        (OSError("out of memory cards"), None),
-        (KeyboardInterrupt(), None),
-    ],
-)
-def test_what_a_combination_can_help(error: BaseException, reason: str | None) -> None:
-    assert failure(error) == reason
-
-
-def test_any_other_error_ends_the_search_and_is_met_again(
-    make_search: Callable[..., Search],
-) -> None:
-    def disk_full(combination: Combination, execution: int) -> float:
-        if combination.batch_size == 8:
-            raise OSError("No space left on device")
-        return good(combination, execution)
-
-    bench = Bench(make_search(**SIX), disk_full)
-    with pytest.raises(OSError, match="No space left"):
-        bench.runner.search()
-    assert [row.state for row in bench.rows()] == ["completed", "completed", "running"]
-    again = Bench(bench.search, good)
-    again.runner.search()
-    assert [one for one, _ in again.hypermodel.calls] == bench.search.combinations()[2:]
-    assert {row.state for row in again.rows()} == {"completed"}
-
-
-def test_scores_that_cannot_be_recorded_end_the_search(
-    make_search: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """KerasTuner would take it for a failure of the trial, and go on to the next."""
-
-    def disk_full(*_: object, **__: object) -> None:
-        raise OSError("No space left on device")
-
-    bench = Bench(make_search(**SIX), good)
-    monkeypatch.setattr(bench.oracle, "update_trial", disk_full)
-    with pytest.raises(UserError, match=r"trial 0000 could not be recorded \(OSError: No space"):
-        bench.runner.search()
-    again = Bench(bench.search, good)
-    again.runner.search()
-    assert len(again.hypermodel.calls) == 5  # the first had come to its end
-    assert {row.state for row in again.rows()} == {"completed"}
-
-
-def test_ctrl_c_leaves_the_trial_for_later(make_search: Callable[..., Search]) -> None:
-    def interrupted(combination: Combination, execution: int) -> float:
-        raise KeyboardInterrupt
-
-    bench = Bench(make_search(**SIX), interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        bench.runner.search()
-    assert [row.state for row in bench.rows()] == ["running"]
-    assert bench.folder.execution("0000", 0).backup.exists()  # goes on from here
-
-
-def test_ctrl_c_is_no_sign_of_too_little_memory(make_search: Callable[..., Search]) -> None:
-    def interrupted(combination: Combination, execution: int) -> float:
-        raise KeyboardInterrupt
-
-    search = make_search(**SIX)
-    for _ in range(MOST_KILLS + 1):
-        with pytest.raises(KeyboardInterrupt):
-            Bench(search, interrupted).runner.search()
-    bench = Bench(search, good)
-    bench.runner.search()
-    assert {row.state for row in bench.rows()} == {"completed"}
-
-
-def test_killed_after_an_epoch_is_no_sign_of_too_little_memory(
-    make_search: Callable[..., Search],
-) -> None:
-    search = make_search(**SIX)
-    for _ in range(MOST_KILLS + 1):
-        bench = Bench(search, good)
-        assert bench.oracle.create_trial("tuner0").trial_id == "0000"
-        checkpoint = bench.folder.execution("0000", 0).backup / "latest.weights.h5"
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.touch()
-    assert bench.oracle.kills == {"0000": 1}
 
 
 def test_execution_that_came_to_its_end_is_not_repeated(

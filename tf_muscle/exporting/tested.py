@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_muscle.exporting.agreement import LIMITS, Agreement
-from tf_muscle.report.tables import markdown_table
+from tf_muscle.report.markdown import markdown_table
 
 # The package that runs a format.
 RUNTIMES = {"saved_model": "tensorflow", "litert": "ai-edge-litert", "onnx": "onnxruntime"}

@@ -13,7 +13,7 @@ from tf_muscle.inspection.findings import Finding
 from tf_muscle.inspection.measure import SIZE_EDGES, ImageInfo, Survey
 from tf_muscle.inspection.statistics import file_label
 from tf_muscle.report.html_page import data_uri, photo_thumbnail, rendered
-from tf_muscle.report.overlays import class_colors
+from tf_muscle.report.overlays import css_colors
 from tf_muscle.report.photo_sheets import photo_label
 from tf_muscle.roboflow.image_files import decode_photo
 from tf_muscle.roboflow.pixels import read_mask
@@ -76,7 +76,7 @@ def _shown(survey: Survey, finding: Finding) -> dict[str, Any]:
 def _classes(survey: Survey, record: dict[str, Any]) -> list[dict[str, Any]]:
     """What the page shows of each class but the background."""
     names = survey.export.class_names
-    colors = class_colors(len(names))
+    colors = css_colors(len(names))
     shown = []
     for class_id, name in enumerate(names[1:], start=1):
         one = record["classes"][name]
@@ -84,7 +84,7 @@ def _classes(survey: Survey, record: dict[str, Any]) -> list[dict[str, Any]]:
         shown.append(
             {
                 "name": name,
-                "color": "#{:02x}{:02x}{:02x}".format(*colors[class_id]),
+                "color": colors[class_id],
                 "images": one["images"],
                 "median": _percent(one["median_share"]) if one["images"] else None,
                 "heat": heat_map(survey.heat[class_id]) if one["images"] else None,

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from tf_muscle.labelling.doubt import Kind
 from tf_muscle.labelling.ranking import DoubtfulPhoto, Region, Review
 from tf_muscle.report.html_page import photo_thumbnail, rendered
-from tf_muscle.report.overlays import class_colors
+from tf_muscle.report.overlays import css_colors
 from tf_muscle.report.photo_sheets import photo_label
 
 NAMED = 4  # regions of a photo that are told and framed; the table has them all
@@ -87,13 +87,8 @@ def _told(region: Region, class_names: Sequence[str]) -> Told:
     sentence = SENTENCES[region.kind].format(
         annotated=class_names[region.annotated], predicted=class_names[region.predicted]
     )
-    color = class_colors(len(class_names))[region.class_id]
-    return Told(
-        sentence,
-        f"{region.pixels:,}",
-        f"{region.score:.2f}",
-        "#{:02x}{:02x}{:02x}".format(*color),
-    )
+    color = css_colors(len(class_names))[region.class_id]
+    return Told(sentence, f"{region.pixels:,}", f"{region.score:.2f}", color)
 
 
 def _framed(image: np.ndarray, regions: Sequence[Region]) -> np.ndarray:

@@ -7,7 +7,7 @@ from tf_muscle.labelling.suggested_folder import Written
 from tf_muscle.labelling.suggestions import place_label
 from tf_muscle.report.html_page import rendered
 from tf_muscle.report.lettering import percent
-from tf_muscle.report.overlays import class_colors
+from tf_muscle.report.overlays import css_colors
 
 
 def write_page(
@@ -26,15 +26,12 @@ def write_page(
         model: as the user called it.
         sentences: what was looked at, what is labelled, and what was left out.
     """
-    colors = class_colors(len(class_names))
+    colors = css_colors(len(class_names))
     html = rendered(
         Path(__file__).with_name("suggest_page.html.jinja"),
         model=model,
         sentences=sentences,
-        classes=[
-            (name, "#{:02x}{:02x}{:02x}".format(*color))
-            for name, color in zip(class_names[1:], colors[1:], strict=True)
-        ],
+        classes=list(zip(class_names[1:], colors[1:], strict=True)),
         suggestions=[_shown(one, class_names) for one in written],
     )
     path.write_text(html, encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What is seen: tabs for photos, videos, a webcam and two sessions, and what a given file does."""
+"""What is seen: tabs for photos, videos, two sessions and a webcam, and what happens to a file."""
 
 import html
 import os
@@ -98,10 +98,10 @@ def build_page(
             _photo_tab(predictor)
         with gr.Tab("Video"):
             _video_tab(predictor, stopping)
-        with gr.Tab("Live"):
-            live_tab(live)
         with gr.Tab("Two sessions"):
             _sessions_tab(predictor, stopping)
+        with gr.Tab("Live"):
+            live_tab(live)
     return page
 
 

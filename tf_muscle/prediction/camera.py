@@ -15,9 +15,7 @@ import numpy as np
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import FALLBACK_RATE, SHORTEST_PAUSE, Frame
 
-LISTENING = (
-    0.2  # seconds between two looks at ctrl-C, which Windows cannot wake a waiting thread by
-)
+LISTENING = 0.2  # seconds between two looks at ctrl-C, which wakes no waiting thread on Windows
 CLOSING = 2.0  # seconds that a picture may take to come; then its thread frees the camera later
 
 
@@ -39,7 +37,7 @@ class CameraFrames:
     rate = FALLBACK_RATE
     count = 0  # nobody knows how many there will be
     frame_bytes = 1  # one waits, whatever its size
-    passed, last = 0, 0.0  # no part of it is chosen
+    passed, last = 0, 0.0  # nothing is left out before the first frame, as of a file
 
     def __init__(self, number: int, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self.seen = 0

@@ -140,10 +140,11 @@ def _load_keras(
         logits = tf.cast(network(images, training=False), tf.float32)
         return tf.nn.softmax(logits / temperature)
 
-    # Traced once, here: TensorFlow warns of the tracing of several models, as of folds.
+    # Traced here, not in its first call: TensorFlow warns of several that do, as those of folds.
     traced = forward.get_concrete_function()
     geometry = replace(packed.geometry, size=size)
-    forward = constant_weights(traced) if single else traced
+    if single:
+        forward = constant_weights(traced)
     return Loaded(forward, packed.class_names, geometry, calibration)
 
 

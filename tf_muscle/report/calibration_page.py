@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.calibrating import Step
+from tf_muscle.report.markdown import markdown_table
 from tf_muscle.report.score_rows import (
     SCORE_LABELS,
     SPLIT_LABELS,
@@ -13,7 +14,7 @@ from tf_muscle.report.score_rows import (
     format_interval,
     format_iou,
 )
-from tf_muscle.report.tables import SYNTHETIC, markdown_table
+from tf_muscle.report.tables import SYNTHETIC
 from tf_muscle.runs.calibration import Calibration
 
 STEPS = {

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import background_only_sentence
+from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
 from tf_muscle.report.score_rows import (
     OWN_SIZE_SCORES,
     SCORE_LABELS,
@@ -15,14 +16,7 @@ from tf_muscle.report.score_rows import (
     format_iou,
     format_score,
 )
-from tf_muscle.report.tables import (
-    SYNTHETIC,
-    figure_parts,
-    markdown_table,
-    named_values,
-    teacher_warning,
-    terminal_table,
-)
+from tf_muscle.report.tables import SYNTHETIC, teacher_warning
 from tf_muscle.runs.environment import Environment
 from tf_muscle.runs.folds import Folds
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tf_muscle.data.geometry import PADDING, Geometry
+from tf_muscle.report.markdown import markdown_table
 from tf_muscle.report.score_rows import Metrics, class_rows, score_rows
-from tf_muscle.report.tables import data_parts, interval_note, markdown_table, warnings
+from tf_muscle.report.tables import data_parts, interval_note, warnings
 from tf_muscle.runs.calibration import Calibration
 from tf_muscle.runs.environment import Environment
 

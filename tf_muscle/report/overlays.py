@@ -31,6 +31,11 @@ def class_colors(class_count: int) -> np.ndarray:
     return rgb[np.where(ids == 0, 0, (ids - 1) % (len(PALETTE) - 1) + 1)]
 
 
+def css_colors(count: int) -> list[str]:
+    """The colour of each of so many class ids as a page writes it: "#e69f00"."""
+    return ["#{:02x}{:02x}{:02x}".format(*color) for color in class_colors(count)]
+
+
 def overlay(
     image: np.ndarray, mask: np.ndarray, *, alpha: float = 0.6, contours: bool = True
 ) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What a run scored, as text: report.md, and a table for the terminal."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.model.reliability import BINS
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch, ended_in_nan
+from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
 from tf_muscle.report.score_rows import (
     SPLIT_LABELS,
     Metrics,
@@ -61,17 +62,6 @@ def results_table(
     return terminal_table(
         score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
     )
-
-
-def terminal_table(rows: Iterable[Sequence[str]]) -> Table:
-    """A table for a terminal; the first row is the header."""
-    header, *body = rows
-    table = Table()
-    for number, cell in enumerate(header):
-        table.add_column(cell, justify="right" if number else "left")
-    for row in body:
-        table.add_row(*row)
-    return table
 
 
 def write_report(
@@ -132,16 +122,6 @@ def write_report(
     with replacing(path) as unfinished:
         unfinished.write_text("\n\n".join(parts) + "\n", "utf-8")
     return path
-
-
-def markdown_table(rows: Iterable[Sequence[str]], align: str = "---:") -> str:
-    """A Markdown table; the first row is the header, `align` is for all columns but the first."""
-    header, *body = rows
-    rule = ["---", *(align for _ in header[1:])]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |"
-        for row in (header, rule, *body)
-    )
 
 
 def interval_note(metrics: Metrics, synthetic: bool) -> str:
@@ -255,16 +235,6 @@ def _published_parts() -> Iterator[str]:
     )
 
 
-def figure_parts(folder: Path, captions: Mapping[str, str]) -> Iterator[str]:
-    """The figures that are in the folder figures/ beside the page, each with its caption."""
-    shown = [name for name in captions if (folder / name).exists()]
-    if shown:
-        yield "## Pictures"
-    for name in shown:
-        yield f"![{name.removesuffix('.png').replace('_', ' ')}](figures/{name})"
-        yield captions[name]
-
-
 def teacher_warning(environment: Environment) -> list[str]:
     """What is wrong with the scores because of the teacher; nothing if nothing is."""
     warning = environment.teacher.warning if environment.teacher else None
@@ -295,13 +265,3 @@ def data_parts(environment: Environment) -> Iterator[str]:
     notes += teacher_warning(environment)
     if notes:
         yield "\n".join(f"- {note}" for note in notes)
-
-
-def named_values(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The header and the lines of a table of options."""
-    yield "name", "value"
-    for name, value in values.items():
-        if isinstance(value, list):
-            yield name, ", ".join(map(str, value)) or "none"
-        else:
-            yield name, "none" if value is None else str(value)
