@@ -55,7 +55,7 @@ def test_a_taken_port_is_told_before_the_model_is_loaded(command: Command, taken
 def test_without_gradio_the_line_that_installs_it_is_told(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, output = command("model")
     assert code == 2
     assert output == (

@@ -1,75 +1,23 @@
 import csv
-import errno
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from predicting import NAMES, runner, save, table, write_video
 
-from tf_muscle import predict
-from tf_muscle.command import run_command
-from tf_muscle.data.geometry import Geometry
-from tf_muscle.prediction import run_predict
-from tf_muscle.prediction.dataset_folders import MaskFolder
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
-from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.smoothing import SMOOTH
 from tf_muscle.roboflow.reader import read_export
-from tf_muscle.runs.calibration import Calibration
-
-NAMES = ("background", "biceps", "calf")
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is biceps."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares, np.zeros_like(shares)], axis=-1)
 
 
 @pytest.fixture
 def command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Runs the command with a model that needs no TensorFlow; gives exit code and output."""
-
-    def load(model: str, **options: Any) -> Predictor:
-        threshold = options["threshold"]
-        asked = Calibration(thresholds=(threshold, threshold) if threshold else ())
-        if options["tta"]:
-            asked = replace(asked, tta=options["tta"])
-        return Predictor(light, NAMES, Geometry("pad", 32), options["batch_size"], asked)
-
-    monkeypatch.setattr(run_predict, "load_predictor", load)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str]:
-        try:
-            code = run_command(predict.main, ["model", *map(str, words)])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
-
-    return run
-
-
-def save(path: Path, rows: slice = slice(0, 10)) -> Path:
-    """A dark photo of 32x24 with light rows."""
-    image = np.zeros((24, 32, 3), np.uint8)
-    image[rows] = 255
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
-    return path
-
-
-def table(out: Path) -> list[dict[str, str]]:
-    with (out / "predictions.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return runner(monkeypatch, tmp_path, capsys)
 
 
 def test_photos_of_one_name_keep_apart(command: Callable, tmp_path: Path) -> None:
@@ -126,14 +74,6 @@ def test_formats(command: Callable, tmp_path: Path, output_format: str, expected
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     found = {path.relative_to(tmp_path / "out").as_posix() for path in files}
     assert found == expected | {"predictions.csv"}
-
-
-def write_video(path: Path, count: int = 12) -> Path:
-    writer = VideoWriter(path, Fraction(10))
-    for i in range(count):
-        writer.add(Frame(i / 10, np.full((24, 32, 3), 255 * (i >= 6), np.uint8)))
-    writer.close()
-    return path
 
 
 def test_a_video_gets_its_folder_and_its_frames_if_asked(command: Callable, tmp_path: Path) -> None:
@@ -228,81 +168,6 @@ def test_frames_of_long_names_keep_their_numbers(command: Callable, tmp_path: Pa
     assert command(".", "--out", "out", "--format", "mask")[0] == 0
     names = {path.name[-11:] for path in (tmp_path / "out/train").glob("*.jpg")}
     assert names == {f"-{i:06d}.jpg" for i in range(12)}
-
-
-def test_ctrl_c_in_a_video_keeps_what_is_done(
-    command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-
-    def interrupted(images: np.ndarray) -> np.ndarray:
-        calls.append(len(images))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return light(images)
-
-    monkeypatch.setattr(
-        run_predict,
-        "load_predictor",
-        lambda model, **options: Predictor(interrupted, NAMES, Geometry("pad", 32), batch_size=4),
-    )
-    write_video(tmp_path / "curl.mp4")
-    write_video(tmp_path / "later.mp4")
-    code, _ = command("curl.mp4", "later.mp4", "--out", "out")
-    assert code == 130
-    folder = tmp_path / "out/videos/curl"
-    assert len(list(VideoFrames(folder / "overlay.mp4"))) == 8
-    assert len((folder / "timeline.csv").read_text().splitlines()) == 9
-    assert not (tmp_path / "out/videos/later").exists()
-
-
-def test_ctrl_c_among_photos_keeps_what_is_done(
-    command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-
-    def interrupted(images: np.ndarray) -> np.ndarray:
-        calls.append(len(images))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return light(images)
-
-    monkeypatch.setattr(
-        run_predict,
-        "load_predictor",
-        lambda model, **options: Predictor(interrupted, NAMES, Geometry("pad", 32), batch_size=2),
-    )
-    for i in range(9):
-        save(tmp_path / f"photos/{i}.png", slice(0, 2 * i + 1))
-    code, _ = command("photos", "--out", "out", "--format", "coco")
-    assert code == 130
-    biceps = [row for row in table(tmp_path / "out") if row["muscle"] == "biceps"]
-    assert [row["output"] for row in biceps] == ["0", "1", "2", "3"]
-    train = tmp_path / "out/train"
-    assert sorted(path.name for path in train.glob("*.png")) == [f"{i}.png" for i in range(4)]
-    listed = json.loads((train / "_annotations.coco.json").read_text())["images"]
-    assert [image["file_name"] for image in listed] == [f"{i}.png" for i in range(4)]
-
-
-def test_a_full_disk_among_photos_is_one_sentence(
-    command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for i in range(9):
-        save(tmp_path / f"photos/{i}.png")
-    add = MaskFolder.add
-
-    def full(folder: MaskFolder, name: str, *arguments: Any) -> None:
-        if name == "3":
-            raise OSError(errno.ENOSPC, "No space left on device", "out/train/3.png")
-        add(folder, name, *arguments)
-
-    monkeypatch.setattr(MaskFolder, "add", full)
-    code, output = command("photos", "--out", "out", "--format", "mask", "--batch_size", 2)
-    assert code == 2
-    assert "error: out/train/3.png: No space left on device; free some space" in output
-    assert "Traceback" not in output
-    masks = {path.name for path in (tmp_path / "out/train").glob("*_mask.png")}
-    assert masks == {"0_mask.png", "1_mask.png", "2_mask.png"}
 
 
 def test_how_masks_are_made_is_told(command: Callable, tmp_path: Path) -> None:

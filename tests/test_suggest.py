@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from light_model import light_of_three
+from page_content import PageContent
 from PIL import Image
 
 from tf_muscle import suggest
@@ -26,22 +27,16 @@ from tf_muscle.roboflow.reader import check_pixels, read_export, read_mask
 NAMES = ("background", "biceps", "calf")
 
 
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is biceps."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares, np.zeros_like(shares)], axis=-1)
-
-
 class Light:
     """A model whose features are the brightness of 16 parts of the photo."""
 
     def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = images.mean(axis=-1).reshape(len(images), 4, 8, 4, 8).mean(axis=(2, 4))
-        return light(images)[None], parts.reshape(len(images), 1, 1, 16)
+        return light_of_three(images)[None], parts.reshape(len(images), 1, 1, 16)
 
 
 def use_light(model: str, batch_size: int) -> tuple[Light, Predictor]:
-    return Light(), Predictor(light, NAMES, Geometry("pad", 32), batch_size)
+    return Light(), Predictor(light_of_three, NAMES, Geometry("pad", 32), batch_size)
 
 
 def nothing_labelled(*args: object) -> LabelledPhotos:
@@ -120,7 +115,7 @@ def test_photos_and_frames_become_an_export(
     assert len(list((tmp_path / "out/train").glob("*.[jp][pn]g"))) >= 14
     for name, example in examples.items():
         with Image.open(example.image_path) as stored:
-            truth = light(np.asarray(stored.convert("RGB"))).argmax(axis=-1)
+            truth = light_of_three(np.asarray(stored.convert("RGB"))).argmax(axis=-1)
         agreement = np.mean(read_mask(example) == truth)
         assert agreement > 0.8, name  # the network sees the half of 64 pixels
         row = named[name]
@@ -191,27 +186,13 @@ def test_odd_names_keep_apart(command: Callable, tmp_path: Path) -> None:
     assert "&lt;b&gt;&amp;.png" in page
 
 
-class Page(HTMLParser):
-    """Tags and addresses of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.addresses: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
-
-
 def test_the_page_loads_nothing_and_explains_each_choice(command: Callable, tmp_path: Path) -> None:
     for seed in range(6):
         save(tmp_path / f"photos/{seed}.png", seed)
     assert command("photos", "--count", 3, "--out", "out")[0] == 0
     text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
-    page = Page(text)
-    assert not page.tags & {"script", "link", "iframe"}
+    page = PageContent(tmp_path / "out/index.html")
+    assert not set(page.tags) & {"script", "link", "iframe"}
     assert len(page.addresses) == 2 * 3  # each photo, and its mask
     assert all(address.startswith("data:image/jpeg;base64,") for address in page.addresses)
     assert "://" not in text

@@ -57,6 +57,28 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
+def refuse_folder(option: str, folder: Path, export: Path | None = None) -> None:
+    """Refuses a place for new files that is taken or cannot be made.
+
+    Args:
+        option: that names it, without its dashes.
+        folder: the place.
+        export: which is left as it is, if there is one.
+
+    Raises:
+        UserError: the folder exists, lies in the export, or a file is in its way.
+    """
+    if folder.exists():
+        raise UserError(f"--{option} {folder} exists and is never overwritten: choose another")
+    if export and export.resolve() in folder.resolve().parents:
+        raise UserError(
+            f"--{option} {folder} lies in the export, which is left as it is: choose another"
+        )
+    nearest = next(path for path in folder.absolute().parents if path.exists())
+    if not nearest.is_dir():
+        raise UserError(f"--{option} {folder} cannot be made, {nearest} is a file: choose another")
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The one exception that a command shows to its user without a traceback."""
 
 import errno
+import importlib.util
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,27 @@ def plain_name(option: str, name: str) -> None:
     """Refuses the name of a folder that is a path."""
     if Path(name).name != name or name == "..":
         raise UserError(f"--{option} must be a plain name, not a path, got {name}")
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra of this package."""
+    return f'python -m pip install -c constraints.txt -e ".[{extra}]"'
+
+
+def refuse_missing(asked: str, extra: str, modules: Sequence[str]) -> None:
+    """Refuses what needs modules of an extra that are not installed.
+
+    Args:
+        asked: what needs them, as the user called it.
+        extra: of this package, that brings them.
+        modules: their top-level names.
+
+    Raises:
+        UserError: one is not installed.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"{asked} needs {' and '.join(missing)}: {install_command(extra)}")
 
 
 @contextmanager

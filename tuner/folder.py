@@ -3,6 +3,7 @@
 Needs no TensorFlow.
 """
 
+import csv
 import json
 import shutil
 from collections.abc import Collection
@@ -20,6 +21,7 @@ from tuner.options import Search
 
 RESULT = "result.json"  # scores of one training; marks it as complete
 ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials
+RUNNING = "running"  # state in results.csv of a trial that has not ended
 
 
 @dataclass
@@ -82,18 +84,32 @@ class SearchFolder:
             ended: ids of those that it knows to have ended.
 
         Raises:
-            UserError: a trial has no record, or more have ended than the oracle knows of.
+            UserError: a started trial has no record, or more have ended than the oracle knows of.
         """
-        folders = {path.name.removeprefix("trial_") for path in self.path.glob("trial_*")}
         recorded = {record["trial_id"] for record in self.trial_records()}
-        lost = (folders | set(started)) - recorded | set(self.ended_trials()) - set(ended)
+        numbers = {int(trial_id) for trial_id in self.ended_trials()} | self._ended_by_the_table()
+        lost = {int(one) for one in started if one not in recorded}
+        lost |= numbers - {int(one) for one in ended}
         if lost:
             raise UserError(
                 f"{self.path} has results of trials that cannot be read back "
-                f"({', '.join(sorted(lost))}), and nothing was changed: put "
+                f"({', '.join(map(str, sorted(lost)))}), and nothing was changed: put "
                 f"{self.oracle.name} and the trial_*/trial.json back as they were, or choose "
                 "another --name"
             )
+
+    def _ended_by_the_table(self) -> set[int]:
+        if not self.results_csv.is_file():
+            return set()
+        try:
+            with self.results_csv.open(newline="", encoding="utf-8") as file:
+                lines = list(csv.DictReader(file))
+            return {int(line["trial"]) for line in lines if line["state"] != RUNNING}
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise UserError(
+                f"{self.results_csv} is not as the search wrote it ({error!r}): move it elsewhere, "
+                "and the same command writes it again"
+            ) from error
 
     def prune(self, ended: Collection[str], kept: Collection[str]) -> None:
         """Deletes the weights of the trials that have ended and are not to be kept.

@@ -16,7 +16,7 @@ from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
 from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
 from tf_muscle.report.tables import SYNTHETIC
-from tuner.folder import SearchFolder
+from tuner.folder import RUNNING, SearchFolder
 from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
 FIGURES = {
@@ -24,7 +24,6 @@ FIGURES = {
     "with that value, whatever their other values.",
     "best_learning_curves.png": "The best trial, epoch by epoch.",
 }
-RUNNING = "running"  # state of a trial that has not ended
 ONCE = ("name", "retrain", "dry_run")  # options that say nothing about the results
 
 

@@ -1,13 +1,13 @@
 import base64
 import io
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from page_content import PageContent
 from PIL import Image
 
 from tf_muscle.errors import UserError
@@ -24,27 +24,9 @@ TAGS = {
 ATTRIBUTES = {"lang", "charset", "name", "content", "http-equiv", "class", "style", "src", "alt"}
 
 
-class Page(HTMLParser):
-    """Tags, attributes and text of a page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def written(root: Path, out: Path) -> tuple[Page, dict[str, Any]]:
+def written(root: Path, out: Path) -> tuple[PageContent, dict[str, Any]]:
     inspect_export(str(root), out)
-    return Page(out / "inspection.html"), json.loads((out / "inspection.json").read_text())
+    return PageContent(out / "inspection.html"), json.loads((out / "inspection.json").read_text())
 
 
 def test_thumbnail_shows_the_photo_upright(drawn: Any) -> None:
@@ -90,7 +72,7 @@ def test_clean_export(drawn: Any, tmp_path: Path) -> None:
 
 def test_page_loads_nothing(drawn: Any, tmp_path: Path) -> None:
     page, _ = written(drawn.root, tmp_path / "out")
-    assert page.tags <= TAGS
+    assert set(page.tags) <= TAGS
     assert {name for name, _ in page.attributes} <= ATTRIBUTES | {"title"}
     sources = [value or "" for name, value in page.attributes if name == "src"]
     assert len(sources) == 2 * (1 + 6)  # a heat map and six photos of each class
@@ -109,7 +91,7 @@ def test_hostile_names(drawn: Any, tmp_path: Path) -> None:
     drawn.add(f"test/{name}", drawn.photo(11), np.zeros_like(drawn.mask()))
     root = drawn.root.rename(tmp_path / "<b>gym & co")
     page, record = written(root, tmp_path / "out")
-    assert page.tags <= TAGS
+    assert set(page.tags) <= TAGS
     assert {key for key, _ in page.attributes} <= ATTRIBUTES | {"title"}
     assert evil in page.text
     assert f"test/{name}" in page.text

@@ -142,18 +142,30 @@ def test_the_figure_shows_both_signals(tmp_path: Path, drawn_figures: list[Figur
 
 @pytest.mark.parametrize("onsets", [np.array([100.0]), ONSETS[:1], ONSETS[:2]])
 @pytest.mark.parametrize("muscles", [1, 8])
-def test_the_figure_of_little(onsets: np.ndarray, muscles: int, tmp_path: Path) -> None:
+def test_the_figure_of_little(
+    onsets: np.ndarray, muscles: int, tmp_path: Path, drawn_figures: list[Figure]
+) -> None:
     """No pair, one, and two; of many muscles with long names six are drawn."""
     names = [f"musculus extensor carpi radialis longus et brevis {i}" * 2 for i in range(muscles)]
     film = several(*((name, "", onsets) for name in names))
     channels = [replace(channel(name), name=name) for name in names]
     beside = beside_emg(film, channels, lag=0.35)
     draw_beside_emg(beside, tmp_path / "emg.png", title=names[0])
+    *charts, differences = drawn_figures[-1].axes
+    assert len(charts) == min(muscles, 6)
+    title = differences.get_title("left")
+    pairs = len(charts) * len(beside.pairs[0].onsets.video)
+    assert title.startswith(f"{pairs} pair{'' if pairs == 1 else 's'} of onsets")
+    assert ("limits of agreement" in title) == (pairs > 1)
+    assert ("6 of 8 muscles" in title) == (muscles == 8)
 
 
-def test_the_figure_of_one_frame(tmp_path: Path) -> None:
+def test_the_figure_of_one_frame(tmp_path: Path, drawn_figures: list[Figure]) -> None:
     one = Signal("biceps", "", np.full(1, 0.02), np.full(1, 0.8))
     film = VideoSignals("made.mp4", 1, np.zeros(1), (one,))
     draw_beside_emg(beside_emg(film, [channel("biceps")], lag=0.0), tmp_path / "emg.png")
     far = beside_emg(video(ONSETS, 25), [channel("biceps")], lag=1000.0)
     draw_beside_emg(far, tmp_path / "far.png")
+    for figure in drawn_figures:
+        assert figure.axes[-1].get_title("left") == "0 pairs of onsets"
+        assert "r =" not in figure.axes[0].get_title("left")

@@ -3,41 +3,20 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_sessions import MadeRepetition, repeated, write_session
 from matplotlib.figure import Figure
+from page_content import PageContent
+from without_tensorflow import needs_no_tensorflow
 
 from tf_muscle.command import run_command
 from tf_muscle.compare import main
 
 LONG = "musculus_" * 40
 HOSTILE = ("<script>alert(1)</script>", "=1+1", "小腿 $\\frac$", LONG, "a\n\u202eb")
-
-
-class Page(HTMLParser):
-    """What a page holds: its tags, its addresses and its text."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.addresses: list[str] = []
-        self.words: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        assert not any(name.startswith("on") for name, _ in attrs)
-        self.addresses += [
-            value or "" for name, value in attrs if name in ("src", "href", "data", "action")
-        ]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 def sine(seconds: np.ndarray) -> np.ndarray:
@@ -67,11 +46,12 @@ def test_page_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert sorted(one.name for one in out.iterdir()) == [
         *("curves.csv", "differences.csv", "index.html")
     ]
-    page = Page(out / "index.html")
+    page = PageContent(out / "index.html")
     assert "script" not in page.tags
+    assert not any(name.startswith("on") for name, _ in page.attributes)
     assert page.tags.count("img") == 1
     assert all(one.startswith("data:image/png;base64,") for one in page.addresses)
-    assert "http" not in page.text
+    assert "http" not in page.words
     for words in (
         "1 muscle compared",
         "2.00 s (3)",
@@ -84,7 +64,7 @@ def test_page_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "not a trial",
         str(a),
     ):
-        assert words in page.text
+        assert words in page.words
     assert "-0.00" not in (out / "differences.csv").read_text()  # of equal means, off by 1e-17
     duration = rows(out / "differences.csv")[0]
     assert duration == {
@@ -106,11 +86,12 @@ def test_hostile_names(tmp_path: Path, drawn_figures: list[Figure]) -> None:
     b = write_session(tmp_path / ("y" * 200), muscles, video="<script>alert(2)</script>")
     out = tmp_path / "page"
     assert run_command(main, [str(a), str(b), "--out", str(out)]) == 0
-    page = Page(out / "index.html")
+    page = PageContent(out / "index.html")
     assert "script" not in page.tags
+    assert not any(name.startswith("on") for name, _ in page.attributes)
     assert "b" not in page.tags
     for name in (*HOSTILE, "<b>x</b> 腕", "<script>alert(2)</script>"):
-        assert " ".join(name.split()) in page.text
+        assert " ".join(name.split()) in page.words
     assert {one["muscle"] for one in rows(out / "curves.csv")} == set(HOSTILE)
     assert len(drawn_figures) == len(HOSTILE)
 
@@ -125,7 +106,7 @@ def test_figures_of_everything_that_may_be_missing(
     out = tmp_path / "page"
     assert run_command(main, [str(a), str(b), "--out", str(out)]) == 0
     assert len(drawn_figures) == 3
-    text = Page(out / "index.html").text
+    text = PageContent(out / "index.html").words
     assert "There are no intervals" in text
     assert "B has no whole repetition of it." in text
     assert "intervals here" not in text
@@ -171,12 +152,8 @@ def test_nothing_is_overwritten_or_left_half(
 def test_needs_no_tensorflow_and_tells_its_options(tmp_path: Path) -> None:
     muscles = {("biceps", ""): repeated((2, 6), 2.0)}
     words = [str(session(tmp_path / name, muscles)) for name in ("A", "B")]
-    code = (
-        "import sys; from tf_muscle.compare import main; "
-        f"main({[*words, '--out', str(tmp_path / 'page')]!r}); "
-        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    words += ["--out", str(tmp_path / "page")]
+    assert needs_no_tensorflow(f"from tf_muscle.compare import main; main({words!r})")
     assert (tmp_path / "page" / "index.html").is_file()
     command = [sys.executable, "-m", "tf_muscle", "compare", "--help"]
     helped = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -5,7 +5,6 @@ import pytest
 from made_signals import RATE
 
 from tf_muscle.errors import UserError
-from tf_muscle.lab import emg
 from tf_muscle.lab.emg import emg_channels, read_emg
 from tf_muscle.lab.recording import Recording
 
@@ -89,6 +88,6 @@ def test_files_by_their_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "e.C3D").write_bytes(b"hello")
     with pytest.raises(UserError, match="has a rate of its own"):
         read_emg(tmp_path / "e.C3D", 1000)
-    monkeypatch.setattr(emg.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs ezc3d: python -m pip install .*\[lab\]"):
         read_emg(tmp_path / "e.C3D")

@@ -14,7 +14,6 @@ from made_signals import RATE, activity, starts
 from tf_muscle import predict
 from tf_muscle.command import run_command
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.lab import emg
 from tf_muscle.prediction import run_predict
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
@@ -203,7 +202,7 @@ def test_a_part_after_the_end_is_one_sentence(command: Callable) -> None:
 def test_formats_need_their_extra(
     command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emg.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for form, package in (("c3d", "ezc3d"), ("parquet", "pyarrow")):
         code, output = command("film.mp4", "--out", "out", "--lab_formats", "csv", form)
         assert code == 2

@@ -1,100 +1,25 @@
 """`review` on drawn photos, with the probabilities of a network that is right everywhere."""
 
 import csv
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from drawn_run import CLASSES, COUNTS, Drawn, draw, true_mask
+from page_content import PageContent
 from PIL import Image
 
 from tf_muscle.command import run_command
 from tf_muscle.prediction.dataset_folders import CocoFolder
 from tf_muscle.review import main
-from tf_muscle.roboflow.archive import fingerprint
 from tf_muscle.roboflow.pixels import read_mask
 from tf_muscle.roboflow.reader import read_export
 from tf_muscle.runs.folder import RunFolder
-from tf_muscle.runs.folds import FoldPhoto, Folds
-
-CLASSES = ("background", "biceps", "<b>calf</b>", "neck")  # no photo shows a neck
-HEIGHT, WIDTH, SIZE = 60, 80, 40  # of the photos, and of the network
-COUNTS = {"train": 8, "valid": 2, "test": 2}
-
-
-def true_mask(number: int) -> np.ndarray:
-    """A biceps of 20x20 pixels, and in each third photo a calf: uint8 [60, 80]."""
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[10:30, 10:30] = 1
-    if number % 3 == 0:
-        mask[30:50, 50:70] = 2
-    return mask
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """An export, the run that it was trained in, and the means to spoil either."""
-
-    root: Path
-    run: RunFolder
-
-    def mask_path(self, name: str) -> Path:
-        return self.root / name.replace(".jpg", "_mask.png")
-
-    def set_mask(self, name: str, mask: np.ndarray) -> None:
-        Image.fromarray(mask).save(self.mask_path(name))
-
-    def record_data(self, **options: object) -> None:
-        """Makes the run one of the export as it is now."""
-        data = {"fingerprint": fingerprint(self.root), "class_names": CLASSES, "name": "drawn"}
-        for folder in (self.run, self.run.fold_run(1), self.run.fold_run(2)):
-            if folder.path.is_dir():
-                folder.environment.write_text(json.dumps({"data": data}))
-                own = {"data": str(self.root), "image_size": SIZE, "resize": "pad"} | options
-                folder.config.write_text(yaml.safe_dump(own))
-
-
-def draw(folder: Path) -> Drawn:
-    """12 photos, and a run of two folds that recognises every muscle."""
-    drawn = Drawn(folder / "gym", RunFolder(folder / "run"))
-    photos = []
-    number = 0
-    for split, count in COUNTS.items():
-        (drawn.root / split).mkdir(parents=True)
-        rows = "".join(f"{i}, {name}\n" for i, name in enumerate(CLASSES))
-        (drawn.root / split / "_classes.csv").write_text(f"Pixel Value, Class\n{rows}")
-        for _ in range(count):
-            name = f"{split}/photo{number:02}.jpg"
-            photo = np.random.default_rng(number).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-            Image.fromarray(photo).save(drawn.root / name)
-            drawn.set_mask(name, true_mask(number))
-            path = drawn.run.out_of_fold / f"{name}.npz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(path, probabilities=probabilities_of(number))
-            fold = 1 + number % 2
-            photos.append(FoldPhoto(path.stem, split, path.stem, fold, (), (0, 0, 0, 0)))
-            number += 1
-    drawn.run.folds.write_text(json.dumps(Folds(2, "", tuple(photos)).to_json()))
-    for fold in (1, 2):
-        drawn.run.fold_run(fold).path.mkdir()
-        drawn.run.fold_run(fold).model.touch()
-    drawn.record_data()
-    return drawn
-
-
-def probabilities_of(number: int) -> np.ndarray:
-    """90 percent for the true class; the photo is in the middle of the square: rows 5 to 34."""
-    square = np.zeros((SIZE, SIZE), np.uint8)
-    square[5:35] = true_mask(number)[::2, ::2]
-    return np.where(np.eye(len(CLASSES))[square] > 0, 0.9, 0.1 / 3).astype(np.float16)
 
 
 @pytest.fixture(scope="module")
@@ -133,24 +58,6 @@ def reviewed(drawn: Drawn, out: Path, *words: str) -> tuple[int, list[dict[str, 
         return code, list(csv.DictReader(file))
 
 
-class Page(HTMLParser):
-    """The tags, pictures and text of a page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.sources: list[str] = []
-        self.text = ""
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_spoiled_masks_are_found(
     drawn: Drawn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,17 +88,17 @@ def test_spoiled_masks_are_found(
 def test_a_clean_export_has_no_doubts(drawn: Drawn, tmp_path: Path) -> None:
     code, rows = reviewed(drawn, tmp_path / "out")
     assert (code, rows) == (0, [])
-    assert "0 masks to look at first" in Page(tmp_path / "out" / "index.html").text
+    assert "0 masks to look at first" in PageContent(tmp_path / "out" / "index.html").text
     assert not (tmp_path / "out" / "to_correct").exists()
 
 
 def test_the_page(drawn: Drawn, tmp_path: Path) -> None:
     spoil(drawn)
     reviewed(drawn, tmp_path / "out", "--count", "2")
-    page = Page(tmp_path / "out" / "index.html")
-    assert len(page.sources) == 2 * 3
-    assert all(source.startswith("data:image/jpeg") for source in page.sources)
-    assert not page.tags & {"script", "b", "link"}
+    page = PageContent(tmp_path / "out" / "index.html")
+    assert len(page.addresses) == 2 * 3
+    assert all(source.startswith("data:image/jpeg") for source in page.addresses)
+    assert not set(page.tags) & {"script", "b", "link"}
     assert "2 masks to look at first" in page.text
     assert "4 disagree somewhere" in page.text
     assert "missed muscle: biceps is predicted, nothing is annotated" in page.text
@@ -260,7 +167,7 @@ def test_photos_gone_and_broken(
     assert "has changed since" in told.out
     for name in ("train/photo00", "train/photo01", "valid/photo08", "test/photo10", "test/photo11"):
         assert f"skipped {name}.jpg: " in told.err
-        assert f"{name}.jpg: " in Page(tmp_path / "out" / "index.html").text
+        assert f"{name}.jpg: " in PageContent(tmp_path / "out" / "index.html").text
         assert f"{name}.jpg" not in {row["photo"] for row in rows}
     assert told.err.count("skipped") == 5
 

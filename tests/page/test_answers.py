@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from light_model import light_of_three
 from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
@@ -12,15 +13,9 @@ from tf_muscle.page.answers import mark_photo, mark_video, photo_table, video_ta
 from tf_muscle.prediction.predictor import Predictor
 
 
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is biceps."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares, np.zeros_like(shares)], axis=-1)
-
-
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(light, ("background", "biceps", "<calf>"), Geometry("pad", 64))
+    return Predictor(light_of_three, ("background", "biceps", "<calf>"), Geometry("pad", 64))
 
 
 def cells(table: str) -> list[list[str]]:

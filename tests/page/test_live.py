@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from light_model import light_of_three
 from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
@@ -14,12 +15,6 @@ from tf_muscle.errors import UserError
 from tf_muscle.page import live
 from tf_muscle.page.live import JPEG, LiveSession, decoded, encoded
 from tf_muscle.prediction.predictor import Predictor
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is biceps."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares, np.zeros_like(shares)], axis=-1)
 
 
 class Clock:
@@ -35,7 +30,9 @@ class Clock:
 
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(light, ("background", "biceps", "<calf>"), Geometry("pad", 64), batch_size=8)
+    return Predictor(
+        light_of_three, ("background", "biceps", "<calf>"), Geometry("pad", 64), batch_size=8
+    )
 
 
 def square(side: float) -> np.ndarray:

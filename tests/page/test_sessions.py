@@ -4,18 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from light_model import light
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.page.sessions import compare_videos, framed
 from tf_muscle.prediction.frames import Frame, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is biceps."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares], axis=-1)
 
 
 @pytest.fixture

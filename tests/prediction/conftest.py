@@ -1,10 +1,14 @@
-"""A camera that shows what a test gives it, in place of OpenCV's."""
+"""A model of light, and a camera that shows what a test gives it, in place of OpenCV's."""
 
 import queue
 
 import cv2
 import numpy as np
 import pytest
+from light_model import light
+
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.prediction.predictor import Predictor
 
 
 class PluggedCamera:
@@ -59,3 +63,9 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> PluggedCamera:
     plugged = PluggedCamera()
     monkeypatch.setattr(cv2, "VideoCapture", plugged)
     return plugged
+
+
+@pytest.fixture
+def predictor() -> Predictor:
+    """Of photos of 32 pixels, four at a time."""
+    return Predictor(light, ("background", "biceps"), Geometry("pad", 32), batch_size=4)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from light_model import light
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 
 SIZE = 32
 NAMES = ("background", "biceps")
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is muscle."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares], axis=-1)
 
 
 def picture(number: int, rows: int = 8) -> np.ndarray:

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
+from light_model import light
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.prediction.frames import Frame
@@ -144,12 +145,6 @@ def test_small_frames(height: int, width: int) -> None:
     given = [(Frame(i / 25, scene(0, height, width)), constant(0.25)) for i in range(3)]
     for _, mean in averaged(given, 0.2, look_ahead=1):
         np.testing.assert_allclose(mean, constant(0.25), atol=1e-6)
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is muscle."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares], axis=-1)
 
 
 @pytest.mark.parametrize("smooth", [0, 0.2])

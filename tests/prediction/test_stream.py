@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from light_model import light
 from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
@@ -22,12 +23,6 @@ def note_opened(event: str, arguments: tuple) -> None:
 
 
 sys.addaudithook(note_opened)  # nothing removes it
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is biceps."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares], axis=-1)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from light_model import light
 from PIL import Image
 
-from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.predictor import Predictor
@@ -20,17 +20,6 @@ from tf_muscle.prediction.timeline import write_timeline
 from tf_muscle.prediction.video import predict_video
 
 SIZE = 32
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is muscle."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares], axis=-1)
-
-
-@pytest.fixture
-def predictor() -> Predictor:
-    return Predictor(light, ("background", "biceps"), Geometry("pad", SIZE), batch_size=4)
 
 
 def picture(number: int) -> np.ndarray:

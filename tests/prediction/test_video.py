@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from light_model import light
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import likeliest
@@ -20,17 +21,6 @@ from tf_muscle.prediction.video import predict_video
 from tf_muscle.runs.calibration import Calibration, Tta
 
 SIZE = 32
-
-
-def light(images: np.ndarray) -> np.ndarray:
-    """Says that light is muscle."""
-    shares = images[..., :1].astype(np.float32) / 255
-    return np.concatenate([1 - shares, shares], axis=-1)
-
-
-@pytest.fixture
-def predictor() -> Predictor:
-    return Predictor(light, ("background", "biceps"), Geometry("pad", SIZE), batch_size=4)
 
 
 def blinking(seconds: np.ndarray) -> list[Frame]:

@@ -62,12 +62,24 @@ def test_only_what_is_known_to_have_ended_is_pruned(folder: SearchFolder) -> Non
 
 def test_results_that_were_not_read_back(folder: SearchFolder) -> None:
     folder.refuse_lost_trials(["0000", "0001"], ["0000"])
-    with pytest.raises(UserError, match=r"read back \(0000\).*nothing was changed.*--name"):
+    with pytest.raises(UserError, match=r"cannot be read back \(0\).*nothing was changed.*--name"):
         folder.refuse_lost_trials(["0000", "0001"], [])
-    with pytest.raises(UserError, match=r"cannot be read back \(0002\)"):
+    with pytest.raises(UserError, match=r"cannot be read back \(2\)"):
         folder.refuse_lost_trials(["0000", "0001", "0002"], ["0000"])
-    (folder.path / "trial_0003").mkdir()  # and no record in it
-    with pytest.raises(UserError, match=r"cannot be read back \(0003\)"):
+    folder.results_csv.write_text("trial,state\n0000,completed\n0001,running\n")
+    folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+    folder.results_csv.write_text("trial,state\n0000,completed\n0001,background only\n")
+    with pytest.raises(UserError, match=r"cannot be read back \(1\)"):
+        folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+
+
+@pytest.mark.parametrize("text", ["trial;state\n0;x\n", "\n", "trial,state\nfirst,completed\n"])
+def test_table_that_was_edited(folder: SearchFolder, text: str) -> None:
+    folder.results_csv.write_text(text)
+    if not text.strip():
+        folder.refuse_lost_trials(["0000", "0001"], ["0000"])
+        return
+    with pytest.raises(UserError, match=r"results.csv is not as the search wrote it .* elsewhere"):
         folder.refuse_lost_trials(["0000", "0001"], ["0000"])
 
 

@@ -9,7 +9,9 @@ from tf_muscle.processor import this_processor
 from tf_muscle.tensorflow_log import quiet_converter
 
 
-def open_file(path: Path, threads: int | None = None) -> Callable[[np.ndarray], dict]:
+def open_file(
+    path: Path, threads: int | None = None
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Opens a file that `litert.convert` made.
 
     Args:

@@ -1,7 +1,6 @@
 """Exports the model of a run: each format with a card, and compared with the Keras model."""
 
 import dataclasses
-import importlib.util
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from tf_muscle.data.dataset import data_geometry
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
 from tf_muscle.data.prepare import load_divided, refuse_other_classes
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, refuse_missing
 from tf_muscle.exporting import litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.inference import rebuild
@@ -114,7 +113,8 @@ def export(
     one, *others = trained_runs(run)
     if not run.metrics.is_file():
         raise UserError(f"{run.path} has no finished model: go on with it by --resume {run.path}")
-    _refuse_missing_packages(formats)
+    for form in formats:
+        refuse_missing(f"--formats {form}", form, MODULES[form])
 
     options = read_options(one)
     environment = read_environment(one)
@@ -185,16 +185,6 @@ def _refuse_unknown(option: str, given: Sequence[str], known: Sequence[str]) -> 
     for one in given:
         if one not in known:
             raise UserError(f"--{option} must be of {listed(known)}, got {one}")
-
-
-def _refuse_missing_packages(formats: Sequence[Format]) -> None:
-    for form in formats:
-        missing = [name for name in MODULES[form] if importlib.util.find_spec(name) is None]
-        if missing:
-            raise UserError(
-                f"--formats {form} needs {' and '.join(missing)}: "
-                f'python -m pip install -c constraints.txt -e ".[{form}]"'
-            )
 
 
 def _load_photos(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import refuse_folder, replacing
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.checks import find
 from tf_muscle.inspection.findings import Evidence, Finding
@@ -116,25 +116,3 @@ def inspect_export(
             sizes = ", ".join(f"{len(indices)} {split}" for split, indices in splits.items())
             print(f"Copied to {resplit} with a new split: {sizes}, {len(left_out)} left out.")
     return findings
-
-
-def refuse_folder(option: str, folder: Path, export: Path | None = None) -> None:
-    """Refuses a place for new files that is taken or cannot be made.
-
-    Args:
-        option: that names it, without its dashes.
-        folder: the place.
-        export: which is left as it is, if there is one.
-
-    Raises:
-        UserError: the folder exists, lies in the export, or a file is in its way.
-    """
-    if folder.exists():
-        raise UserError(f"--{option} {folder} exists and is never overwritten: choose another")
-    if export and export.resolve() in folder.resolve().parents:
-        raise UserError(
-            f"--{option} {folder} lies in the export, which is left as it is: choose another"
-        )
-    nearest = next(path for path in folder.absolute().parents if path.exists())
-    if not nearest.is_dir():
-        raise UserError(f"--{option} {folder} cannot be made, {nearest} is a file: choose another")

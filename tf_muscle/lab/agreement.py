@@ -54,6 +54,18 @@ class Agreement:
             return None
         return self.bias - LIMIT * self.deviation, self.bias + LIMIT * self.deviation
 
+    @property
+    def told(self) -> str:
+        """Pairs, bias and limits of agreement in words."""
+        count = len(self.video)
+        parts = [f"{count} pair{'' if count == 1 else 's'} of onsets"]
+        if self.bias is not None:
+            parts.append(f"bias {1000 * self.bias:+.0f} ms")
+        if self.limits is not None:
+            low, high = self.limits
+            parts.append(f"limits of agreement {1000 * low:+.0f} to {1000 * high:+.0f} ms")
+        return ", ".join(parts)
+
 
 def emg_repetitions(emg: Envelope) -> tuple[Repetition, ...]:
     """The repetitions of an envelope, by the rules for areas; its largest value is area 1."""

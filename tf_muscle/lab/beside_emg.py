@@ -52,16 +52,8 @@ class BesideEmg:
         how = f", told by {leading.signal.name} and {leading.channel.name}" if leading else ""
         parts = [f"EMG: lag {self.video.lag:.3f} s{how}"]
         for pair in self.pairs:
-            r, onsets = pair.correlation, pair.onsets
-            count = len(onsets.video)
-            part = f"{pair.signal.name}: correlation {'unknown' if r is None else f'{r:.2f}'}"
-            part += f", {count} pair{'' if count == 1 else 's'} of onsets"
-            if onsets.bias is not None:
-                part += f", bias {1000 * onsets.bias:+.0f} ms"
-            if onsets.limits is not None:
-                low, high = onsets.limits
-                part += f", limits of agreement {1000 * low:+.0f} to {1000 * high:+.0f} ms"
-            parts.append(part)
+            r = "unknown" if pair.correlation is None else f"{pair.correlation:.2f}"
+            parts.append(f"{pair.signal.name}: correlation {r}, {pair.onsets.told}")
         return "; ".join(parts)
 
     @property

@@ -4,14 +4,16 @@ They are read and written by ezc3d, of the extra `lab`.
 """
 
 import struct
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tf_muscle.errors import UserError, one_line
 from tf_muscle.lab.recording import Recording
-from tf_muscle.lab.signals import VideoSignals, unique_labels
+from tf_muscle.lab.signals import UNIT, VideoSignals, unique_labels
 
 MOST_FRAMES = 65_535  # ezc3d reads no more, as the header of a C3D file counts them in 16 bits
 ROUNDING = 1e-3  # by the rate: how far a rate is taken for that of a camera
@@ -72,7 +74,7 @@ def _declared_frames(path: Path) -> int:
     return int(last - first + 1)
 
 
-def _listed(parameters: dict, name: str) -> list:
+def _listed(parameters: Mapping[str, Any], name: str) -> list[Any]:
     return list(parameters[name]["value"]) if name in parameters else []
 
 
@@ -106,7 +108,7 @@ def write_c3d(path: Path, video: VideoSignals) -> None:
     labels = unique_labels(channels)
     parameters["ANALOG"]["LABELS"]["value"] = labels
     parameters["ANALOG"]["DESCRIPTIONS"]["value"] = labels
-    parameters["ANALOG"]["UNITS"]["value"] = [one.unit for one in channels]
+    parameters["ANALOG"]["UNITS"]["value"] = [UNIT] * len(channels)
     file["data"]["points"] = np.zeros((4, 0, padded // together))
     file["data"]["analogs"] = np.stack(values)[np.newaxis]
     file.add_parameter("TF_MUSCLE", "START", [float(video.clock[0])])

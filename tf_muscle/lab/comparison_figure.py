@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tf_muscle.lab.comparison import LEAST, Compared, spread
+from tf_muscle.lab.comparison import LEAST, PHASES, Compared, spread
 from tf_muscle.report.figure_style import (
     BLUE,
     DARK,
@@ -18,7 +18,7 @@ from tf_muscle.report.figure_style import (
 )
 
 STYLES = (("A", BLUE, "-"), ("B", ORANGE, "--"))  # told apart without colours, too
-PHASE = np.arange(101)  # percent
+PHASE = np.arange(PHASES)  # percent
 
 
 def draw_compared(compared: Compared, path: Path) -> Path:

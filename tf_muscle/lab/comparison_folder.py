@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_muscle.atomic import replacing
-from tf_muscle.inspection.inspection import refuse_folder
+from tf_muscle.atomic import refuse_folder, replacing
 from tf_muscle.lab.comparison import PHASES, Comparison, compare_sessions, spread
 from tf_muscle.lab.comparison_page import write_page
 from tf_muscle.lab.session import find_session

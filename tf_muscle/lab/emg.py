@@ -1,11 +1,10 @@
 """The EMG beside a video: its file, and which channel is of which muscle."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tf_muscle.errors import UserError, listed
+from tf_muscle.errors import UserError, listed, refuse_missing
 from tf_muscle.lab.c3d import read_c3d
 from tf_muscle.lab.emg_csv import read_csv
 from tf_muscle.lab.envelope import Envelope, envelope
@@ -31,22 +30,6 @@ class EmgChannel:
     envelope: Envelope
 
 
-def refuse_missing(package: str, asked: str) -> None:
-    """Refuses what needs a package of the extra `lab` that is not installed.
-
-    Args:
-        package: name of its module.
-        asked: the option that needs it, as the user gave it.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    if importlib.util.find_spec(package) is None:
-        raise UserError(
-            f'{asked} needs {package}: python -m pip install -c constraints.txt -e ".[lab]"'
-        )
-
-
 def read_emg(path: Path, rate: float | None = None) -> Recording:
     """Reads an EMG file, C3D by its suffix, else CSV.
 
@@ -63,7 +46,7 @@ def read_emg(path: Path, rate: float | None = None) -> Recording:
         return read_csv(path, rate)
     if rate is not None:
         raise UserError(f"--emg_rate {rate} is for CSV, {path} has a rate of its own: leave it out")
-    refuse_missing("ezc3d", f"--sync {path}")
+    refuse_missing(f"--sync {path}", "lab", ["ezc3d"])
     return read_c3d(path)
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from tf_muscle.lab.agreement import Agreement
 from tf_muscle.lab.beside_emg import BesideEmg, Pair
 from tf_muscle.report.figure_style import (
     BLUE,
@@ -55,7 +57,7 @@ def draw_beside_emg(beside: BesideEmg, path: Path, *, title: str = "") -> Path:
     return save_figure(figure, path)
 
 
-def _draw_pair(axis: Axes, beside: BesideEmg, pair: Pair, sign: str) -> list:
+def _draw_pair(axis: Axes, beside: BesideEmg, pair: Pair, sign: str) -> list[Line2D]:
     """Draws two signals over each other; returns what the legend names."""
     clock, emg = beside.video.clock, pair.channel.envelope
     inside = (emg.seconds >= clock[0]) & (emg.seconds <= clock[-1])
@@ -88,7 +90,12 @@ def _draw_pair(axis: Axes, beside: BesideEmg, pair: Pair, sign: str) -> list:
 
 
 def _draw_differences(axis: Axes, pairs: tuple[Pair, ...], left_out: str) -> None:
-    differences = 1000 * np.concatenate([one.onsets.difference for one in pairs])
+    together = Agreement(
+        np.concatenate([one.onsets.video for one in pairs]),
+        np.concatenate([one.onsets.emg for one in pairs]),
+        video_alone=sum(one.onsets.video_alone for one in pairs),
+        emg_alone=sum(one.onsets.emg_alone for one in pairs),
+    )
     for pair, marker in zip(pairs, MARKERS, strict=False):
         axis.plot(
             (pair.onsets.video + pair.onsets.emg) / 2,
@@ -98,18 +105,11 @@ def _draw_differences(axis: Axes, pairs: tuple[Pair, ...], left_out: str) -> Non
             markersize=5,
             color=DARK,
         )
-    count = len(differences)
-    told = f"{count} pair{'' if count == 1 else 's'} of onsets"
-    if count:
-        bias = float(differences.mean())
-        axis.axhline(bias, color=BLUE, linewidth=1.5)
-        told += f", bias {bias:+.0f} ms"
-    if count > 1:
-        spread = 1.96 * float(differences.std(ddof=1))
-        for limit in (bias - spread, bias + spread):
-            axis.axhline(limit, color=GREY, linewidth=1.5, linestyle="--")
-        told += f", limits of agreement {bias - spread:+.0f} to {bias + spread:+.0f} ms"
+    if together.bias is not None:
+        axis.axhline(1000 * together.bias, color=BLUE, linewidth=1.5)
+    for limit in together.limits or ():
+        axis.axhline(1000 * limit, color=GREY, linewidth=1.5, linestyle="--")
     axis.axhline(0, color=DARK, linewidth=0.6)
-    axis.set_title(told + left_out, fontsize=9, loc="left")
+    axis.set_title(together.told + left_out, fontsize=9, loc="left")
     axis.set_ylabel("video - EMG, ms", fontsize=9)
     axis.set_xlabel("mean of both onsets, seconds of the EMG's clock")

@@ -1,16 +1,16 @@
 """What a laboratory gets of a video: its signals in the formats asked for, and EMG beside them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Literal
 
 from tf_muscle.atomic import replacing
-from tf_muscle.errors import UserError, printable
+from tf_muscle.errors import UserError, printable, refuse_missing
 from tf_muscle.lab.beside_emg import BesideEmg, NoLagError, beside_emg
 from tf_muscle.lab.c3d import write_c3d
-from tf_muscle.lab.emg import EmgChannel, emg_channels, read_emg, refuse_missing
+from tf_muscle.lab.emg import EmgChannel, emg_channels, read_emg
 from tf_muscle.lab.emg_figure import draw_beside_emg
 from tf_muscle.lab.opensim import write_sto
 from tf_muscle.lab.signals import VideoSignals
@@ -41,7 +41,7 @@ class LabOutputs:
     formats: tuple[LabFormat, ...] = ()
     lag: float | None = None
     emg: Path | None = None
-    channels: tuple[EmgChannel, ...] = field(default=())
+    channels: tuple[EmgChannel, ...] = ()
 
     @classmethod
     def of(
@@ -67,7 +67,7 @@ class LabOutputs:
         """
         for one in formats:
             if one in PACKAGES:
-                refuse_missing(PACKAGES[one], f"--lab_formats {one}")
+                refuse_missing(f"--lab_formats {one}", "lab", [PACKAGES[one]])
         lags = [lag for word in sync if (lag := _number(word)) is not None]
         files = [Path(word).expanduser() for word in sync if _number(word) is None]
         if len(lags) > 1 or len(files) > 1:
@@ -97,20 +97,19 @@ class LabOutputs:
         Returns:
             Sentences for the user.
         """
-        lag, told = self.lag, []
+        lag = self.lag
+        notes: tuple[str, ...] = ()
         beside: BesideEmg | None = None
         if self.emg is not None:
             try:
                 beside = beside_emg(video, self.channels, lag)
             except NoLagError as error:
-                told.append(f"not compared with {printable(str(self.emg))}: {error}")
+                notes = (f"not compared with {printable(str(self.emg))}: {error}",)
             else:
-                lag = beside.video.lag
-                told += [beside.told, *beside.notes]
+                lag, notes = beside.video.lag, beside.notes
         if lag is not None or self.emg is not None:
-            note = "; ".join(told[1:] if beside else told)
             with replacing(folder / "sync.json") as path:
-                write_sync(path, video.video, self.emg, beside, lag, note)
+                write_sync(path, video.video, self.emg, beside, lag, "; ".join(notes))
         if beside is not None:
             title = printable(f"{Path(video.video).name} and {Path(str(self.emg)).name}")
             with replacing(folder / "emg.png") as path:
@@ -118,7 +117,7 @@ class LabOutputs:
         for one in self.formats:
             with replacing(folder / f"signals.{one}") as path:
                 WRITERS[one](path, replace(video, lag=lag))
-        return tuple(told)
+        return (beside.told, *notes) if beside else notes
 
 
 def _number(word: str) -> float | None:

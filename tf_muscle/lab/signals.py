@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NO_UNIT = "1"  # of a share or a probability
+UNIT = "1"  # of every variable: shares and probabilities
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,11 @@ class Channel:
     Attributes:
         signal: whose.
         variable: "area_share", "relative_area" or "mean_probability".
-        unit: `NO_UNIT`.
         values: float [N]; NaN where there is none.
     """
 
     signal: Signal
     variable: str
-    unit: str
     values: np.ndarray
 
     @property
@@ -84,9 +82,9 @@ class VideoSignals:
     def channels(self) -> Iterator[Channel]:
         """All variables of all signals, in order."""
         for signal in self.signals:
-            yield Channel(signal, "area_share", NO_UNIT, signal.area)
-            yield Channel(signal, "relative_area", NO_UNIT, signal.relative_area)
-            yield Channel(signal, "mean_probability", NO_UNIT, signal.probability)
+            yield Channel(signal, "area_share", signal.area)
+            yield Channel(signal, "relative_area", signal.relative_area)
+            yield Channel(signal, "mean_probability", signal.probability)
 
 
 def unique_labels(channels: list[Channel]) -> list[str]:

@@ -48,12 +48,13 @@ def find_lag(seconds: np.ndarray, area: np.ndarray, emg: Envelope) -> Lag | None
         emg: its envelope.
 
     Returns:
-        None if the area is constant, or the signals are too short.
+        None if one of the signals is constant, or they are too short.
     """
     even = np.arange(seconds[0], seconds[-1] + 0.5 / SAMPLING, 1 / SAMPLING)
     video = np.interp(even, seconds, area)
     least = max(LEAST_SHARE * min(len(video), len(emg.values)), LEAST_OVERLAP * SAMPLING)
-    if min(len(video), len(emg.values)) < least or not np.ptp(video) > 0:
+    constant = not (np.ptp(video) > 0 and np.ptp(emg.values) > 0)
+    if min(len(video), len(emg.values)) < least or constant:
         return None
     lags = correlation_lags(len(emg.values), len(video))
     r, overlap = _correlations(emg.values, video)

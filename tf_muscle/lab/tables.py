@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_muscle.lab.signals import VideoSignals
+from tf_muscle.lab.signals import UNIT, VideoSignals
 
-COLUMNS = (*("video", "time", "lab_time", "person", "muscle", "side", "variable", "value", "unit"),)
+COLUMNS = ("video", "time", "lab_time", "person", "muscle", "side", "variable", "value", "unit")
 
 
 def write_csv(path: Path, video: VideoSignals) -> None:
@@ -27,7 +27,7 @@ def write_csv(path: Path, video: VideoSignals) -> None:
             before = (video.person, signal.muscle, signal.side, channel.variable)
             for time, lab_time, value in zip(times, lab_times, channel.values, strict=True):
                 shown = "" if np.isnan(value) else f"{value:.6f}"
-                writer.writerow((video.video, time, lab_time, *before, shown, channel.unit))
+                writer.writerow((video.video, time, lab_time, *before, shown, UNIT))
 
 
 def write_parquet(path: Path, video: VideoSignals) -> None:
@@ -62,6 +62,6 @@ def write_parquet(path: Path, video: VideoSignals) -> None:
         texts([one.signal.side for one in channels]),
         texts([one.variable for one in channels]),
         numbers(np.concatenate([one.values for one in channels])),
-        texts([one.unit for one in channels]),
+        texts([UNIT] * len(channels)),
     )
     parquet.write_table(pa.table(dict(zip(COLUMNS, columns, strict=True))), path)

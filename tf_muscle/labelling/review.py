@@ -11,12 +11,11 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import refuse_folder, replacing
 from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import likeliest
 from tf_muscle.errors import UserError, at_least, listed
-from tf_muscle.inspection.inspection import refuse_folder
 from tf_muscle.inspection.resplit import write_resplit
 from tf_muscle.labelling.held_out import opened
 from tf_muscle.labelling.predictions import Predictions, predictions, with_predictions

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,14 +179,8 @@ def _video_tab(predictor: Predictor, stopping: threading.Event) -> None:
             return None, None, "", NO_PROBLEM
         path = _uploaded(upload)
         folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-
-        def advance(frame: PredictedFrame) -> None:
-            if stopping.is_set():
-                raise UserError("the page was closed")
-            progress((frame.number + 1, frame.count or None), unit="frames")
-
         try:
-            marked = mark_video(predictor, path, folder, advance)
+            marked = mark_video(predictor, path, folder, _shown(progress, stopping))
         except UserError as error:
             shutil.rmtree(folder, ignore_errors=True)
             return None, None, "", _alert(str(error), path)
@@ -229,14 +223,8 @@ def _sessions_tab(predictor: Predictor, stopping: threading.Event) -> None:
             return *nothing, _alert("Give a video for each of the two sessions.")
         a, b = _uploaded(upload_a), _uploaded(upload_b)
         folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-
-        def advance(frame: PredictedFrame) -> None:
-            if stopping.is_set():
-                raise UserError("the page was closed")
-            progress((frame.number + 1, frame.count or None), unit="frames")
-
         try:
-            page = compare_videos(predictor, a, b, folder, advance)
+            page = compare_videos(predictor, a, b, folder, _shown(progress, stopping))
         except UserError as error:
             shutil.rmtree(folder, ignore_errors=True)
             return *nothing, _alert(str(error).replace(f"{folder}{os.sep}", ""), a, b)
@@ -251,6 +239,17 @@ def _sessions_tab(predictor: Predictor, stopping: threading.Event) -> None:
         api_name="sessions",
         **MODEL,
     )
+
+
+def _shown(progress: gr.Progress, stopping: threading.Event) -> Callable[[PredictedFrame], None]:
+    """Called after every frame of a video: shows how far it is, and ends it with the page."""
+
+    def advance(frame: PredictedFrame) -> None:
+        if stopping.is_set():
+            raise UserError("the page was closed")
+        progress((frame.number + 1, frame.count or None), unit="frames")
+
+    return advance
 
 
 def _examples() -> list[str]:

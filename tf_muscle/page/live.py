@@ -14,6 +14,7 @@ from PIL import Image
 from tf_muscle.errors import UserError
 from tf_muscle.page.answers import MAX_FRAME_PIXELS, MAX_FRAMES, muscle_table
 from tf_muscle.prediction.frames import Frame
+from tf_muscle.prediction.live_meter import frame_rate
 from tf_muscle.prediction.live_repetitions import LiveCounts
 from tf_muscle.prediction.outputs import MuscleRow, draw_overlay
 from tf_muscle.prediction.predictor import Predictor
@@ -88,8 +89,8 @@ class LiveSession:
         taken = [came for came, _ in self._recent]
         latency = 1000 * float(np.median([latency for _, latency in self._recent]))
         told = f"latency {latency:.0f} ms"
-        if len(taken) > 1 and taken[-1] > taken[0]:
-            rate = (len(taken) - 1) / (taken[-1] - taken[0])
+        rate = frame_rate(len(taken), taken[-1] - taken[0])
+        if rate is not None:
             told = f"{rate:.1f} pictures a second, {told}"
         return f"{table}<p class='live'>{told}</p>"
 

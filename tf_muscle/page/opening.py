@@ -1,6 +1,5 @@
 """What has to be in order before the page opens: the port, the model, Gradio's settings."""
 
-import importlib.util
 import os
 import signal
 import socket
@@ -8,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, refuse_missing
 from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.runs.environment import read_environment
@@ -29,10 +28,7 @@ def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) ->
     Raises:
         UserError: Gradio is not installed, the port is taken, or the model cannot be used.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError(
-            'the page needs gradio: python -m pip install -c constraints.txt -e ".[demo]"'
-        )
+    refuse_missing("the page", "demo", ["gradio"])
     refuse_taken(port)
     predictor = load_predictor(model, batch_size=1, calibrated=calibrated)
     if predictor.settings:

@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from tf_muscle.data.geometry import Geometry
-from tf_muscle.errors import UserError, one_line, shortened
+from tf_muscle.errors import UserError, install_command, one_line, shortened
 from tf_muscle.exporting.litert_runtime import open_file
 from tf_muscle.exporting.packed import CALIBRATION, unpack
 from tf_muscle.runs.calibration import Calibration
-
-INSTALL = 'python -m pip install -c constraints.txt -e ".[litert]"'
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class LitertFile:
             UserError: ai-edge-litert is not installed, or the file is damaged.
         """
         if not installed():
-            raise UserError(f"{self.path} needs ai-edge-litert: {INSTALL}")
+            raise UserError(f"{self.path} needs ai-edge-litert: {install_command('litert')}")
         try:
             run = open_file(self.path)
         except (ValueError, RuntimeError) as error:  # of damaged files

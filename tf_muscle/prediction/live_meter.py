@@ -77,7 +77,7 @@ class LiveMeter:
         """Of the last frames, as in "14.2 frames/s, 61 ms, repetitions biceps 3, calf 0"."""
         told = []
         if self._recent:
-            rate = _rate(len(self._recent), self._recent[-1] - self._recent[0])
+            rate = frame_rate(len(self._recent), self._recent[-1] - self._recent[0])
             told += [] if rate is None else [f"{rate:.1f} frames/s"]
             told.append(f"{np.median(self._latencies[-RECENT:]):.0f} ms")
         counts = [f"{muscle} {count}" for muscle, count in self.repetitions.counts.items()]
@@ -89,9 +89,10 @@ class LiveMeter:
             return None
         median, high = np.quantile(self._latencies, (0.5, 0.95)).tolist()
         count = len(self._latencies)
-        rate = _rate(count, self._recent[-1] - self._first)
+        rate = frame_rate(count, self._recent[-1] - self._first)
         return LiveReport(self._camera.seen, count, rate, median, high)
 
 
-def _rate(frames: int, seconds: float) -> float | None:
+def frame_rate(frames: int, seconds: float) -> float | None:
+    """Frames a second of so many that were taken within so many seconds; None for a single one."""
     return (frames - 1) / seconds if seconds > 0 else None

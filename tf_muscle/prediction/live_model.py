@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tf_muscle.errors import UserError
-from tf_muscle.prediction.litert_files import INSTALL, LitertFile, installed, read_litert
+from tf_muscle.errors import UserError, install_command
+from tf_muscle.prediction.litert_files import LitertFile, installed, read_litert
 from tf_muscle.runs.calibration import Calibration, Tta, read_calibration
 from tf_muscle.runs.folder import RunFolder, find_run
 
@@ -75,7 +75,7 @@ def _against(
     """Why a file is not used; None if it is."""
     size = file.geometry.size
     if not installed():
-        return f"it needs ai-edge-litert ({INSTALL})"
+        return f"it needs ai-edge-litert ({install_command('litert')})"
     if image_size not in (None, size):
         return f"it takes photos of {size}x{size} pixels only"
     if (tta or (file.calibration.tta if calibrated else "none")) == "mirror_scale":
