@@ -22,6 +22,7 @@ PROMINENCE = 0.4  # of the signal's range: how far a muscle has to fall off betw
 ONSET = 0.2  # of the way from rest to peak: where a repetition starts and ends
 SHORTEST_REPETITION = 0.3  # seconds between two peaks
 SMALLEST_RANGE = 0.5  # of the largest area: less is a muscle that holds, not one that repeats
+NEARBY = int(SAMPLING)  # samples, a second: smoothing moves an edge by less
 SMALLEST_AREA = 0.0005  # of the frame at the peak; less is a speck
 
 CutOff = Literal["", "start", "end", "both"]
@@ -113,14 +114,18 @@ def find_repetitions(
         )  # fmt: skip
         start = float(seconds[0]) if start is None else start
         end = float(seconds[-1]) if end is None else end
-        inside = (seconds >= start) & (seconds <= end) & (area > 0)
-        if not inside.any():  # shorter than the pause between two frames
-            inside = np.arange(len(seconds)) == np.abs(seconds - signal.at[peak]).argmin()
+        # Slices and not masks of the whole video, for which an hour took 14 seconds.
+        first, last = np.searchsorted(seconds, start), np.searchsorted(seconds, end, "right")
+        inside = first + np.flatnonzero(area[first:last] > 0)
+        if not len(inside):  # shorter than the pause between two frames
+            inside = np.array([np.abs(seconds - signal.at[peak]).argmin()])
         weights = np.where(np.isfinite(probability), area, 0)[inside]
         values = np.nan_to_num(probability[inside])
         certain = float(weights @ values / weights.sum()) if weights.any() else 0.0
         seen = np.isfinite(probability[inside])
-        under = (signal.at >= start) & (signal.at <= end)
+        under = slice(
+            np.searchsorted(signal.at, start), np.searchsorted(signal.at, end, side="right")
+        )
         found.append(
             Repetition(
                 start=start,
@@ -192,8 +197,9 @@ class EvenSignal:
         if not len(below):
             return None
         about = self.at[peak + step * below[0]]
-        above = self.steady >= level
-        after = np.flatnonzero(np.diff(above.astype(int)) == -step)
+        nearby = slice(max(min(peak, valley) - NEARBY, 0), max(peak, valley) + NEARBY + 1)
+        above = self.steady[nearby] >= level
+        after = nearby.start + np.flatnonzero(np.diff(above.astype(int)) == -step)
         if not len(after):
             return None
         low, high = self.steady[after], self.steady[after + 1]
