@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import shutil
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +19,9 @@ from train_options import small_run
 
 from tf_muscle.command import run_command
 from tf_muscle.train import main as train
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # behind a shell's `&`: ctrl-C never came
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
 

@@ -40,7 +40,7 @@ def runner(
 
     def run(*words: object) -> tuple[int, str]:
         try:
-            code = run_command(predict.main, ["model", *map(str, words)])
+            code = run_command(predict.main, ["model.keras", *map(str, words)])
         except SystemExit as end:
             code = int(end.code or 0)
         captured = capsys.readouterr()

@@ -66,7 +66,6 @@ def test_without_gradio_the_line_that_installs_it_is_told(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "model"),
         (["model", "--port", "0"], "--port must lie between 1 and 65535, got 0"),
         (["model", "--port", "web"], "Got value: web"),
         (["model", "--host", "0.0.0.0"], "--host"),

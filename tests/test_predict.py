@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from predicting import NAMES, runner, save, table, write_video
 
+from tf_muscle.errors import UserError
+from tf_muscle.prediction import run_predict
 from tf_muscle.prediction.frames import Frame, VideoFrames, VideoWriter
 from tf_muscle.prediction.smoothing import SMOOTH
 from tf_muscle.roboflow.reader import read_export
@@ -216,7 +218,7 @@ def test_nothing_is_overwritten(command: Callable, tmp_path: Path) -> None:
         (["x.png", "--smooth", "-1"], "--smooth must be at least 0"),
         (["x.png", "--image_size", "8"], "--image_size must be at least 32"),
         (["x.png", "--format", "gif"], "format"),
-        ([], "source"),
+        ([], "nothing to predict on"),
     ],
 )
 def test_options_are_checked_before_any_work(
@@ -228,3 +230,19 @@ def test_options_are_checked_before_any_work(
     assert told in output
     assert "Traceback" not in output
     assert not (tmp_path / "out").exists()
+
+
+def test_the_first_word_may_be_a_model_or_a_source(tmp_path: Path) -> None:
+    photo, run = save(tmp_path / "photos" / "a.png"), tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    assert run_predict.model_and_sources([str(run), str(photo)]) == (str(run), [str(photo)])
+    assert run_predict.model_and_sources(["m.tflite", "0"]) == ("m.tflite", ["0"])
+    for words in ([str(photo)], [str(photo.parent), str(photo)], ["0", str(photo)]):
+        assert run_predict.model_and_sources(words) == (None, words)
+    with pytest.raises(UserError, match=r"nothing to predict on.* after the model .*mine"):
+        run_predict.model_and_sources([str(run)])
+    with pytest.raises(UserError, match="runs/typo is no model"):
+        run_predict.model_and_sources(["runs/typo", str(photo)])
+    with pytest.raises(UserError, match="runs is no model"):
+        run_predict.model_and_sources([str(tmp_path / "runs"), str(photo)])

@@ -52,7 +52,7 @@ def test_a_camera_is_told_of_and_written(
     monkeypatch.setattr(run_predict, "load_predictor", load)
     monkeypatch.setattr(run_predict, "live_model", choose)
     monkeypatch.chdir(tmp_path)
-    words = ["model", "0", "--out", "out", "--image_size", "64"]
+    words = ["model.keras", "0", "--out", "out", "--image_size", "64"]
     assert run_command(predict.main, words) == 0
     told = "".join(capsys.readouterr())
     assert asked == [{"image_size": 64, "tta": None, "calibrated": True}]
@@ -66,6 +66,6 @@ def test_a_camera_is_told_of_and_written(
     assert (tmp_path / "out/videos/camera_0/overlay.mp4").is_file()
 
     Image.new("L", (32, 24)).save("a.png")
-    assert run_command(predict.main, ["model", "0", "a.png", "--out", "mixed"]) == 0
-    assert loaded == ["int8.tflite", "model"]  # the photo's model is the camera's, too
+    assert run_command(predict.main, ["model.keras", "0", "a.png", "--out", "mixed"]) == 0
+    assert loaded == ["int8.tflite", "model.keras"]  # the photo's model is the camera's, too
     assert len(asked) == 1

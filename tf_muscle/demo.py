@@ -1,4 +1,4 @@
-"""The page in the browser for photos and videos: `python -m tf_muscle.demo MODEL`."""
+"""The page in the browser for photos and videos: `python -m tf_muscle.demo [MODEL]`."""
 
 import sys
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ from tf_muscle.errors import between
 
 def main(argv: Sequence[str]) -> int:
     """The command: the page, until ctrl-C."""
-    parser = command_parser("demo", "A page in the browser for photos and videos.", "MODEL ")
+    parser = command_parser("demo", "A page in the browser for photos and videos.", "[MODEL] ")
     parser.add_argument(
         "model",
-        help="Run (runs/NAME), .keras or .tflite file, or SavedModel folder (saved_models/NAME).",
+        nargs="?",
+        help="Run (runs/NAME), .keras or .tflite file, or SavedModel folder (saved_models/NAME). "
+        "Without it, the model in the package, which has seen rendered figures only.",
     )
     parser.add_argument(
         "--port",

@@ -1,4 +1,4 @@
-"""Masks for photos, videos and cameras: `python -m tf_muscle.predict MODEL SOURCE...`."""
+"""Masks for photos, videos and cameras: `python -m tf_muscle.predict [MODEL] SOURCE...`."""
 
 import sys
 from collections.abc import Sequence
@@ -7,20 +7,19 @@ from typing import Literal
 
 from tf_muscle.command import add_no_calibration, command_parser, parse, run_command
 from tf_muscle.errors import at_least, between
-from tf_muscle.runs.folder import default_name
 
 
 def main(argv: Sequence[str]) -> int:
     """The command: 0 if every source was read, 1 if some could not be."""
     parser = command_parser(
-        "predict", "Mark the active muscles in photos and videos.", "MODEL SOURCE... "
+        "predict", "Mark the active muscles in photos and videos.", "[MODEL] SOURCE... "
     )
     parser.add_argument(
-        "model",
-        help="Run (runs/NAME), .keras or .tflite file, or SavedModel folder (saved_models/NAME).",
-    )
-    parser.add_argument(
-        "source", nargs="+", help="Photos, folders, globs, videos, or the number of a camera."
+        "source",
+        nargs="+",
+        help="First the model: a run (runs/NAME), a .keras or .tflite file, or a SavedModel folder "
+        "(saved_models/NAME). Without one, the model in the package, which has seen rendered "
+        "figures only. Then photos, folders, globs, videos, or the number of a camera.",
     )
     parser.add_argument(
         "--out", type=str, help="New folder for the results. Without it, predictions/MODEL-TIME."
@@ -122,11 +121,10 @@ def main(argv: Sequence[str]) -> int:
         between("threshold", options["threshold"], 0.0, 1.0)
 
     options["calibrated"] = not options.pop("no_calibration")
-    model, words, out = options.pop("model"), options.pop("source"), options.pop("out")
-    out = Path(out or Path("predictions") / default_name(Path(model).resolve().stem))
-    from tf_muscle.prediction.run_predict import predict_sources
+    words, out = options.pop("source"), options.pop("out")
+    from tf_muscle.prediction.run_predict import predict_words
 
-    return predict_sources(model, words, out, options.pop("format"), **options)
+    return predict_words(words, out and Path(out), options.pop("format"), **options)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from tf_muscle.runs.folder import RunFolder, find_run
 HOST = "127.0.0.1"  # other machines cannot reach the page
 
 
-def open_page(model: str, port: int, *, share: bool, calibrated: bool = True) -> None:
+def open_page(model: str | None, port: int, *, share: bool, calibrated: bool = True) -> None:
     """Opens the page in the browser for photos and videos, until ctrl-C.
 
     Args:
-        model: run, .keras or .tflite file, or folder of a SavedModel.
+        model: run, .keras or .tflite file, or folder of a SavedModel; None for the bundled model.
         port: of this computer, 1 to 65535.
         share: also at a public address, through Gradio's servers.
         calibrated: with the model's calibration, if it has one.
@@ -85,8 +85,10 @@ def set_environment(folder: str) -> None:
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{direct},{HOST}" if direct else HOST
 
 
-def trained_on_synthetic(model: str) -> bool:
+def trained_on_synthetic(model: str | None) -> bool:
     """Whether the model's run says that its photos were rendered; an export does not tell."""
+    if model is None:
+        return True
     path = Path(model)
     if path.suffix == ".keras":
         run = RunFolder(path.parent)

@@ -17,16 +17,20 @@ class LiveModel:
     """The model for a camera.
 
     Attributes:
-        model: path or name for `load_predictor`.
+        model: path or name for `load_predictor`; None for the model in the package.
         told: which of two was taken and why, in a sentence; None where there is only one.
     """
 
-    model: str
+    model: str | None
     told: str | None = None
 
 
 def live_model(
-    model: str, *, image_size: int | None = None, tta: Tta | None = None, calibrated: bool = True
+    model: str | None,
+    *,
+    image_size: int | None = None,
+    tta: Tta | None = None,
+    calibrated: bool = True,
 ) -> LiveModel:
     """Chooses the int8 file that belongs to a run or a SavedModel, if it does what that does.
 
@@ -36,6 +40,8 @@ def live_model(
         tta: likewise.
         calibrated: likewise.
     """
+    if model is None:
+        return LiveModel(None)
     path = Path(model)
     if path.suffix in (".keras", ".tflite"):
         return LiveModel(model)

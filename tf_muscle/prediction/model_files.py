@@ -1,5 +1,6 @@
 """The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ import numpy as np
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.exporting.packed import Packed, unpack
+from tf_muscle.model import bundled_model
 from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
@@ -42,17 +44,17 @@ class Loaded:
 
 
 def load_model(
-    model: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None,
     image_size: int | None,
     *,
     other_sizes: bool,
     calibrated: bool,
     single: bool = False,
 ) -> Loaded:
-    """Loads a run (its folder or name), a .keras file or a SavedModel folder.
+    """Loads a run (its folder or name), a .keras file, a SavedModel folder, or the bundled model.
 
     Args:
-        model: path or name.
+        model: path or name; None for the model in the package.
         image_size: in place of the one that the files tell.
         other_sizes: the model has to take photos of other sizes than image_size, too.
         calibrated: with the calibration.json beside it, or what the SavedModel has of one. The
@@ -62,6 +64,8 @@ def load_model(
     Raises:
         UserError: there is no such model, or it cannot be used.
     """
+    if model is None:
+        return _load_bundled(image_size, single)
     path = Path(model)
     if (path / "saved_model.pb").is_file():
         return _load_saved_model(path, image_size, calibrated, single)
@@ -87,11 +91,28 @@ def network_files(path: Path) -> list[Path]:
     try:
         run = find_run(path)
     except UserError as error:
-        raise UserError(
-            f"{path} is no model: give a run such as runs/NAME, a .keras or .tflite file, or a "
-            "SavedModel folder such as saved_models/NAME"
-        ) from error
+        raise no_model(path) from error
     return [one.model for one in trained_runs(run)]
+
+
+def no_model(path: Path) -> UserError:
+    """What is said of a word that is no model."""
+    return UserError(
+        f"{path} is no model: give a run such as runs/NAME, a .keras or .tflite file, or a "
+        "SavedModel folder such as saved_models/NAME"
+    )
+
+
+def is_model(word: str) -> bool:
+    """Whether a word of a command line names a model, complete or not."""
+    path = Path(word)
+    if path.suffix in (".keras", ".tflite") or (path / "saved_model.pb").is_file():
+        return True
+    try:
+        find_run(path)
+    except UserError:
+        return False
+    return True
 
 
 def _load_keras(
@@ -101,18 +122,12 @@ def _load_keras(
     calibrated: bool,
     single: bool,
 ) -> Loaded:
-    # Here, so that what handles predictions (rows, masks, writers) needs no TensorFlow.
-    import tensorflow as tf
-
-    from tf_muscle.exporting.inference import constant_weights
-    from tf_muscle.model.ensemble import averaged
-    from tf_muscle.model.folding import fold_batch_normalization
-    from tf_muscle.model.unet import CORE
+    from tf_muscle.model.ensemble import averaged  # TensorFlow, which writers do without
 
     path = paths[0]
     networks = [load_network(one) for one in paths]
-    if single and all(CORE in {layer.name for layer in one.layers} for one in networks):
-        networks = [fold_batch_normalization(one) for one in networks]
+    if single:
+        networks = [_folded(one) for one in networks]
     network = averaged(networks)
     input_shape, output_shape = network.input_shape, network.output_shape
     if np.shape(input_shape) != (4,) or np.shape(output_shape) != (4,) or input_shape[-1] != 3:
@@ -133,6 +148,43 @@ def _load_keras(
         folder = path.parent if len(paths) == 1 else path.parents[1]  # of the run with folds
         beside = RunFolder(folder).calibration
         calibration = read_calibration(beside, packed.class_names)
+    geometry = replace(packed.geometry, size=size)
+    return _of_network(network, packed.class_names, geometry, calibration, single)
+
+
+def _load_bundled(image_size: int | None, single: bool) -> Loaded:
+    from tf_muscle.model.unet import build_unet  # as above
+
+    options = json.loads(bundled_model.MANIFEST.read_text(encoding="utf-8"))["config"]
+    names = ("encoder", "decoder", "decoder_filters")
+    network = build_unet(4, fused=False, **{name: options[name] for name in names})
+    class_names = bundled_model.read_weights(bundled_model.WEIGHTS, network)
+    geometry = Geometry(options["resize"], image_size or options["image_size"])
+    if single:
+        network = _folded(network)
+    return _of_network(network, class_names, geometry, Calibration(), single)
+
+
+def _folded(network: "keras.Model") -> "keras.Model":
+    """A network of ours with its batch normalization folded; another one as it is."""
+    from tf_muscle.model.folding import fold_batch_normalization  # as above
+    from tf_muscle.model.unet import CORE
+
+    ours = CORE in {layer.name for layer in network.layers}
+    return fold_batch_normalization(network) if ours else network
+
+
+def _of_network(
+    network: "keras.Model",
+    class_names: tuple[str, ...],
+    geometry: Geometry,
+    calibration: Calibration,
+    single: bool,
+) -> Loaded:
+    import tensorflow as tf  # as above
+
+    from tf_muscle.exporting.inference import constant_weights
+
     temperature = calibration.temperature
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
@@ -142,10 +194,9 @@ def _load_keras(
 
     # Traced here, not in its first call: TensorFlow warns of several that do, as those of folds.
     traced = forward.get_concrete_function()
-    geometry = replace(packed.geometry, size=size)
     if single:
         forward = constant_weights(traced)
-    return Loaded(forward, packed.class_names, geometry, calibration)
+    return Loaded(forward, class_names, geometry, calibration)
 
 
 def load_network(path: Path) -> "keras.Model":

@@ -151,7 +151,7 @@ class Predictor:
 
 
 def load_predictor(
-    model: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
     *,
     image_size: int | None = None,
     batch_size: int = 8,
@@ -163,7 +163,8 @@ def load_predictor(
 
     Args:
         model: a run (its `RunFolder`, its path, or its name in runs/), a .keras file, a SavedModel
-            folder, or a .tflite file of `export`, which needs no TensorFlow.
+            folder, or a .tflite file of `export`, which needs no TensorFlow. Without it, the model
+            in the package, which has seen rendered figures only.
         image_size: int from 32, pixels that photos are brought to; by default what the model was
             trained at, or 256 where nothing tells it.
         batch_size: int from 1, photos that the model sees at a time. With 1 it takes some seconds
@@ -201,7 +202,7 @@ def load_predictor(
         raise UserError(f"--tta must be none, mirror or mirror_scale, got {tta}")
     other_sizes = tta == "mirror_scale"
     loaded: Loaded | LitertFile
-    if Path(model).suffix == ".tflite":
+    if model is not None and Path(model).suffix == ".tflite":
         loaded = load_litert(
             Path(model), image_size, other_sizes=other_sizes, calibrated=calibrated
         )

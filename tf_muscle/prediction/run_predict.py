@@ -13,8 +13,10 @@ from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
 from tf_muscle.lab.outputs import LabFormat, LabOutputs
+from tf_muscle.model.bundled_model import HINT
 from tf_muscle.prediction.live_meter import LiveMeter
 from tf_muscle.prediction.live_model import live_model
+from tf_muscle.prediction.model_files import is_model, no_model
 from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor, load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
@@ -22,12 +24,46 @@ from tf_muscle.prediction.sources import Source, Sources, find_sources
 from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
 from tf_muscle.prediction.threads import ahead
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
+from tf_muscle.runs.folder import default_name
 
 OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB each
 
 
+def predict_words(words: Sequence[str], out: Path | None, *args: Any, **options: Any) -> int:
+    """`predict_sources` of the words of a command line, the first of which may be the model.
+
+    Args:
+        words: the model, unless the first word is a source; then sources.
+        out: by default a folder in predictions/, named by the model and the time.
+        args: see `predict_sources`, and so for the options.
+    """
+    model, sources = model_and_sources(words)
+    name = "bundled" if model is None else Path(model).resolve().stem
+    out = out or Path("predictions") / default_name(name)
+    return predict_sources(model, sources, out, *args, **options)
+
+
+def model_and_sources(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Parts the words of a command line; the model is None if the first is a source.
+
+    Raises:
+        UserError: there is a model and no source, or the first of several words is neither.
+    """
+    first, *others = words
+    if is_model(first):
+        if not others:
+            raise UserError(f"nothing to predict on: name photos or videos after the model {first}")
+        return first, others
+    if others and not Path(first).is_file():
+        try:
+            find_sources([first])
+        except UserError as error:
+            raise no_model(Path(first)) from error
+    return None, list(words)
+
+
 def predict_sources(
-    model: str,
+    model: str | None,
     words: Sequence[str],
     out: Path,
     output_format: Format,
@@ -83,6 +119,8 @@ def predict_sources(
         if chosen.told:
             console.print(chosen.told)
     predictor = load_predictor(model, **options)
+    if model is None:
+        console.print(f"No model is given: {HINT}")
     lab = LabOutputs.of(
         predictor.class_names[1:],
         formats=lab_formats or (),

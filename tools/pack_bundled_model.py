@@ -1,0 +1,54 @@
+"""Writes tf_muscle/model/bundled_model/ from a finished run on the bundled sample.
+
+    python -m tf_muscle.train --run_name bundled
+    python tools/pack_bundled_model.py runs/bundled
+
+Printed are the scores on the sample's test photos before and after. The same run gives the same
+bytes.
+"""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import tf_muscle
+from tf_muscle.model.bundled_model import FOLDER, MANIFEST, WEIGHTS, write_weights
+from tf_muscle.model.metrics import confusion_matrix, scores
+from tf_muscle.prediction.model_files import load_network
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.roboflow.reader import Export, read_mask
+from tf_muscle.runs.folder import find_run
+
+SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
+
+
+def main() -> None:
+    """Packs the run that the command line names."""
+    run = find_run(sys.argv[1])
+    network = tf_muscle.load_predictor(run.path, calibrated=False)
+    FOLDER.mkdir(exist_ok=True)
+    write_weights(WEIGHTS, load_network(run.model), network.class_names)
+    shutil.copyfile(run.manifest, MANIFEST)
+    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    print(f"{WEIGHTS}: {WEIGHTS.stat().st_size:,} bytes, SHA-256 {digest}")
+    with tf_muscle.read_export(SAMPLE) as export:
+        for name, predictor in (("run", network), ("packed", tf_muscle.load_predictor())):
+            print(f"{name}: test foreground mIoU {foreground_mean_iou(export, predictor):.4f}")
+
+
+def foreground_mean_iou(export: Export, predictor: Predictor) -> float:
+    """Over all pixels of the test photos, at their own size."""
+    count = len(export.class_names)
+    confusion = np.zeros((count, count), np.int64)
+    examples = export.splits["test"]
+    results = predictor.predict_all(example.image_path for example in examples)
+    for example, result in zip(examples, results, strict=True):
+        confusion += confusion_matrix(read_mask(example), result.mask, count)
+    return float(scores(confusion)["foreground_mean_iou"])
+
+
+if __name__ == "__main__":
+    main()
