@@ -3,12 +3,12 @@
     python -m tf_muscle.train --run_name bundled
     python tools/pack_bundled_model.py runs/bundled
 
-Printed are the scores on the sample's test photos before and after. The same run gives the same
-bytes.
+Of the run's manifest all is kept but where things lay. Printed are the scores on the sample's test
+photos before and after. The same run gives the same bytes.
 """
 
 import hashlib
-import shutil
+import json
 import sys
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tf_muscle.model.metrics import confusion_matrix, scores
 from tf_muscle.prediction.model_files import load_network
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.roboflow.reader import Export, read_mask
-from tf_muscle.runs.folder import find_run
+from tf_muscle.runs.folder import find_run, write_json
 
 SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
 
@@ -31,12 +31,16 @@ def main() -> None:
     network = tf_muscle.load_predictor(run.path, calibrated=False)
     FOLDER.mkdir(exist_ok=True)
     write_weights(WEIGHTS, load_network(run.model), network.class_names)
-    shutil.copyfile(run.manifest, MANIFEST)
+    manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
+    del manifest["saved_model"]  # it lies on the machine that trained
+    for name in ("runs_dir", "saved_models_dir", "data_dir"):
+        del manifest["config"][name]
+    write_json(MANIFEST, manifest)
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     print(f"{WEIGHTS}: {WEIGHTS.stat().st_size:,} bytes, SHA-256 {digest}")
-    with tf_muscle.read_export(SAMPLE) as export:
-        for name, predictor in (("run", network), ("packed", tf_muscle.load_predictor())):
-            print(f"{name}: test foreground mIoU {foreground_mean_iou(export, predictor):.4f}")
+    export = tf_muscle.read_export(SAMPLE)
+    for name, predictor in (("run", network), ("packed", tf_muscle.load_predictor())):
+        print(f"{name}: test foreground mIoU {foreground_mean_iou(export, predictor):.4f}")
 
 
 def foreground_mean_iou(export: Export, predictor: Predictor) -> float:

@@ -34,11 +34,10 @@ def test_it_marks_the_muscles_of_the_samples_test_photos() -> None:
     predictor = tf_muscle.load_predictor()
     assert predictor.class_names == ("background", "biceps", "triceps", "calf")
     confusion = np.zeros((4, 4), np.int64)
-    with tf_muscle.read_export(SAMPLE) as export:
-        examples = export.splits["test"]
-        results = predictor.predict_all(example.image_path for example in examples)
-        for example, result in zip(examples, results, strict=True):
-            confusion += confusion_matrix(read_mask(example), result.mask, 4)
+    examples = tf_muscle.read_export(SAMPLE).splits["test"]
+    results = predictor.predict_all(example.image_path for example in examples)
+    for example, result in zip(examples, results, strict=True):
+        confusion += confusion_matrix(read_mask(example), result.mask, 4)
     recorded = json.loads(MANIFEST.read_text())["metrics"]["test"]
     assert scores(confusion)["foreground_mean_iou"] == pytest.approx(
         recorded["foreground_mean_iou"], abs=0.02
