@@ -15,16 +15,17 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.scripts.cli import build, cli_utils
 
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-from roboflow_segmentation.dummy_export import (
+from tf_muscle.errors import UserError
+from tf_muscle.roboflow.image_files import decode_photo
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from tf_muscle.roboflow_segmentation.dummy_export import (
     CLASS_NAMES,
+    DUMMY_DATA,
     NUM_EXAMPLES,
     examples,
     first_mask,
     prepared,
 )
-from tf_muscle.errors import UserError
-from tf_muscle.roboflow.image_files import decode_photo
 
 
 class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
@@ -32,6 +33,7 @@ class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
 
     DATASET_CLASS = Builder
     SPLITS = NUM_EXAMPLES
+    EXAMPLE_DIR = DUMMY_DATA  # TFDS would look for it in tf_muscle/, also in a checkout
 
 
 def test_examples_are_the_files_of_the_export(export: Path, data_dir: Path) -> None:
