@@ -85,7 +85,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS: ClassVar[list[RoboflowSegmentationConfig]] = [
         RoboflowSegmentationConfig(description="The export in manual_dir.")
     ]
-    # README.md and CITATIONS.bib; TFDS would look for them in tf_muscle/, also in a checkout.
+    # Of README.md and CITATIONS.bib, which TFDS would look for in tf_muscle/, also in a checkout.
     pkg_dir_path: ClassVar[tfds.core.Path] = tfds.core.Path(__file__).parent
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Export a version of your project from Roboflow as "Semantic Segmentation Masks" or "COCO

@@ -199,6 +199,12 @@ def test_no_export_is_an_error_that_says_how_to_give_one(data_dir: Path) -> None
     assert "Manual directory" in str(error.value)
 
 
+def test_description_is_the_readme() -> None:
+    metadata = Builder.get_metadata()
+    assert metadata.description == Path(__file__).with_name("README.md").read_text("utf-8")
+    assert "Somanna" in metadata.citation
+
+
 def test_tfds_load_takes_the_config(export: Path, data_dir: Path) -> None:
     dataset, info = tfds.load(
         "roboflow_segmentation",
