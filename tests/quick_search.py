@@ -11,13 +11,13 @@ import keras
 from tf_muscle.data.dataset import Data
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
-from tuner.folder import SearchFolder, open_folder
-from tuner.hypermodel import SegmentationHyperModel, scores
-from tuner.options import Combination, Search, combination_of
-from tuner.oracle import make_oracle
-from tuner.results import Row, rows_of
-from tuner.trial_runner import TrialRunner
-from tuner.workers import Role
+from tf_muscle.tuner.folder import SearchFolder, open_folder
+from tf_muscle.tuner.hypermodel import SegmentationHyperModel, scores
+from tf_muscle.tuner.options import Combination, Search, combination_of
+from tf_muscle.tuner.oracle import make_oracle
+from tf_muscle.tuner.results import Row, rows_of
+from tf_muscle.tuner.trial_runner import TrialRunner
+from tf_muscle.tuner.workers import Role
 
 FINGERPRINT = "0123456789abcdef"
 WEIGHTS = 1000  # bytes of a checkpoint here

@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
+# Where `package-dir` of pyproject.toml has the modules.
+FOLDERS = {
+    "tf_muscle": "tf_muscle",
+    "tf_muscle.tuner": "tuner",
+    "tf_muscle.roboflow_segmentation": "datasets/roboflow_segmentation",
+}
 # From the bottom to the top; a room may import from its own line and from those before it.
 BASE = ("processor", "errors", "atomic", "options", "config", "tensorflow_log", "command")
 FLOORS = (
@@ -46,8 +52,6 @@ HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 def room(module: str) -> str | None:
     """The room of a module by its dotted name; None for other libraries."""
     top, _, rest = module.partition(".")
-    if top in ("tuner", "roboflow_segmentation"):
-        return top
     if top != "tf_muscle":
         return None
     return rest if rest in HEIGHT else rest.partition(".")[0] or "__init__"
@@ -55,12 +59,11 @@ def room(module: str) -> str | None:
 
 def modules() -> dict[str, Path]:
     found = {}
-    for root in (CHECKOUT / "tf_muscle", CHECKOUT / "tuner", CHECKOUT / "datasets"):
-        for path in root.rglob("*.py"):
+    for package, folder in FOLDERS.items():
+        for path in (CHECKOUT / folder).rglob("*.py"):
             if not path.name.endswith("_test.py"):
-                base = CHECKOUT / "datasets" if root.name == "datasets" else CHECKOUT
-                parts = path.relative_to(base).with_suffix("").parts
-                found[".".join(parts).removesuffix(".__init__")] = path
+                parts = path.relative_to(CHECKOUT / folder).with_suffix("").parts
+                found[".".join((package, *parts)).removesuffix(".__init__")] = path
     return found
 
 

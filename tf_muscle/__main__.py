@@ -17,7 +17,7 @@ COMMANDS = {
     "suggest": "tf_muscle.suggest",
     "review": "tf_muscle.review",
     "reproduce": "tf_muscle.reproduce",
-    "tune": "tuner.__main__",
+    "tune": "tf_muscle.tuner.__main__",
 }
 USAGE = f"""usage: tf-muscle {"|".join(COMMANDS)} [options]
 

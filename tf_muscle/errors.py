@@ -53,8 +53,10 @@ def plain_name(option: str, name: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra of this package."""
-    return f'python -m pip install -c constraints.txt -e ".[{extra}]"'
+    """The command that installs an extra of this package, from a checkout or beside the wheel."""
+    if (Path(__file__).parents[1] / "pyproject.toml").is_file():
+        return f'python -m pip install -c constraints.txt -e ".[{extra}]"'
+    return f'python -m pip install "tf_muscle[{extra}]"'
 
 
 def refuse_missing(asked: str, extra: str, modules: Sequence[str]) -> None:

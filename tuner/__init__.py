@@ -1,1 +1,1 @@
-"""The KerasTuner search over the documented grid."""
+"""The KerasTuner search over the documented grid; installed as `tf_muscle.tuner`."""

@@ -1,4 +1,8 @@
-"""The command: `python -m tuner [options]`, the same as `tf-muscle tune`."""
+"""The command: `tf-muscle tune [options]`, also `python -m tf_muscle.tuner`.
+
+In a checkout `python -m tuner` starts it too. The modules here import one another relatively, so
+that there is one copy of each, whichever way the command was started.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -8,9 +12,10 @@ from tf_muscle.command import run_command
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder, refuse_existing
-from tuner.folder import SearchFolder, open_folder
-from tuner.options import Search, parse_search
-from tuner.workers import role
+
+from .folder import SearchFolder, open_folder
+from .options import Search, parse_search
+from .workers import role
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,8 +38,8 @@ def main(argv: Sequence[str]) -> int:
         tf.config.set_visible_devices([], "GPU")
     data = load_data(search.base.data)
 
-    from tuner.results import ranked
-    from tuner.search import SearchProcess
+    from .results import ranked
+    from .search import SearchProcess
 
     print_notes(search.base, data)
     found = open_folder(folder, search, data.info.fingerprint)

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tf_muscle.report.figure_style import BLUE, DARK, GREY, GRID, ORANGE, new_figure
-from tuner.options import OPTIMIZER_NAMES, SEARCHED
-from tuner.results import Row
+
+from .options import OPTIMIZER_NAMES, SEARCHED
+from .results import Row
 
 SCORE_LABELS = {
     "val_mean_iou": "validation mIoU",

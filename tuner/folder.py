@@ -17,7 +17,8 @@ import yaml
 from tf_muscle.atomic import UNFINISHED, only_process, replacing
 from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder
-from tuner.options import Search
+
+from .options import Search
 
 RESULT = "result.json"  # scores of one training; marks it as complete
 ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials

@@ -10,9 +10,10 @@ from statistics import mean
 from tf_muscle.data.pipeline import batches_per_epoch
 from tf_muscle.training.budget import StepTimer, duration
 from tf_muscle.training.loop import fit
-from tuner.hypermodel import SegmentationHyperModel
-from tuner.options import Search
-from tuner.oracle import HyperbandOracle, ResumableOracle
+
+from .hypermodel import SegmentationHyperModel
+from .options import Search
+from .oracle import HyperbandOracle, ResumableOracle
 
 WEIGHT_BYTES = 4  # float32, in every precision
 ADAM_COPIES = 3  # a checkpoint of Adam holds the weights and two moments of each

@@ -20,8 +20,9 @@ from tf_muscle.runs.environment import EncoderStart
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.training.device import seed_everything, strategy
 from tf_muscle.training.loop import fit_with_records
-from tuner.options import Search, combination_of, digest
-from tuner.oracle import IDENTITY
+
+from .options import Search, combination_of, digest
+from .oracle import IDENTITY
 
 # With the step schedule the learning rate is halved after 5 epochs: what has found nothing by then
 # goes on with smaller steps.

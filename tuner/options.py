@@ -212,7 +212,6 @@ def digest(identity: dict[str, Any]) -> str:
 def search_parser() -> jsonargparse.ArgumentParser:
     """A parser with --config, the search's options and those of a training run."""
     parser = command_parser("tuner", "Search for the best hyperparameters of the training.")
-    parser.prog = "python -m tuner"
     parser.add_argument("--config", action="config", help="Preset: a YAML file of options.")
     add_options(parser, SearchOptions)
     for concern in dataclasses.fields(Config):

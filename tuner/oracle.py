@@ -17,9 +17,10 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tf_muscle.runs.folder import write_json
-from tuner.folder import SearchFolder, read_record
-from tuner.options import Combination, Search, drawn_combination
-from tuner.results import ranked, rows_of
+
+from .folder import SearchFolder, read_record
+from .options import Combination, Search, drawn_combination
+from .results import ranked, rows_of
 
 # A trial whose process was killed so often is not tried again: the system kills what takes too much
 # memory, and would do so for ever.

@@ -16,8 +16,9 @@ from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
 from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
 from tf_muscle.report.tables import SYNTHETIC
-from tuner.folder import RUNNING, SearchFolder
-from tuner.options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
+
+from .folder import RUNNING, SearchFolder
+from .options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
 
 FIGURES = {
     "hyperparameter_effects.png": "Each dot is a trial. The dark line is the mean over all trials "

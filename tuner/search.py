@@ -20,14 +20,15 @@ from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.environment import versions
 from tf_muscle.runs.folder import write_json
 from tf_muscle.training.device import choose_precision, description, refuse_uneven_batches
-from tuner import figures, forecast
-from tuner.folder import SearchFolder, read_record
-from tuner.hypermodel import SegmentationHyperModel
-from tuner.options import Search
-from tuner.oracle import IDENTITY, make_oracle
-from tuner.results import Row, ranked, rows_of, short_table, write_results
-from tuner.trial_runner import TrialRunner
-from tuner.workers import SILENCE, Role, named_errors, repeating
+
+from . import figures, forecast
+from .folder import SearchFolder, read_record
+from .hypermodel import SegmentationHyperModel
+from .options import Search
+from .oracle import IDENTITY, make_oracle
+from .results import Row, ranked, rows_of, short_table, write_results
+from .trial_runner import TrialRunner
+from .workers import SILENCE, Role, named_errors, repeating
 
 
 class SearchProcess:

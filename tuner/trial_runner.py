@@ -16,11 +16,12 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tf_muscle.errors import UserError, one_line
 from tf_muscle.runs.folder import read_options, write_json
-from tuner.folder import RESULT, SearchFolder, read_record
-from tuner.hypermodel import DivergedError, SegmentationHyperModel
-from tuner.options import NOT_OF_THE_SEARCH, Search, combination_of
-from tuner.oracle import FAILURE, ResumableOracle
-from tuner.workers import Role, repeating
+
+from .folder import RESULT, SearchFolder, read_record
+from .hypermodel import DivergedError, SegmentationHyperModel
+from .options import NOT_OF_THE_SEARCH, Search, combination_of
+from .oracle import FAILURE, ResumableOracle
+from .workers import Role, repeating
 
 IDLE_SECONDS = 2.0  # a worker without work asks again after so long; KerasTuner's asks at once
 ALL = 10**9  # more trials than a search can have

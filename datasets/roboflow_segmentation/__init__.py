@@ -1,12 +1,18 @@
 """Roboflow's semantic segmentation exports as a TFDS data set; importing it registers the builder.
 
-import roboflow_segmentation
 import tensorflow_datasets as tfds
 
-config = roboflow_segmentation.RoboflowSegmentationConfig(export_dir="my_export")
+from tf_muscle.roboflow_segmentation import RoboflowSegmentationConfig
+
+config = RoboflowSegmentationConfig(export_dir="my_export")
 dataset = tfds.load("roboflow_segmentation", builder_kwargs={"config": config})
 """
 
-from .roboflow_segmentation_dataset_builder import Builder, RoboflowSegmentationConfig
+# By its full name: TFDS and pytest import this folder as `roboflow_segmentation` too, and TFDS
+# refuses to register a builder twice.
+from tf_muscle.roboflow_segmentation.roboflow_segmentation_dataset_builder import (
+    Builder,
+    RoboflowSegmentationConfig,
+)
 
 __all__ = ["Builder", "RoboflowSegmentationConfig"]

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-from roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
-from roboflow_segmentation.dummy_export import change_one_pixel, examples, first_mask, prepared
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.reader import Example
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from tf_muscle.roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
+from tf_muscle.roboflow_segmentation.dummy_export import (
+    change_one_pixel,
+    examples,
+    first_mask,
+    prepared,
+)
 
 
 def names_in(folder: Path) -> set[str]:

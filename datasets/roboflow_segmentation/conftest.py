@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from roboflow_segmentation.dummy_export import DUMMY_DATA
+from tf_muscle.roboflow_segmentation.dummy_export import DUMMY_DATA
 
 
 @pytest.fixture

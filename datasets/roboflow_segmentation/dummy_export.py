@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 DUMMY_DATA = Path(__file__).parent / "dummy_data"
 CLASS_NAMES = ["background", "biceps", "triceps", "calf"]

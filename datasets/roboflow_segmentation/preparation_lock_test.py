@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-from roboflow_segmentation.dummy_export import NUM_EXAMPLES, prepared
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from tf_muscle.roboflow_segmentation.dummy_export import NUM_EXAMPLES, prepared
 
 
 def read_counts(builder: Builder) -> dict[str, int]:
@@ -32,8 +32,8 @@ def leftovers(data_dir: Path) -> list[str]:
 STALL = """
 import sys, time
 from pathlib import Path
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-from roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from tf_muscle.roboflow_segmentation import roboflow_segmentation_dataset_builder as builder_module
 
 def stall(example):
     Path(sys.argv[3]).touch()

@@ -19,8 +19,7 @@ from tf_muscle.roboflow.reader import (
     read_mask,
 )
 from tf_muscle.roboflow.stored_photos import bytes_or_pixels
-
-from .preparation_lock import exclusive_preparation
+from tf_muscle.roboflow_segmentation.preparation_lock import exclusive_preparation
 
 
 # Not frozen, since TFDS's base class is not.
@@ -86,6 +85,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS: ClassVar[list[RoboflowSegmentationConfig]] = [
         RoboflowSegmentationConfig(description="The export in manual_dir.")
     ]
+    # Of README.md and CITATIONS.bib, which TFDS would look for in tf_muscle/, also in a checkout.
+    pkg_dir_path: ClassVar[tfds.core.Path] = tfds.core.Path(__file__).parent
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Export a version of your project from Roboflow as "Semantic Segmentation Masks" or "COCO
     Segmentation", unpack it, and give that folder, the one with train/, valid/ and test/ in it,

@@ -15,16 +15,17 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.scripts.cli import build, cli_utils
 
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
-from roboflow_segmentation.dummy_export import (
+from tf_muscle.errors import UserError
+from tf_muscle.roboflow.image_files import decode_photo
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
+from tf_muscle.roboflow_segmentation.dummy_export import (
     CLASS_NAMES,
+    DUMMY_DATA,
     NUM_EXAMPLES,
     examples,
     first_mask,
     prepared,
 )
-from tf_muscle.errors import UserError
-from tf_muscle.roboflow.image_files import decode_photo
 
 
 class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
@@ -32,6 +33,7 @@ class RoboflowSegmentationTest(tfds.testing.DatasetBuilderTestCase):
 
     DATASET_CLASS = Builder
     SPLITS = NUM_EXAMPLES
+    EXAMPLE_DIR = DUMMY_DATA  # TFDS would look for it in tf_muscle/, also in a checkout
 
 
 def test_examples_are_the_files_of_the_export(export: Path, data_dir: Path) -> None:
@@ -195,6 +197,12 @@ def test_no_export_is_an_error_that_says_how_to_give_one(data_dir: Path) -> None
     with pytest.raises(AssertionError, match=r"(?s)--manual_dir=EXPORT.*export_dir") as error:
         Builder(data_dir=data_dir).download_and_prepare()
     assert "Manual directory" in str(error.value)
+
+
+def test_description_is_the_readme() -> None:
+    metadata = Builder.get_metadata()
+    assert metadata.description == Path(__file__).with_name("README.md").read_text("utf-8")
+    assert "Somanna" in metadata.citation
 
 
 def test_tfds_load_takes_the_config(export: Path, data_dir: Path) -> None:

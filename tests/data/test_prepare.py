@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import tensorflow_datasets as tfds
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 from tf_muscle.data.prepare import load_builder
 from tf_muscle.errors import UserError
 from tf_muscle.options import DataConfig
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 DUMMY_DATA = Path(__file__).parents[2] / "datasets" / "roboflow_segmentation" / "dummy_data"
 

@@ -22,7 +22,7 @@ del sys.argv[:2]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 MEAN = (124, 116, 104)  # of ImageNet: what the square is padded with
-OURS = "tf_muscle,roboflow_segmentation,segmentation_models"
+OURS = "tf_muscle,segmentation_models"
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ class Search(Command):
 
     def words(self) -> list[str]:
         space = ["--learning_rate", "0.002", "0.001", "--optimizer", "adam", "--epochs", "2"]
-        return ["-m", "tuner", *TINY, *space, "--name", self.folder.name]
+        return ["-m", "tf_muscle.tuner", *TINY, *space, "--name", self.folder.name]
 
     def finished(self) -> dict[str, str]:
         trials = [json.loads(path.read_text()) for path in self.folder.glob("trial_*/trial.json")]

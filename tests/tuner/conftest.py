@@ -6,7 +6,7 @@ import pytest
 
 from tf_muscle.config import Config
 from tf_muscle.options import DataConfig, RunConfig
-from tuner.options import Search, SearchOptions
+from tf_muscle.tuner.options import Search, SearchOptions
 
 FINGERPRINT = "0123456789abcdef"
 

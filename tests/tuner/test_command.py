@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tf_muscle.errors import UserError
-from tuner.workers import VARIABLES, Role, role
+from tf_muscle.tuner.workers import VARIABLES, Role, role
 
 
 def tune(*argv: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "tuner", *argv],
+        [sys.executable, "-m", "tf_muscle.tuner", *argv],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -23,8 +23,8 @@ def tune(*argv: str, cwd: Path, **environment: str) -> "subprocess.CompletedProc
 
 def test_help_needs_no_tensorflow(tmp_path: Path) -> None:
     code = (
-        "import sys, tuner.__main__, tuner.results\n"
-        "try: tuner.__main__.main(['--help'])\n"
+        "import sys, tf_muscle.tuner.__main__, tf_muscle.tuner.results\n"
+        "try: tf_muscle.tuner.__main__.main(['--help'])\n"
         "except SystemExit: print('tensorflow' in sys.modules, 'keras_tuner' in sys.modules)"
     )
     started = time.monotonic()
@@ -41,7 +41,7 @@ def test_same_command_twice_named() -> None:
         text=True,
         check=True,
     )
-    assert run.stdout.startswith("usage: python -m tuner [options]")
+    assert run.stdout.startswith("usage: python -m tf_muscle.tuner [options]")
 
 
 def test_mistake_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import tensorflow as tf
 from quick_search import SIX, Bench, good
 
 from tf_muscle.errors import UserError
-from tuner.options import Combination, Search
-from tuner.oracle import KILLS, MOST_KILLS
-from tuner.trial_runner import failure
+from tf_muscle.tuner.options import Combination, Search
+from tf_muscle.tuner.oracle import KILLS, MOST_KILLS
+from tf_muscle.tuner.trial_runner import failure
 
 
 def out_of_memory(combination: Combination, execution: int) -> float | None:

@@ -12,9 +12,9 @@ from tf_muscle.data.dataset import Data
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
-from tuner import hypermodel
-from tuner.options import Search
-from tuner.trial_runner import failure
+from tf_muscle.tuner import hypermodel
+from tf_muscle.tuner.options import Search
+from tf_muscle.tuner.trial_runner import failure
 
 
 def test_full_disk_is_no_want_of_memory() -> None:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuner import figures
-from tuner.options import Combination, Search
-from tuner.results import Row
+from tf_muscle.tuner import figures
+from tf_muscle.tuner.options import Combination, Search
+from tf_muscle.tuner.results import Row
 
 
 def rows_of(search: Search, background_only: int = 0) -> list[Row]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tf_muscle.errors import UserError
-from tuner.folder import RESULT, SearchFolder, open_folder
-from tuner.options import Search
+from tf_muscle.tuner.folder import RESULT, SearchFolder, open_folder
+from tf_muscle.tuner.options import Search
 
 
 def training(path: Path, *, complete: bool) -> Path:

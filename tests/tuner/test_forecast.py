@@ -5,11 +5,11 @@ import pytest
 
 from tf_muscle.data.dataset import Data
 from tf_muscle.roboflow.records import DataInfo
-from tuner.folder import SearchFolder
-from tuner.forecast import Forecast, Timing, forecast, plan, sentences
-from tuner.hypermodel import SegmentationHyperModel
-from tuner.options import Search
-from tuner.oracle import make_oracle
+from tf_muscle.tuner.folder import SearchFolder
+from tf_muscle.tuner.forecast import Forecast, Timing, forecast, plan, sentences
+from tf_muscle.tuner.hypermodel import SegmentationHyperModel
+from tf_muscle.tuner.options import Search
+from tf_muscle.tuner.oracle import make_oracle
 
 TIMING = Timing("CPU", 1_000_000, 10.0, {4: 3.0, 8: 2.0})
 GRID = {"learning_rate": [0.1], "batch_size": [4, 8], "optimizer": ["adam", "sgd"], "epochs": [5]}

@@ -6,9 +6,9 @@ from pathlib import Path
 import keras_tuner
 import pytest
 
-from tuner import oracle, trial_runner
-from tuner.oracle import BayesianOracle, HyperbandOracle, ListedOracle, ResumableOracle
-from tuner.trial_runner import TrialRunner
+from tf_muscle.tuner import oracle, trial_runner
+from tf_muscle.tuner.oracle import BayesianOracle, HyperbandOracle, ListedOracle, ResumableOracle
+from tf_muscle.tuner.trial_runner import TrialRunner
 
 ROOT = Path(__file__).parents[2]
 OURS = (ResumableOracle, ListedOracle, BayesianOracle, HyperbandOracle, TrialRunner)

@@ -10,7 +10,7 @@ from train_options import train_config
 from tf_muscle.errors import UserError
 from tf_muscle.options import DataConfig, OptimizationConfig, RunConfig, UnlabeledConfig
 from tf_muscle.report import published
-from tuner.options import (
+from tf_muscle.tuner.options import (
     LEFT_OUT,
     SEARCHED,
     Combination,

@@ -9,10 +9,16 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from tuner import oracle as oracle_module
-from tuner.folder import SearchFolder
-from tuner.options import SEARCHED, Combination, Search, combination_of
-from tuner.oracle import FAILURE, MOST_KILLS, HyperbandOracle, ResumableOracle, make_oracle
+from tf_muscle.tuner import oracle as oracle_module
+from tf_muscle.tuner.folder import SearchFolder
+from tf_muscle.tuner.options import SEARCHED, Combination, Search, combination_of
+from tf_muscle.tuner.oracle import (
+    FAILURE,
+    MOST_KILLS,
+    HyperbandOracle,
+    ResumableOracle,
+    make_oracle,
+)
 
 TWELVE = {
     "learning_rate": [0.1, 0.01],

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from train_options import train_config
 
-from tuner.folder import SearchFolder
-from tuner.options import Combination, Search
-from tuner.results import Row, ranked, rows_of, write_results
+from tf_muscle.tuner.folder import SearchFolder
+from tf_muscle.tuner.options import Combination, Search
+from tf_muscle.tuner.results import Row, ranked, rows_of, write_results
 
 GYM = {
     "synthetic": False,

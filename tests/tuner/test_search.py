@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.workers import VARIABLES
+from tf_muscle.tuner.workers import VARIABLES
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ class Bench:
         number = len(self.processes)
         with (self.folder / f"output{number}.txt").open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tuner", *self.base, *argv],
+                [sys.executable, "-m", "tf_muscle.tuner", *self.base, *argv],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,

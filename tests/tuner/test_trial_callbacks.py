@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tuner.hypermodel import COLLAPSED_EPOCHS, EpochSeconds, StopCollapsed
+from tf_muscle.tuner.hypermodel import COLLAPSED_EPOCHS, EpochSeconds, StopCollapsed
 
 
 class Found(keras.callbacks.Callback):

@@ -12,13 +12,13 @@ from quick_search import FINGERPRINT, SIX, WEIGHTS, Bench, good, write_history
 
 from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder
-from tuner.folder import SearchFolder, open_folder
-from tuner.hypermodel import scores
-from tuner.options import Combination, Search
-from tuner.oracle import make_oracle
-from tuner.results import rows_of, write_results
-from tuner.trial_runner import TrialRunner
-from tuner.workers import Role
+from tf_muscle.tuner.folder import SearchFolder, open_folder
+from tf_muscle.tuner.hypermodel import scores
+from tf_muscle.tuner.options import Combination, Search
+from tf_muscle.tuner.oracle import make_oracle
+from tf_muscle.tuner.results import rows_of, write_results
+from tf_muscle.tuner.trial_runner import TrialRunner
+from tf_muscle.tuner.workers import Role
 
 ENVIRONMENT = {
     "data": {"synthetic": False, "class_names": ["background", "arm"], "floor_mean_iou": 0.3}

@@ -8,12 +8,12 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import tensorflow_datasets as tfds
-from roboflow_segmentation import Builder, RoboflowSegmentationConfig
 
 from tf_muscle.errors import UserError, listed, system_errors
 from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.archive import export_path
 from tf_muscle.roboflow.records import ALL
+from tf_muscle.roboflow_segmentation import Builder, RoboflowSegmentationConfig
 from tf_muscle.runs.assignment import Assignment
 
 

@@ -7,7 +7,7 @@ import time
 import gradio as gr
 import gradio.processing_utils
 
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, install_command
 from tf_muscle.page.layout import CSS, THEME
 
 DOWNLOAD = "async_ssrf_protected_download"  # Gradio's function that fetches an address
@@ -72,7 +72,7 @@ def _forbid_downloads() -> None:
     if not hasattr(gradio.processing_utils, DOWNLOAD):
         raise UserError(
             f"the page cannot keep gradio {gr.__version__} from fetching addresses: install the "
-            'tested version by python -m pip install -c constraints.txt -e ".[demo]"'
+            f"tested version by {install_command('demo')}"
         )
     setattr(gradio.processing_utils, DOWNLOAD, _refuse_download)
 

@@ -8,7 +8,6 @@ from itertools import chain, tee
 from typing import Any
 
 import numpy as np
-from roboflow_segmentation import Builder
 
 from tf_muscle.atomic import replacing
 from tf_muscle.config import from_options
@@ -26,6 +25,7 @@ from tf_muscle.report import calibration_page
 from tf_muscle.report.plots import SPLIT_COLORS, reliability_diagram
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import VOID
+from tf_muscle.roboflow_segmentation import Builder
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, Tta
 from tf_muscle.runs.environment import read_environment

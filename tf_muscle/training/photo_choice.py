@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roboflow_segmentation import Builder
-
 from tf_muscle.config import from_options
 from tf_muscle.data.pipeline import load_names
 from tf_muscle.data.prepare import load_builder, load_divided, refuse_other_classes
@@ -15,6 +13,7 @@ from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.archive import export_path, fingerprint, split_names
 from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.roboflow.video_frames import find_frames
+from tf_muscle.roboflow_segmentation import Builder
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_data, read_options
