@@ -138,6 +138,10 @@ class ModelConfig:
     decoder_filters: int = 256
     """Filters of the decoder's first block; each further one has half as many, at least 16. 256 is
     segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 is a third shorter."""
+    head_kernel: Literal[1, 3] = 1
+    """Height and width of the last convolution. 1 is the report's; with 3, as in
+    segmentation_models.pytorch, the first epochs learn much faster: Adam moves a logit by the
+    learning rate times the number of its inputs, of which a 1x1 convolution has 16 only."""
     prior_bias: bool = False
     """Start the logits at the classes' shares of the pixels (Lin et al. 2017, Focal Loss, 3.3). It
     saves the epochs in which a new model only learns that most pixels are background."""

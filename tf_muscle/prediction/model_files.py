@@ -156,7 +156,7 @@ def _load_bundled(image_size: int | None, single: bool) -> Loaded:
     from tf_muscle.model.unet import build_unet  # as above
 
     options = json.loads(bundled_model.MANIFEST.read_text(encoding="utf-8"))["config"]
-    names = ("encoder", "decoder", "decoder_filters")
+    names = ("encoder", "decoder", "decoder_filters", "head_kernel")
     network = build_unet(4, fused=False, **{name: options[name] for name in names})
     class_names = bundled_model.read_weights(bundled_model.WEIGHTS, network)
     geometry = Geometry(options["resize"], image_size or options["image_size"])
