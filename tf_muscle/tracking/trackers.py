@@ -113,7 +113,7 @@ class Trackers:
                 tracker.end(how)
             except Exception as error:
                 if name not in self.complained:
-                    self._complain(name, error, "this run seems to go on there")
+                    self._complain(name, error, "it may not be complete there")
 
     def _send(self, name: str, tracker: Tracker) -> None:
         waiting = self.unsent[name]

@@ -12,6 +12,7 @@ from tf_muscle.tracking.records import Beginning, End, Result
 
 PROJECT = "tf_muscle"  # unless WANDB_PROJECT says another
 INIT_SECONDS = 30  # its own 90 would hold up a training whose server is down
+FINISH_SECONDS = 600  # for the upload of a model; W&B waits for ever where a server went away
 EXIT_CODES: dict[End, int] = {"finished": 0, "interrupted": 130, "failed": 1}
 
 
@@ -36,7 +37,12 @@ class WandbTracker:
     def begin(self, beginning: Beginning, run_id: str | None) -> str:
         # Neither what the terminal shows nor the state of a git checkout is sent.
         settings = self.wandb.Settings(
-            console="off", disable_git=True, disable_code=True, init_timeout=INIT_SECONDS
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            init_timeout=INIT_SECONDS,
+            finish_timeout=FINISH_SECONDS,
+            finish_timeout_raises=True,
         )
         self.run = self.wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),

@@ -172,7 +172,7 @@ def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Conf
             run_name=None,
             runs_dir=str(run.path.resolve().parent),
             precision=manifest["machine"]["precision"],
-            log=[],
+            log=["tensorboard"],
         ),
     )
 
