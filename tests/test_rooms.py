@@ -19,6 +19,7 @@ FLOORS = (
     BASE,
     ("roboflow",),
     ("runs",),
+    ("tracking",),
     ("roboflow_segmentation",),
     ("data",),
     ("model",),
