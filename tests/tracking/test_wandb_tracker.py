@@ -51,9 +51,10 @@ def test_a_resumed_run_keeps_its_id(tmp_path: Path) -> None:
     for epoch in (0, 1):
         with tracked(run, config, "0123") as trackers:
             trackers.log_epoch(epoch, {"loss": 1.0})
-    folders = sorted(path.name for path in (run.path / "wandb").glob("offline-run-*"))
-    assert [name.rsplit("-", 1)[1] for name in folders] == [read_ids(run)["wandb"]] * len(folders)
+    folders = [path.name for path in (run.path / "wandb").glob("offline-run-*")]
     assert folders
+    # W&B counts up a folder of the same second: offline-run-TIME-ID-1.
+    assert all(f"-{read_ids(run)['wandb']}" in name for name in folders)
 
 
 def test_without_a_key_it_is_refused(
