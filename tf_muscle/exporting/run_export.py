@@ -30,6 +30,7 @@ from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, read_calibration
+from tf_muscle.runs.encoder import HubEncoder, encoder_of
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -136,6 +137,7 @@ def export(
     assignment = read_assignment(one) if same else None
     photos = _load_photos(source, class_names, assignment)
     networks = load_networks(run)
+    encoder = encoder_of(one, options["encoder"])
     model = averaged(networks)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
 
@@ -143,7 +145,15 @@ def export(
         with replacing(folder) as unfinished:
             types = (precision,) if form == "saved_model" else litert_types
             written = _write(
-                form, types, unfinished, networks, options, class_names, calibration, photos
+                form,
+                types,
+                unfinished,
+                networks,
+                encoder,
+                options,
+                class_names,
+                calibration,
+                photos,
             )
             measured = {}
             for kind, (_, predict) in written.items():
@@ -207,6 +217,7 @@ def _write(
     types: Sequence[str],
     folder: Path,
     networks: Sequence[keras.Model],
+    encoder: str | HubEncoder,
     options: Mapping[str, Any],
     class_names: Sequence[str],
     calibration: Calibration,
@@ -214,7 +225,7 @@ def _write(
 ) -> dict[str, tuple[Path, Predict]]:
     """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
     filters = options.get("decoder_filters", 256)  # runs from before it was an option
-    network = options["encoder"], options["decoder"], filters
+    network = encoder, options["decoder"], filters
     geometry = Geometry(options["resize"], options["image_size"])
     if form == "saved_model":
         (precision,) = types
