@@ -77,6 +77,7 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
         backbone = keras_hub.models.Backbone.from_preset(preset, load_weights=False)
     with loading(preset, "image_converter.json"):
         converter = keras_hub.layers.ImageConverter.from_preset(preset)
+    _features(backbone)  # refuses a backbone without them
     fixed = type(backbone).__name__ in FIXED_SIZE
     side = -(-image_size // STRIDES[0]) * STRIDES[0] if fixed else None
     record = keras.saving.serialize_keras_object(backbone)
@@ -94,7 +95,6 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
     )
     if 0.0 in encoder.scale:
         raise UserError(f"--encoder {KERASHUB}{preset}: its image_converter.json has a scale of 0")
-    Pyramid(json.loads(encoder.backbone), 0.9)  # refuses a backbone without the features
     return encoder
 
 
@@ -116,7 +116,7 @@ def load_weights(core: keras.Model, encoder: HubEncoder) -> EncoderStart:
         core.get_layer(BACKBONE).set_weights(weights)
     digest = hashlib.sha256()
     for weight in weights:
-        digest.update(np.ascontiguousarray(weight))
+        digest.update(weight.tobytes())
     return EncoderStart("kerashub", encoder.preset, f"sha256 {digest.hexdigest()[:16]}")
 
 
@@ -212,7 +212,9 @@ def _features(network: keras.Model) -> list[keras.KerasTensor]:
         if isinstance(one, keras.KerasTensor) and len(one.shape) == 4
     ]
     side = network.input.shape[1] or PROBED
-    shapes = keras.Model(network.input, candidates).compute_output_shape((1, side, side, 3))
+    shapes = [one.shape for one in candidates]
+    if network.input.shape[1] is None:
+        shapes = keras.Model(network.input, candidates).compute_output_shape((1, side, side, 3))
     for tensor, (_, height, width, _) in zip(candidates, shapes, strict=True):
         if height == width and side % height == 0:
             found[side // height] = tensor
