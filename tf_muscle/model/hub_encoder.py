@@ -71,8 +71,7 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
         UserError: it cannot be had, tells no preprocessing, or has other features than a U-Net
             needs.
     """
-    import keras_hub  # the extra `hub`, which `loading` asks for
-
+    keras_hub = kerashub(f"--encoder {KERASHUB}{preset}")
     with loading(preset):
         backbone = keras_hub.models.Backbone.from_preset(preset, load_weights=False)
     with loading(preset, "image_converter.json"):
@@ -108,8 +107,7 @@ def load_weights(core: keras.Model, encoder: HubEncoder) -> EncoderStart:
     Raises:
         UserError: the weights cannot be had.
     """
-    import keras_hub
-
+    keras_hub = kerashub(f"--encoder {KERASHUB}{encoder.preset}")
     with loading(encoder.preset):
         source = keras_hub.models.Backbone.from_preset(encoder.preset)
         weights = keras.Model(source.input, _features(source)).get_weights()
@@ -153,6 +151,21 @@ class Features:
         return types.SimpleNamespace(output=self._skips[name])
 
 
+def kerashub(asked: str) -> types.ModuleType:
+    """KerasHub, which makes Keras know its classes when it is imported.
+
+    Args:
+        asked: what needs it, as the user called it.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    refuse_missing(asked, "hub", ["keras_hub"])
+    import keras_hub
+
+    return keras_hub
+
+
 @contextlib.contextmanager
 def loading(preset: str, file: str = "") -> Iterator[None]:
     """Turns what KerasHub, Kaggle, Hugging Face or the network raise into one sentence.
@@ -165,30 +178,26 @@ def loading(preset: str, file: str = "") -> Iterator[None]:
         UserError: in place of every error.
     """
     asked = f"--encoder {KERASHUB}{preset}"
-    refuse_missing(asked, "hub", ["keras_hub"])
-    import keras_hub
-
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # each source has errors of its own
-        known = keras_hub.models.Backbone.presets
+        known = kerashub(asked).models.Backbone.presets
         alike = difflib.get_close_matches(preset, known, 1)
-        meant = f", such as {alike[0]}," if alike and preset not in known else ""
+        meant = f" such as {alike[0]}" if alike and preset not in known else ""
         what = f"the {file} of the preset" if file else "the preset"
+        reason = shortened(one_line(error).partition(". ")[0])
         raise UserError(
-            f"{asked}: {what} cannot be loaded ({shortened(one_line(error))}); give a name of "
-            f"KerasHub's{meant} or hf://USER/NAME, for which the network is needed, or a folder of "
+            f"{asked}: {what} cannot be loaded ({reason}); give a name of KerasHub's{meant}, "
+            "hf://USER/NAME or kaggle://..., for which the network is needed, or a folder of "
             "save_to_preset with image_converter.json in it"
         ) from error
 
 
 def _built(backbone: Mapping[str, Any]) -> keras.Model:
     """The backbone with random weights, from KerasHub's configuration of it."""
-    refuse_missing(f"a network with an encoder of {KERASHUB}", "hub", ["keras_hub"])
-    import keras_hub
-
+    keras_hub = kerashub("a network with an encoder of KerasHub")
     network = keras.saving.deserialize_keras_object(dict(backbone))
     if not isinstance(network, keras_hub.models.Backbone):
         raise UserError(f"{shortened(backbone)} is no KerasHub backbone")
