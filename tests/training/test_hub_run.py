@@ -51,7 +51,7 @@ def test_a_run_needs_its_preset_once(
     shutil.rmtree(preset)
     options = yaml.safe_load(run.config.read_text())
     run.config.write_text(yaml.safe_dump(options | {"epochs": 2}))
-    assert run_command(main, ["--resume", str(run)]) == 0
+    assert run_command(main, ["--resume", str(run.path)]) == 0
 
     assert len(run.history.read_text().splitlines()) == 3
     start = json.loads(run.environment.read_text())["encoder_weights"]
@@ -66,6 +66,6 @@ def test_a_run_needs_its_preset_once(
     np.testing.assert_allclose(
         load_predictor(saved_models / "hub").forward(photos), expected, atol=1e-4
     )
-    probabilities, features = Networks(str(run)).look(photos)
+    probabilities, features = Networks(str(run.path)).look(photos)
     np.testing.assert_allclose(probabilities[0], expected, atol=1e-4)
     assert features.shape[:3] == (2, SIZE // 32, SIZE // 32)
