@@ -1,9 +1,11 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_muscle.errors import UserError
 
@@ -16,7 +18,7 @@ from tf_muscle.exporting.inference import rebuild
 from tf_muscle.model.compiled import known_encoder
 from tf_muscle.model.encoder_weights import load_encoder_weights
 from tf_muscle.model.folding import fold_batch_normalization, foldable
-from tf_muscle.model.hub_encoder import BACKBONE, OUTPUT, read_preset
+from tf_muscle.model.hub_encoder import BACKBONE, OUTPUT, Pyramid, read_preset
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE, NORMALIZATION, build_unet
 from tf_muscle.prediction.model_files import load_network
@@ -112,6 +114,29 @@ def test_every_batch_normalization_has_pytorchs_momentum(tmp_path: Path) -> None
     found = [one for one in layers if isinstance(one, keras.layers.BatchNormalization)]
     assert len(found) > 10
     assert {one.momentum for one in found} == {0.9}
+
+
+def test_layers_inside_of_layers_are_found(tmp_path: Path) -> None:
+    """Of HGNetV2, whose convolutions with a group for each channel Keras would compile with XLA."""
+    backbone, _ = save_preset("hgnetv2", tmp_path)
+    encoder = read_preset(str(tmp_path), SIDE)
+    record = json.loads(encoder.backbone)
+    features = np.random.default_rng(0).random((1, SIDE, SIDE, 3), np.float32)
+
+    def compiled(model: keras.Model) -> bool:
+        graph = tf.function(model).get_concrete_function(tf.TensorSpec(features.shape)).graph
+        return "_XlaMustCompile" in str(graph.as_graph_def())
+
+    pyramid = Pyramid(record, 0.5)
+    pyramid.set_weights(backbone.get_weights())
+    expected = np.array(backbone(features)["stage4"])
+    np.testing.assert_allclose(pyramid(features)[0], expected, atol=1e-4 * expected.max())
+    assert compiled(backbone)
+    assert not compiled(pyramid)
+    layers = pyramid._flatten_layers()
+    found = [one for one in layers if isinstance(one, keras.layers.BatchNormalization)]
+    assert len(found) > 10
+    assert {one.momentum for one in found} == {0.5}
 
 
 def test_a_backbone_trains_in_mixed_precision(tmp_path: Path) -> None:

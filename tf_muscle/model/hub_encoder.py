@@ -5,6 +5,7 @@ The U-Net takes the deepest features from the backbone's end and a skip from eac
 
 import contextlib
 import difflib
+import functools
 import hashlib
 import json
 import types
@@ -45,9 +46,11 @@ class Pyramid(keras.Model):
 
     def __init__(self, backbone: Mapping[str, Any], momentum: float, name: str = BACKBONE) -> None:
         network = _built(backbone)
-        for layer in network.layers:
+        for layer in network._flatten_layers(include_self=False):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = momentum
+            if isinstance(layer, keras.layers.Conv2D) and layer.groups > 1:
+                layer.convolution_op = functools.partial(_convolution, layer)
         super().__init__(network.input, _features(network), name=name)
         self._configuration = {"backbone": backbone, "momentum": momentum, "name": name}
 
@@ -234,6 +237,27 @@ def _features(network: keras.Model) -> list[keras.KerasTensor]:
             f"as {KERASHUB}resnet_vd_34_imagenet"
         )
     return [found[stride] for stride in STRIDES if stride in found]
+
+
+def _convolution(
+    layer: keras.layers.Conv2D, features: keras.KerasTensor, kernel: keras.KerasTensor
+) -> keras.KerasTensor:
+    """The layer's convolution; as a depthwise one where each channel is a group of its own.
+
+    Keras compiles grouped convolutions with XLA, which takes long and has no place in ONNX.
+    """
+    channels = features.shape[-1]
+    if layer.groups != channels or layer.data_format != "channels_last":
+        return type(layer).convolution_op(layer, features, kernel)
+    height, width, _, filters = kernel.shape
+    return keras.ops.depthwise_conv(
+        features,
+        keras.ops.reshape(kernel, (height, width, channels, filters // channels)),
+        strides=layer.strides,
+        padding=layer.padding,
+        data_format=layer.data_format,
+        dilation_rate=layer.dilation_rate,
+    )
 
 
 def _channels(value: float | tuple[float, ...] | None, default: float) -> Channels:
