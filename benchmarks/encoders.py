@@ -128,7 +128,7 @@ def main() -> None:
                 )
                 for _, encoder in named
             ]
-            windows, seconds = (3, 0.5) if options.quick else (9, 2.0)
+            windows, seconds = (3, 0.5) if options.quick else (7, 1.0)
             results = take_turns(works, windows, seconds)
             for (name, _), result in zip(named, results, strict=True):
                 taken = 1000 * np.concatenate(result.windows)

@@ -77,9 +77,9 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
     keras_hub = kerashub(f"--encoder {KERASHUB}{preset}")
     with loading(preset):
         backbone = keras_hub.models.Backbone.from_preset(preset, load_weights=False)
+        _features(backbone)  # refuses a backbone without them
     with loading(preset, "image_converter.json"):
         converter = keras_hub.layers.ImageConverter.from_preset(preset)
-    _features(backbone)  # refuses a backbone without them
     fixed = type(backbone).__name__ in FIXED_SIZE
     side = -(-image_size // STRIDES[0]) * STRIDES[0] if fixed else None
     record = keras.saving.serialize_keras_object(backbone)
@@ -95,8 +95,11 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
         _channels(converter.offset, 0.0),
         image_size if fixed else None,
     )
-    if 0.0 in encoder.scale:
-        raise UserError(f"--encoder {KERASHUB}{preset}: its image_converter.json has a scale of 0")
+    if min(encoder.scale) <= 0:
+        raise UserError(
+            f"--encoder {KERASHUB}{preset}: the scale in its image_converter.json must be above 0, "
+            f"got {min(encoder.scale)}"
+        )
     return encoder
 
 
@@ -232,7 +235,7 @@ def _features(network: keras.Model) -> list[keras.KerasTensor]:
             found[side // height] = tensor
     if missing := [stride for stride in STRIDES[:4] if stride not in found]:
         raise UserError(
-            f"--encoder {KERASHUB}: a {type(network).__name__} has no features of stride "
+            f"--encoder {KERASHUB}PRESET: a {type(network).__name__} has no features of stride "
             f"{missing[-1]}, which the U-Net needs: give a backbone with a feature pyramid, such "
             f"as {KERASHUB}resnet_vd_34_imagenet"
         )
