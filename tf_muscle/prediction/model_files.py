@@ -187,7 +187,7 @@ def _of_network(
 
     temperature = calibration.temperature
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec(input_shape, tf.uint8)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(network.input_shape, tf.uint8)])
     def forward(images: tf.Tensor) -> tf.Tensor:
         logits = tf.cast(network(images, training=False), tf.float32)
         return tf.nn.softmax(logits / temperature)
