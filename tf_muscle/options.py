@@ -48,8 +48,7 @@ class DataConfig:
     """Go on although copies of one photo are in two splits, which makes the scores better than the
     model is."""
     data_dir: str | None = None
-    """Folder in which the prepared photos are kept. Without it, the folder of TensorFlow Datasets:
-    TFDS_DATA_DIR or ~/tensorflow_datasets."""
+    """Folder of the prepared photos; by default TFDS_DATA_DIR or ~/tensorflow_datasets."""
 
     def __post_init__(self) -> None:
         at_least("image_size", self.image_size, 32)
@@ -267,8 +266,7 @@ class RunConfig:
     """Where and how a run runs."""
 
     run_name: str | None = None
-    """Name of the run's folder in runs_dir, which must be new. Without it, the preset's name and
-    the time."""
+    """Name of the run's folder in runs_dir, which must be new; by default the preset's and time."""
     runs_dir: str = "runs"
     """Folder in which the run's folder is made."""
     saved_models_dir: str = "saved_models"
