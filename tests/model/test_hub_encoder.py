@@ -218,7 +218,7 @@ def test_without_kerashub_the_extra_is_named(
     save_preset("densenet", tmp_path / "preset")
     model = unet(read_preset(str(tmp_path / "preset"), SIDE), fused=False)
     model.save(tmp_path / "best.keras")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     with pytest.raises(UserError, match=r"needs keras_hub: .*\[hub\]"):
         load_network(tmp_path / "best.keras")
     with pytest.raises(UserError, match=r"--encoder kerashub:some_preset needs keras_hub: "):
