@@ -53,6 +53,7 @@ def test_unh_gym_is_the_published_run() -> None:
         encoder_weights="imagenet",
         decoder="transpose",
         decoder_filters=256,
+        head_kernel=1,
         prior_bias=False,
     )
     assert config.data.image_size == 256

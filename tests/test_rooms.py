@@ -22,6 +22,7 @@ FLOORS = (
     BASE,
     ("roboflow",),
     ("runs",),
+    ("tracking",),
     ("roboflow_segmentation",),
     ("data",),
     ("model",),

@@ -131,6 +131,7 @@ def test_the_wheel_has_one_folder_with_everything(built: Path) -> None:
         "tf_muscle/py.typed",
         "tf_muscle/configs/sample.yaml",
         "tf_muscle/inspection/page.html.jinja",
+        "tf_muscle/model/bundled_model/weights.npz",
         "tf_muscle/model/efficientnet_lite0.npz",
         "tf_muscle/roboflow_segmentation/CITATIONS.bib",
         "tf_muscle/sample_gym/frames.csv",
@@ -172,6 +173,11 @@ def test_train_and_predict(installed: Installed, sample: Path, run: Path) -> Non
     photo = min((sample / "test").glob("*.jpg"))
     installed.run(*installed.command("predict", str(run), str(photo)))
     assert list((installed.folder / "predictions").rglob("*.png"))
+
+
+def test_predict_by_the_model_in_the_wheel(installed: Installed, sample: Path) -> None:
+    photo = max((sample / "test").glob("*.jpg"))
+    installed.run(*installed.command("predict", str(photo)))
 
 
 def test_inspect(installed: Installed, sample: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import jsonargparse
 
@@ -95,12 +95,13 @@ def add_options(
     fields = dataclasses.fields(concern)
     parser.add_class_arguments(concern, skip={field.name for field in fields} & set(skip))
     switches = {field.name for field in fields if field.type is bool}
-    lists = {field.name for field in fields if field.type == list[str]}
+    lists = {field.name: field.type for field in fields if get_origin(field.type) is list}
     for action in parser._actions:
         if action.dest in switches:
             action.nargs, action.const = "?", True
         elif action.dest in lists:  # the parser takes each word for an item's value then
-            action.nargs, action._typehint = "+", str  # type: ignore[attr-defined]
+            (of_item,) = get_args(lists[action.dest])
+            action.nargs, action._typehint = "+", of_item  # type: ignore[attr-defined]
 
 
 @contextmanager

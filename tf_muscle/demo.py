@@ -13,8 +13,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "model",
         nargs="?",
-        help="Run (runs/NAME), .keras or .tflite file, or SavedModel folder (saved_models/NAME). "
-        "Without it, the model in the package, which has seen rendered figures only.",
+        help="Run (runs/NAME), .keras or .tflite file, SavedModel folder (saved_models/NAME), or a "
+        "model on the Hugging Face Hub (hf://USER/NAME). Without it, the model in the package, "
+        "which has seen rendered figures only.",
     )
     parser.add_argument(
         "--port",

@@ -55,6 +55,13 @@ def main(argv: Sequence[str]) -> int:
         help="Name of the model's folder, which must be new. Without it, the run's name; for a run "
         "with folds, whose models are exported as one, that name and -mean.",
     )
+    parser.add_argument(
+        "--push",
+        type=str,
+        help="hf://USER/NAME, a repository of the Hugging Face Hub that is sent what is exported, "
+        "the Keras model, a card and the run's manifest, run.json. What goes there is listed "
+        "first; a new repository is private.",
+    )
     add_no_calibration(parser)
     options = parse(parser, argv)
     options["calibrated"] = not options.pop("no_calibration")

@@ -5,13 +5,14 @@ text below it is its help. The defaults are the published recipe. Needs no Tenso
 """
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 from tf_muscle import encoders
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.errors import UserError, at_least, between, plain_name
+from tf_muscle.errors import UserError, at_least, between, listed, plain_name
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
+Log = Literal["tensorboard", "mlflow", "wandb"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +141,10 @@ class ModelConfig:
     decoder_filters: int = 256
     """Filters of the decoder's first block; each further one has half as many, at least 16. 256 is
     segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 is a third shorter."""
+    head_kernel: Literal[1, 3] = 1
+    """Height and width of the last convolution. 1 is the report's; with 3, as in
+    segmentation_models.pytorch, the first epochs learn much faster: Adam moves a logit by the
+    learning rate times the number of its inputs, of which a 1x1 convolution has 16 only."""
     prior_bias: bool = False
     """Start the logits at the classes' shares of the pixels (Lin et al. 2017, Focal Loss, 3.3). It
     saves the epochs in which a new model only learns that most pixels are background."""
@@ -285,6 +290,10 @@ class RunConfig:
     """End everything, evaluation and pictures too, in about so many minutes after TensorFlow is
     loaded: some steps are timed first, and epochs, which is the most then, is lowered to what fits.
     0 trains all epochs."""
+    log: list[Log] = dataclasses.field(default_factory=lambda: ["tensorboard"])
+    """Where curves go, one or several. tensorboard: to files in the run's folder; mlflow: to the
+    server or file of MLFLOW_TRACKING_URI; wandb: to Weights & Biases, as WANDB_MODE says. The last
+    two also get the options, scores, model and figures, which show test photos."""
     preview: bool = False
     """Only write a sheet of changed training photos to runs_dir/NAME-preview.png, train nothing."""
 
@@ -292,8 +301,7 @@ class RunConfig:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
         between("minutes", self.minutes, 0.0, 1e6)
         plain_name("run_name", self.run_name or "")
-        if self.run_name and self.run_name.startswith(UNFINISHED):
-            raise UserError(
-                f"--run_name must not begin with {UNFINISHED}, which is cleared away, "
-                f"got {self.run_name}"
-            )
+        if isinstance(self.log, str) or not set(self.log) <= set(get_args(Log)):
+            raise UserError(f"--log must be a list of {listed(get_args(Log))}, got {self.log}")
+        if self.run_name and self.run_name.startswith(UNFINISHED):  # which is cleared away
+            raise UserError(f"--run_name must not begin with {UNFINISHED}, got {self.run_name}")

@@ -17,9 +17,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "source",
         nargs="+",
-        help="First the model: a run (runs/NAME), a .keras or .tflite file, or a SavedModel folder "
-        "(saved_models/NAME). Without one, the model in the package, which has seen rendered "
-        "figures only. Then photos, folders, globs, videos, or the number of a camera.",
+        help="First the model: a run (runs/NAME), a .keras or .tflite file, a SavedModel folder "
+        "(saved_models/NAME), or one on the Hugging Face Hub (hf://USER/NAME). Without one, the "
+        "model in the package, which has seen rendered figures only. Then photos, folders, globs, "
+        "videos, or the number of a camera.",
     )
     parser.add_argument(
         "--out", type=str, help="New folder for the results. Without it, predictions/MODEL-TIME."

@@ -23,7 +23,7 @@ DEFAULT_PRESET = "tuner_unh_gym.yaml"
 DRAWN_TRIALS = 10
 # Options of a training run that mean nothing in a search.
 LEFT_OUT = (
-    *("run_name", "preview", "folds", "fold", "groups", "split_groups", "minutes"),
+    *("run_name", "preview", "folds", "fold", "groups", "split_groups", "minutes", "log"),
     *("distill", "distill_weight", "distill_temperature"),
     *(field.name for field in dataclasses.fields(UnlabeledConfig)),
 )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tf_muscle.exporting.inference import rebuild
 from tf_muscle.model.unet import (
     CORE,
     HEAD,
@@ -146,6 +147,15 @@ def test_decoder_narrows_down_to_16_filters(filters: int, widths: list[int]) -> 
     core = build_unet(2, encoder="resnet18", decoder_filters=filters).get_layer(CORE)
     blocks = [core.get_layer(f"decoder_stage{block}b_conv") for block in range(5)]
     assert [block.filters for block in blocks] == widths
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_last_convolution_is_as_large_as_asked_for_also_when_built_again(kernel: int) -> None:
+    model = build_unet(3, encoder="resnet18", decoder_filters=16, head_kernel=kernel)
+    assert model.get_layer(CORE).get_layer("logits").kernel.shape == (kernel, kernel, 16, 3)
+    again = rebuild(model, "resnet18", "transpose", 16, image_size=64)
+    photos = PHOTOS[:, :64, :64]
+    np.testing.assert_allclose(again(photos), model(photos), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", ODD_SIZES)

@@ -9,6 +9,8 @@ import pytest
 from tf_muscle.errors import UserError
 from tf_muscle.tuner.workers import VARIABLES, Role, role
 
+CHECKOUT = Path(__file__).parents[2]
+
 
 def tune(*argv: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
@@ -42,6 +44,19 @@ def test_same_command_twice_named() -> None:
         check=True,
     )
     assert run.stdout.startswith("usage: python -m tf_muscle.tuner [options]")
+
+
+def test_folders_name_starts_it_in_a_checkout() -> None:
+    """With one copy of each module: none by the name that it has when installed."""
+    code = (
+        "import sys, tuner.__main__, tuner.results\n"
+        "print([name for name in sys.modules if name.startswith('tf_muscle.tuner')])"
+    )
+    for words, told in ((["-m", "tuner", "--help"], "usage: python -m tf_m"), (["-c", code], "[]")):
+        run = subprocess.run(
+            [sys.executable, *words], capture_output=True, text=True, check=True, cwd=CHECKOUT
+        )
+        assert run.stdout.startswith(told)
 
 
 def test_mistake_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tf_muscle.model.folding import fold_batch_normalization
-from tf_muscle.model.unet import CORE, build_unet
+from tf_muscle.model.unet import CORE, HEAD, build_unet
 from tf_muscle.runs.encoder import HubEncoder
 
 
@@ -48,6 +48,7 @@ def rebuild(
         encoder=encoder,
         decoder=decoder,
         decoder_filters=decoder_filters,
+        head_kernel=model.get_layer(CORE).get_layer(HEAD).kernel_size[0],
         fused=False,
         precision=precision,
     )

@@ -3,9 +3,10 @@
 import dataclasses
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -17,10 +18,10 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.pipeline import as_arrays, load_split
 from tf_muscle.data.prepare import load_divided, refuse_other_classes
 from tf_muscle.errors import UserError, listed, refuse_missing
-from tf_muscle.exporting import litert, onnx, saved_model
+from tf_muscle.exporting import hub, litert, onnx, saved_model
 from tf_muscle.exporting.agreement import Predict, compare, refuse_drop
 from tf_muscle.exporting.inference import rebuild
-from tf_muscle.exporting.packed import pack
+from tf_muscle.exporting.packed import Packed, pack, unpack
 from tf_muscle.exporting.tested import megabytes, tested_record, tested_section
 from tf_muscle.model.ensemble import averaged, cost_sentence, load_networks
 from tf_muscle.options import DataConfig
@@ -30,7 +31,7 @@ from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, read_calibration
-from tf_muscle.runs.encoder import HubEncoder, encoder_of
+from tf_muscle.runs.encoder import encoder_of
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -74,6 +75,7 @@ def export(
     saved_models_dir: str | os.PathLike[str] = "saved_models",
     name: str | None = None,
     calibrated: bool = True,
+    push: str | None = None,
 ) -> list[Path]:
     """Exports the best model of a run, each format with a card and tested on the test photos.
 
@@ -89,14 +91,16 @@ def export(
         name: of the export's folder there, followed by -litert or -onnx; by default the run's, of
             a run with folds followed by -mean.
         calibrated: bool, with the run's calibration.json, if there is one.
+        push: "hf://USER/NAME", a repository of the Hugging Face Hub that also gets what is
+            exported, best.keras, a card and the manifest; by default nothing is sent.
 
     Returns:
         The paths of the folders, in the order of `formats`.
 
     Raises:
         UserError: the run has no finished model, a folder exists, a package is missing, the photos
-            cannot be read, or a format lost more than `agreement.LIMITS` allow. Formats before
-            that one are written.
+            cannot be read, a format lost more than `agreement.LIMITS` allow, or the Hub refuses
+            what it is sent. Formats before that are written.
 
     Example:
         >>> import tf_muscle
@@ -116,6 +120,11 @@ def export(
         raise UserError(f"{run.path} has no finished model: go on with it by --resume {run.path}")
     for form in formats:
         refuse_missing(f"--formats {form}", form, MODULES[form])
+    if push is not None:
+        hub.repository_of(push, "--push")
+        hub.refuse_refused_token(push)
+        for trained in (one, *others):
+            hub.refuse_other_model(trained)
 
     options = read_options(one)
     environment = read_environment(one)
@@ -137,7 +146,6 @@ def export(
     assignment = read_assignment(one) if same else None
     photos = _load_photos(source, class_names, assignment)
     networks = load_networks(run)
-    encoder = encoder_of(one, options["encoder"])
     model = averaged(networks)
     expected = np.argmax(model.predict(photos.images, batch_size=16, verbose=0), axis=-1)
 
@@ -145,15 +153,7 @@ def export(
         with replacing(folder) as unfinished:
             types = (precision,) if form == "saved_model" else litert_types
             written = _write(
-                form,
-                types,
-                unfinished,
-                networks,
-                encoder,
-                options,
-                class_names,
-                calibration,
-                photos,
+                form, types, unfinished, networks, one, class_names, calibration, photos
             )
             measured = {}
             for kind, (_, predict) in written.items():
@@ -170,6 +170,13 @@ def export(
             )
             text = f"{card}\n{tested_section(record)}"
             (unfinished / "README.md").write_text(text, encoding="utf-8")
+    if push is not None:
+        with tempfile.TemporaryDirectory(prefix="tf_muscle_") as scratch:
+            packed = Packed(class_names, Geometry(options["resize"], options["image_size"]))
+            files = _hub_files(Path(scratch), run, model, packed, folders, calibration)
+            card = model_card(push, options, environment, metrics, "hub", "", len(networks))
+            files["README.md"].write_text(hub.FRONT_MATTER + card, encoding="utf-8")
+            hub.push(push, files, f"{run.path.resolve().name}, of tf_muscle")
     return list(folders.values())
 
 
@@ -217,15 +224,15 @@ def _write(
     types: Sequence[str],
     folder: Path,
     networks: Sequence[keras.Model],
-    encoder: str | HubEncoder,
-    options: Mapping[str, Any],
+    run: RunFolder,
     class_names: Sequence[str],
     calibration: Calibration,
     photos: Photos,
 ) -> dict[str, tuple[Path, Predict]]:
     """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
+    options = read_options(run)
     filters = options.get("decoder_filters", 256)  # runs from before it was an option
-    network = encoder, options["decoder"], filters
+    network = encoder_of(run, options["encoder"]), options["decoder"], filters
     geometry = Geometry(options["resize"], options["image_size"])
     if form == "saved_model":
         (precision,) = types
@@ -247,3 +254,38 @@ def _write(
         pack(path, class_names, geometry, calibration)
         written[kind] = (path, litert.load(path))
     return written
+
+
+def _hub_files(
+    scratch: Path,
+    run: RunFolder,
+    model: keras.Model,
+    packed: Packed,
+    folders: Mapping[Format, Path],
+    calibration: Calibration,
+) -> dict[str, Path]:
+    """The files of a repository on the Hub by their names there; README.md is still to be written.
+
+    Args:
+        scratch: folder for what the run does not have.
+        run: that is sent.
+        model: its network, or the mean of its folds'.
+        packed: what has to lie in the model's file.
+        folders: what was exported.
+        calibration: of the export.
+    """
+    one, *others = trained_runs(run)
+    files = {"README.md": scratch / "README.md", hub.MODEL: one.model}
+    if others or unpack(one.model) is None:  # runs from before it was packed in
+        files[hub.MODEL] = scratch / hub.MODEL
+        model.save(files[hub.MODEL])
+        pack(files[hub.MODEL], packed.class_names, packed.geometry)
+    for trained in (one, *others):
+        files[f"{trained.path.name}/run.json" if others else "run.json"] = trained.manifest
+    if calibration != Calibration():
+        files["calibration.json"] = run.calibration
+    for form, folder in folders.items():
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                files[f"{form}/{path.relative_to(folder).as_posix()}"] = path
+    return files

@@ -60,6 +60,7 @@ def compiled_model(
         encoder=encoder,
         decoder=config.model.decoder,
         decoder_filters=config.model.decoder_filters,
+        head_kernel=config.model.head_kernel,
         precision=precision,
     )
     model = build()

@@ -4,7 +4,7 @@ A smaller ResNet, EfficientNet-Lite0 or a backbone of KerasHub can stand in the 
 
 Around the library's network stand what the report adds and the library lacks: uint8 images
 normalised inside, sizes that are no multiple of 32, batch normalization with PyTorch's momentum,
-and a 1x1 head of float32 logits.
+and a head of float32 logits, 1x1 as in the report or 3x3.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from tf_muscle.runs.encoder import HubEncoder
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of images in [0, 1]: the report's slides
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH_NORM_MOMENTUM = 0.9  # PyTorch's default 0.1; with 30 steps an epoch Keras' 0.99 lags behind
-HEAD = "logits"  # the 1x1 convolution
+HEAD = "logits"  # the last convolution
 CORE = "unet"  # the layer that holds the network proper
 NORMALIZATION = "normalize"  # the layer before it
 STRIDE = 32  # the encoder halves an image five times
@@ -177,6 +177,7 @@ def build_unet(
     encoder: str | HubEncoder = "resnet34",
     decoder: str = "transpose",
     decoder_filters: int = 256,
+    head_kernel: int = 1,
     fused: bool = True,
     precision: str = "float32",
 ) -> keras.Model:
@@ -190,6 +191,7 @@ def build_unet(
         decoder: "transpose" (the report's transposed convolutions) or "upsampling".
         decoder_filters: of the decoder's first block; each further one has half as many, at least
             16.
+        head_kernel: height and width of the last convolution, 1 (the report's) or 3.
         fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
             which any process loads without this package, unless the encoder is KerasHub's, whose
             own layers stay as they are.
@@ -202,7 +204,9 @@ def build_unet(
     # segmentation-models passes no dtype on to its layers, which leaves the global policy.
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
-        return _build(class_count, image_size, encoder, decoder, decoder_filters, fused)
+        return _build(
+            class_count, image_size, encoder, decoder, decoder_filters, head_kernel, fused
+        )
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -213,6 +217,7 @@ def _build(
     encoder: str | HubEncoder,
     decoder: str,
     decoder_filters: int,
+    head_kernel: int,
     fused: bool,
 ) -> keras.Model:
     name, side = encoder, None
@@ -239,7 +244,9 @@ def _build(
     )
     features = library_unet.get_layer("final_conv").input
     # bfloat16 logits cost accuracy in the softmax, hence float32 in every policy.
-    logits = keras.layers.Conv2D(class_count, 1, dtype="float32", name=HEAD)(features)
+    logits = keras.layers.Conv2D(
+        class_count, head_kernel, padding="same", dtype="float32", name=HEAD
+    )(features)
     core = keras.Model(library_unet.input, logits, name=CORE)
 
     images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")

@@ -8,10 +8,12 @@ import threading
 from pathlib import Path
 
 from tf_muscle.errors import UserError, refuse_missing
+from tf_muscle.exporting.hub import local_model
 from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run
+from tf_muscle.runs.manifest import read_manifest
 
 HOST = "127.0.0.1"  # other machines cannot reach the page
 
@@ -20,7 +22,8 @@ def open_page(model: str | None, port: int, *, share: bool, calibrated: bool = T
     """Opens the page in the browser for photos and videos, until ctrl-C.
 
     Args:
-        model: run, .keras or .tflite file, or folder of a SavedModel; None for the bundled model.
+        model: run, .keras or .tflite file, folder of a SavedModel, or hf://USER/NAME; None for the
+            bundled model.
         port: of this computer, 1 to 65535.
         share: also at a public address, through Gradio's servers.
         calibrated: with the model's calibration, if it has one.
@@ -30,6 +33,8 @@ def open_page(model: str | None, port: int, *, share: bool, calibrated: bool = T
     """
     refuse_missing("the page", "demo", ["gradio"])
     refuse_taken(port)
+    if model is not None:
+        model = os.fspath(local_model(model))
     predictor = load_predictor(model, batch_size=1, calibrated=calibrated)
     if predictor.settings:
         print(predictor.settings)
@@ -97,4 +102,6 @@ def trained_on_synthetic(model: str | None) -> bool:
     else:
         run = find_run(model)
         run = (*run.fold_runs, run)[0]
+    if run.manifest.is_file() and not run.environment.is_file():  # on the Hub
+        return bool(read_manifest(run)["data"]["synthetic"])
     return run.environment.is_file() and read_environment(run).synthetic

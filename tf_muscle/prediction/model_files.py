@@ -11,6 +11,7 @@ import numpy as np
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
+from tf_muscle.exporting.hub import PREFIX
 from tf_muscle.exporting.packed import Packed, unpack
 from tf_muscle.model import bundled_model
 from tf_muscle.runs.calibration import Calibration, read_calibration
@@ -106,6 +107,8 @@ def no_model(path: Path) -> UserError:
 def is_model(word: str) -> bool:
     """Whether a word of a command line names a model, complete or not."""
     path = Path(word)
+    if word.startswith(PREFIX):
+        return True
     if path.suffix in (".keras", ".tflite") or (path / "saved_model.pb").is_file():
         return True
     try:
@@ -156,7 +159,7 @@ def _load_bundled(image_size: int | None, single: bool) -> Loaded:
     from tf_muscle.model.unet import build_unet  # as above
 
     options = json.loads(bundled_model.MANIFEST.read_text(encoding="utf-8"))["config"]
-    names = ("encoder", "decoder", "decoder_filters")
+    names = ("encoder", "decoder", "decoder_filters", "head_kernel")
     network = build_unet(4, fused=False, **{name: options[name] for name in names})
     class_names = bundled_model.read_weights(bundled_model.WEIGHTS, network)
     geometry = Geometry(options["resize"], image_size or options["image_size"])

@@ -16,6 +16,7 @@ import numpy as np
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import mark, mark_enlarged
 from tf_muscle.errors import UserError, at_least, between
+from tf_muscle.exporting.hub import local_model
 from tf_muscle.prediction.litert_files import LitertFile, load_litert
 from tf_muscle.prediction.model_files import Loaded, load_model
 from tf_muscle.prediction.outputs import PhotoResult
@@ -163,8 +164,9 @@ def load_predictor(
 
     Args:
         model: a run (its `RunFolder`, its path, or its name in runs/), a .keras file, a SavedModel
-            folder, or a .tflite file of `export`, which needs no TensorFlow. Without it, the model
-            in the package, which has seen rendered figures only.
+            folder, a .tflite file of `export`, which needs no TensorFlow, or "hf://USER/NAME", a
+            model on the Hugging Face Hub. Without it, the model in the package, which has seen
+            rendered figures only.
         image_size: int from 32, pixels that photos are brought to; by default what the model was
             trained at, or 256 where nothing tells it.
         batch_size: int from 1, photos that the model sees at a time. With 1 it takes some seconds
@@ -201,6 +203,8 @@ def load_predictor(
     if tta not in (None, *get_args(Tta)):
         raise UserError(f"--tta must be none, mirror or mirror_scale, got {tta}")
     other_sizes = tta == "mirror_scale"
+    if model is not None:
+        model = local_model(model)
     loaded: Loaded | LitertFile
     if model is not None and Path(model).suffix == ".tflite":
         loaded = load_litert(

@@ -49,6 +49,17 @@ class_ids, probabilities = model.run(["class_ids", "probabilities"], {{"images":
 `photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. {preparation} The \
 properties `image_size`, `resize` and `padding` of the file tell it; other sizes are taken, too. \
 {result} `labels.txt` has the names of the classes, one a line.""",
+    "hub": """```python
+import tf_muscle
+
+result = tf_muscle.load_predictor("{name}").predict("photo.jpg")  # result.mask, result.rows
+```
+
+or `python -m tf_muscle.predict {name} photo.jpg`. Without tf_muscle, `keras.saving.load_model` \
+opens `best.keras`: it takes photos, uint8 RGB [B, H, W, 3], whose values it scales itself, and \
+gives the logits of the classes, float32 [B, H, W, K]. {preparation} `run.json` tells of the \
+training: options, versions, the photos' fingerprint and the SHA-256 of every file. Where there is \
+a `calibration.json`, tf_muscle uses it. Each folder is an export with a README of its own.""",
 }
 OUT_OF_FOLD = (
     "These are the scores of the single networks, each on the photos that it was not trained on. "
@@ -74,7 +85,7 @@ def model_card(
         options: the resolved options by their names.
         environment: the content of environment.json.
         metrics: split -> record of `score_records.summarize`, and `loss`.
-        form: "saved_model", "litert" or "onnx".
+        form: "saved_model", "litert", "onnx", or "hub" for a repository with all of them.
         kind: type of the weights, of the file that is shown.
         network_count: networks, one a fold, whose mean it is; the scores are those out of fold.
         calibration: of the export; by default the plain model's.

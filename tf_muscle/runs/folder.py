@@ -44,6 +44,7 @@ class RunFolder:
         self.calibration = self.path / "calibration.json"
         self.figures = self.path / "figures"
         self.tensorboard = self.path / "tensorboard"  # for `tensorboard --logdir`
+        self.trackers = self.path / "trackers.json"  # ids that the trackers of --log gave it
         # What a resumed training needs; gone when the run is complete.
         self.checkpoints = self.path / "checkpoints"
         self.best_weights = self.checkpoints / "best.weights.h5"  # of the best epoch so far

@@ -23,6 +23,7 @@ from tf_muscle.model.unet import CORE
 from tf_muscle.report.history import replaces_best
 from tf_muscle.report.overlays import overlay
 from tf_muscle.report.plots import confusion_heatmap
+from tf_muscle.tracking.trackers import Trackers
 from tf_muscle.training.checkpoints import is_finite, write_weights
 
 MONITOR = "val_mean_iou"
@@ -203,6 +204,27 @@ class TensorBoardImages(keras.callbacks.Callback):
             tf.summary.image("photo_truth_prediction", np.stack(rows), max_outputs=len(rows))
             tf.summary.image("confusion_matrix", heatmap[None])
         self.writer.flush()
+
+
+def tensorboard(
+    folder: Path, images: np.ndarray, masks: np.ndarray, class_names: Sequence[str]
+) -> list[keras.callbacks.Callback]:
+    """Curves and pictures for TensorBoard; arguments as of `TensorBoardImages`."""
+    return [
+        keras.callbacks.TensorBoard(folder, write_graph=False),
+        TensorBoardImages(folder, images, masks, class_names),
+    ]
+
+
+class LogToTrackers(keras.callbacks.Callback):
+    """Tells the trackers of each epoch."""
+
+    def __init__(self, trackers: Trackers):
+        super().__init__()
+        self.trackers = trackers
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.trackers.log_epoch(epoch, logs or {})
 
 
 class SyncedCSVLogger(keras.callbacks.CSVLogger):

@@ -83,6 +83,7 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
             encoder=encoder_of(run, config.model.encoder),
             decoder=config.model.decoder,
             decoder_filters=config.model.decoder_filters,
+            head_kernel=config.model.head_kernel,
         )
         trained = build().get_layer(CORE)
         trained.load_weights(run.best_weights)

@@ -13,6 +13,7 @@ from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.runs.folder import RunFolder, find_data, new_run, read_options, refuse_existing
 from tf_muscle.runs.folds import Folds, read_folds
 from tf_muscle.runs.manifest import differences
+from tf_muscle.tracking.trackers import tracked
 from tf_muscle.training.divide import describe, divide_into_folds, survey_photos
 from tf_muscle.training.loop import resume_model, train_model
 from tf_muscle.training.out_of_fold import put_together
@@ -108,6 +109,8 @@ def train_folds(run: RunFolder, config: Config, folds: Folds) -> RunFolder:
     ):
         if not run.metrics.is_file():
             put_together(run, _for_all(config), folds)
+            with tracked(run, _for_all(config), folds.fingerprint) as trackers:
+                trackers.log_result()
     print(f"All {folds.count} folds are done: {run.report}")
     return run
 

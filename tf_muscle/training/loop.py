@@ -44,6 +44,7 @@ from tf_muscle.runs.folder import (
     refuse_existing,
     write_json,
 )
+from tf_muscle.tracking.trackers import tracked
 from tf_muscle.training import callbacks as ours
 from tf_muscle.training.budget import ExpectedEnd, within_minutes
 from tf_muscle.training.checkpoints import Backup
@@ -95,8 +96,7 @@ def train_model(
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
     left_out = print_notes(config, data)
-    name = config.model.encoder
-    encoder = encoder_of(resumed, name) if resumed else known_encoder(config)
+    encoder = encoder_of(resumed, config.model.encoder) if resumed else known_encoder(config)
     devices = strategy()
     teacher = record = None
     if config.optimization.distill and not (resumed and resumed.model.is_file()):
@@ -165,11 +165,14 @@ def train_model(
             pool.keep(run)
         if not run.untrained_masks.is_file():
             predict_untrained(model, data.splits["test"], run)
-        if not run.model.is_file():
-            interrupted = fit_with_records(model, config, data, run, steps_per_epoch)
-            if interrupted and config.run.fold:
-                raise KeyboardInterrupt
-        finish(run, config, data)
+        with tracked(run, config, data.info.fingerprint) as trackers:
+            if not run.model.is_file():
+                told = [ours.LogToTrackers(trackers)]
+                interrupted = fit_with_records(model, config, data, run, steps_per_epoch, told)
+                if interrupted and config.run.fold:
+                    raise KeyboardInterrupt
+            finish(run, config, data)
+            trackers.log_result()
     print(f"Done in {(time.time() - started) / 60:.1f} minutes: {run.report}")
     return run
 
@@ -210,7 +213,8 @@ def fit_with_records(
     epochs_done = backup.restore(model)
     rows = ours.trim_history(run.history, epochs_done)
     best_before = max((float(row[ours.MONITOR]) for row in rows), default=-1.0)
-    images, masks, _ = as_arrays(data.splits["valid"], WATCHED)
+    pictured = "tensorboard" in config.run.log
+    watched = as_arrays(data.splits["valid"], WATCHED)[:2]
     interrupt = ours.FinishEpochOnInterrupt(print)
     stop_on_nan = ours.StopOnNaN()
     callbacks = [
@@ -222,8 +226,7 @@ def fit_with_records(
         ours.WarnOnCollapse(floor_mean_iou(np.array(data.info.pixel_counts["valid"])), print),
         interrupt,
         ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
-        keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
-        ours.TensorBoardImages(run.tensorboard, images, masks, data.class_names),
+        *(ours.tensorboard(run.tensorboard, *watched, data.class_names) if pictured else ()),
         ours.SyncedCSVLogger(run.history, append=True),
         backup,
     ]

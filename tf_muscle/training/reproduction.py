@@ -35,6 +35,7 @@ SCORE_TOLERANCE = 0.05  # of a final mIoU: about twice 0.023
 # Where things lie, and what "auto" may stand for.
 UNCOMPARED_OPTIONS = {
     "data", "data_dir", "run_name", "runs_dir", "saved_models_dir", "precision", "encoder_weights",
+    "log",
 }  # fmt: skip
 COMPARED_COLUMNS = {"loss": LOSS_TOLERANCE, "val_loss": EVALUATION_TOLERANCE}  # of history.csv
 COMPARED_SCORES = {
@@ -171,6 +172,7 @@ def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Conf
             run_name=None,
             runs_dir=str(run.path.resolve().parent),
             precision=manifest["machine"]["precision"],
+            log=["tensorboard"],
         ),
     )
 

@@ -1,7 +1,8 @@
 """Where a training starts and goes on: one model, or one a fold."""
 
-from tf_muscle.config import Config
-from tf_muscle.runs.folder import RunFolder, default_name, refuse_existing
+from tf_muscle.config import Config, from_options
+from tf_muscle.runs.folder import RunFolder, default_name, read_options, refuse_existing
+from tf_muscle.tracking.trackers import refuse_unreachable
 from tf_muscle.training.divide import divide_once, survey_photos
 from tf_muscle.training.folds import cross_validate, resume_folds
 from tf_muscle.training.loop import resume_model, train_model
@@ -37,6 +38,7 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
         'runs/mine/best.keras'
     """
     run_name = run_name or config.run.run_name or default_name("run")
+    refuse_unreachable(config.run.log)
     if config.data.folds:
         return cross_validate(config, run_name)
     if not config.data.split_groups:
@@ -48,4 +50,5 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
 
 def resume(run: RunFolder, data: str | None = None) -> RunFolder:
     """Goes on with an interrupted run; see `loop.resume_model` and `folds.resume_folds`."""
+    refuse_unreachable(from_options(read_options(run)).run.log, run)
     return resume_folds(run, data) if run.folds.is_file() else resume_model(run, data)
