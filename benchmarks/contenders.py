@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,6 +49,15 @@ def batch(work: Work) -> tuple[np.ndarray, np.ndarray]:
     return images, rng.integers(0, CLASSES, shape, dtype=np.uint8)
 
 
+def encoder_of(name: str, image_size: int) -> Any:
+    """What `build_unet` takes of an encoder's name; of KerasHub's "kerashub:" and a preset."""
+    from tf_muscle.encoders import preset_of
+    from tf_muscle.model.hub_encoder import read_preset
+
+    preset = preset_of(name)
+    return read_preset(preset, image_size) if preset else name
+
+
 def keras_step(work: Work) -> Step:
     """A training step as Keras' fit runs it, or a forward pass compiled by tf.function."""
     import keras
@@ -64,7 +73,7 @@ def keras_step(work: Work) -> Step:
         model = build_unet(
             CLASSES,
             work.image_size,
-            encoder=work.encoder,
+            encoder=encoder_of(work.encoder, work.image_size),
             decoder=work.decoder,
             decoder_filters=work.decoder_filters,
             precision=work.precision,
@@ -118,7 +127,7 @@ def exported_step(work: Work) -> Step:
     model = build_unet(
         CLASSES,
         size,
-        encoder=work.encoder,
+        encoder=encoder_of(work.encoder, work.image_size),
         decoder=work.decoder,
         decoder_filters=work.decoder_filters,
         precision=work.precision,

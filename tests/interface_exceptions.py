@@ -5,12 +5,15 @@ EXCEPTIONS = {
     # One training step and one forward pass, without data, run folder or report around them.
     "benchmarks/contenders.py": {
         "tf_muscle.data.geometry",
+        "tf_muscle.encoders",
         "tf_muscle.exporting",
         "tf_muscle.model",
+        "tf_muscle.model.hub_encoder",
         "tf_muscle.model.losses",
         "tf_muscle.model.unet",
         "tf_muscle.prediction.predictor",
     },
+    "benchmarks/encoders.py": {"tf_muscle.model.unet"},  # how many weights a network has
     # The steps of an epoch, once from files and once from memory.
     "benchmarks/end_to_end.py": {
         "tf_muscle.command",

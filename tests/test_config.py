@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -219,3 +220,11 @@ def test_settings_and_scores_import_no_tensorflow() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", ["vgg16", "kerashub:", "resnet_vd_34_imagenet"])
+def test_an_encoder_that_there_is_not(name: str) -> None:
+    told = f"resnet34, resnet18, efficientnet_lite0 or kerashub:PRESET, got {name}"
+    with pytest.raises(UserError, match=f"--encoder must be {re.escape(told)}$"):
+        Config.of(encoder=name)
+    assert Config.of(encoder="kerashub:any").model.encoder == "kerashub:any"

@@ -14,7 +14,10 @@ FOLDERS = {
     "tf_muscle.roboflow_segmentation": "datasets/roboflow_segmentation",
 }
 # From the bottom to the top; a room may import from its own line and from those before it.
-BASE = ("processor", "errors", "atomic", "options", "config", "tensorflow_log", "command")
+BASE = (
+    *("processor", "errors", "atomic", "encoders", "options", "config"),
+    *("tensorflow_log", "command"),
+)
 FLOORS = (
     BASE,
     ("roboflow",),

@@ -7,6 +7,7 @@ text below it is its help. The defaults are the published recipe. Needs no Tenso
 import dataclasses
 from typing import Literal, get_args
 
+from tf_muscle import encoders
 from tf_muscle.atomic import UNFINISHED
 from tf_muscle.errors import UserError, at_least, between, listed, plain_name
 
@@ -48,8 +49,7 @@ class DataConfig:
     """Go on although copies of one photo are in two splits, which makes the scores better than the
     model is."""
     data_dir: str | None = None
-    """Folder in which the prepared photos are kept. Without it, the folder of TensorFlow Datasets:
-    TFDS_DATA_DIR or ~/tensorflow_datasets."""
+    """Folder of the prepared photos; by default TFDS_DATA_DIR or ~/tensorflow_datasets."""
 
     def __post_init__(self) -> None:
         at_least("image_size", self.image_size, 32)
@@ -128,11 +128,13 @@ class ModelConfig:
 
     encoder_weights: str = "imagenet"
     """Weights that the encoder starts from. imagenet: downloaded, as in the report (those of
-    efficientnet_lite0 are in the package); none: random; auto: imagenet, or random when there is no
-    download; else the path of an .h5 file of segmentation-models' encoder."""
-    encoder: Literal["resnet34", "resnet18", "efficientnet_lite0"] = "resnet34"
-    """Network that reads the photo. ResNet34 is the report's; ResNet18 trains 1.5 times as fast;
-    EfficientNet-Lite0 is made for phones, and its ImageNet weights need no network."""
+    efficientnet_lite0 are in the package, those of kerashub:PRESET are the preset's own); none:
+    random; auto: imagenet, or random when there is no download; else the path of an .h5 file of
+    segmentation-models' encoder."""
+    encoder: str = "resnet34"
+    """Network that reads the photo: resnet34 (the report's), resnet18 (trains 1.5 times as fast),
+    efficientnet_lite0 (for phones; its ImageNet weights need no network) or kerashub:PRESET, a
+    backbone of KerasHub by its name there, hf://USER/NAME or a folder of save_to_preset."""
     decoder: Literal["transpose", "upsampling"] = "transpose"
     """How the features are brought back to the photo's size. transpose: transposed convolutions, as
     in the report; upsampling: repeated pixels."""
@@ -149,6 +151,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         at_least("decoder_filters", self.decoder_filters, 16)
+        encoders.refuse_unknown(self.encoder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -268,15 +271,13 @@ class RunConfig:
     """Where and how a run runs."""
 
     run_name: str | None = None
-    """Name of the run's folder in runs_dir, which must be new. Without it, the preset's name and
-    the time."""
+    """Name of the run's folder in runs_dir, which must be new; by default the preset's and time."""
     runs_dir: str = "runs"
     """Folder in which the run's folder is made."""
     saved_models_dir: str = "saved_models"
     """Folder in which the run's SavedModel is written, in a folder of the run's name."""
     seed: int = 0
-    """Number that decides the first weights, the order of the photos and their random changes, 0 to
-    4294967295."""
+    """Number that decides first weights, order of photos and random changes, 0 to 4294967295."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the arithmetic. auto: bfloat16 where the processor multiplies matrices in it
     (AMX), mixed precision on a GPU, else float32."""
@@ -294,8 +295,7 @@ class RunConfig:
     server or file of MLFLOW_TRACKING_URI; wandb: to Weights & Biases, as WANDB_MODE says. The last
     two also get the options, scores, model and figures, which show test photos."""
     preview: bool = False
-    """Write a sheet of randomly changed training photos to runs_dir/NAME-preview.png and train
-    nothing."""
+    """Only write a sheet of changed training photos to runs_dir/NAME-preview.png, train nothing."""
 
     def __post_init__(self) -> None:
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other

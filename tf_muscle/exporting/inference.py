@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_muscle.model.folding import fold_batch_normalization
 from tf_muscle.model.unet import CORE, HEAD, build_unet
+from tf_muscle.runs.encoder import HubEncoder
 
 
 def results(logits: tf.Tensor, temperature: float = 1.0) -> dict[str, tf.Tensor]:
@@ -24,7 +25,7 @@ def results(logits: tf.Tensor, temperature: float = 1.0) -> dict[str, tf.Tensor]
 
 def rebuild(
     model: keras.Model,
-    encoder: str,
+    encoder: str | HubEncoder,
     decoder: str,
     decoder_filters: int = 256,
     image_size: int | None = None,
@@ -34,7 +35,7 @@ def rebuild(
 
     Args:
         model: a model of `build_unet`, from uint8 images [B, H, W, 3] to logits [B, H, W, K].
-        encoder: one of `unet.ENCODERS`.
+        encoder: of the model, as `build_unet` takes it.
         decoder: "transpose" or "upsampling".
         decoder_filters: of the decoder's first block.
         image_size: height and width in pixels; None: any.

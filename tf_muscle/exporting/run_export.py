@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -31,6 +31,7 @@ from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, read_calibration
+from tf_muscle.runs.encoder import encoder_of
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import (
     RunFolder,
@@ -152,7 +153,7 @@ def export(
         with replacing(folder) as unfinished:
             types = (precision,) if form == "saved_model" else litert_types
             written = _write(
-                form, types, unfinished, networks, options, class_names, calibration, photos
+                form, types, unfinished, networks, one, class_names, calibration, photos
             )
             measured = {}
             for kind, (_, predict) in written.items():
@@ -223,14 +224,15 @@ def _write(
     types: Sequence[str],
     folder: Path,
     networks: Sequence[keras.Model],
-    options: Mapping[str, Any],
+    run: RunFolder,
     class_names: Sequence[str],
     calibration: Calibration,
     photos: Photos,
 ) -> dict[str, tuple[Path, Predict]]:
     """Writes one format into a folder: type of the weights -> what was written, and it loaded."""
+    options = read_options(run)
     filters = options.get("decoder_filters", 256)  # runs from before it was an option
-    network = options["encoder"], options["decoder"], filters
+    network = encoder_of(run, options["encoder"]), options["decoder"], filters
     geometry = Geometry(options["resize"], options["image_size"])
     if form == "saved_model":
         (precision,) = types

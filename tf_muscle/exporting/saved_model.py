@@ -52,6 +52,7 @@ class Servable(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
     def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        images = tf.ensure_shape(images, self.network.input_shape)  # some take one size only
         return results(self.network(images, training=False), self._temperature)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "bytes")])

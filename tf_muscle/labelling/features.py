@@ -10,6 +10,7 @@ from PIL import Image
 
 from tf_muscle.data.geometry import Box
 from tf_muscle.errors import UserError
+from tf_muscle.model import hub_encoder
 from tf_muscle.model.unet import CORE, ENCODERS, NORMALIZATION, crop_to
 from tf_muscle.prediction.model_files import load_network, network_files
 
@@ -79,7 +80,8 @@ def _with_features(network: keras.Model, file: Path) -> keras.Model:
         core = network.get_layer(CORE)
         normalized = network.get_layer(NORMALIZATION).output
         names = {layer.name for layer in core.layers}
-        output = next(one.output for one in ENCODERS.values() if one.output in names)
+        known = (*(one.output for one in ENCODERS.values()), hub_encoder.OUTPUT)
+        output = next(one for one in known if one in names)
     except (ValueError, StopIteration) as error:
         raise UserError(
             f"{file} holds another network than the U-Net of tf_muscle, so its encoder is not "
@@ -95,5 +97,5 @@ def _compiled(network: keras.Model) -> tf.types.experimental.PolymorphicFunction
     return tf.function(
         functools.partial(network, training=False),
         autograph=False,
-        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
+        input_signature=[tf.TensorSpec(network.input_shape, tf.uint8)],
     )

@@ -13,13 +13,17 @@ from tf_muscle.config import Config
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.augment_tensorflow import TensorFlowAugmenter
 from tf_muscle.data.dataset import Data
+from tf_muscle.encoders import preset_of
+from tf_muscle.errors import UserError
 from tf_muscle.model.distilling import DistillingModel, Teach
 from tf_muscle.model.encoder_weights import WITHOUT_NETWORK, load_encoder_weights
+from tf_muscle.model.hub_encoder import read_preset
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import DistillationLoss, SegmentationLoss, balanced_class_weights
 from tf_muscle.model.mean_teacher import Guidance, MeanTeacher, SemiSupervisedModel
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
+from tf_muscle.runs.encoder import HubEncoder
 from tf_muscle.runs.environment import EncoderStart
 
 
@@ -29,6 +33,7 @@ def compiled_model(
     precision: str,
     steps_per_epoch: int,
     teacher: Teach | None = None,
+    encoder: str | HubEncoder | None = None,
 ) -> tuple[keras.Model, EncoderStart]:
     """Builds the model with its loss, optimizer and scores.
 
@@ -38,19 +43,21 @@ def compiled_model(
         precision: "float32", "bfloat16" or "float16".
         steps_per_epoch: for the learning rate's schedule.
         teacher: whose probabilities the model learns beside the masks.
+        encoder: of an earlier `known_encoder`, so that its preset need not be there any more.
 
     Returns:
         The model, and what its encoder really starts from.
 
     Raises:
-        UserError: the encoder weights cannot be had.
+        UserError: the encoder or its weights cannot be had.
     """
     choice = config.optimization
+    encoder = encoder or known_encoder(config)
     build = functools.partial(
         build_unet,
         len(data.class_names),
         None if config.augment.crop else config.data.image_size,
-        encoder=config.model.encoder,
+        encoder=encoder,
         decoder=config.model.decoder,
         decoder_filters=config.model.decoder_filters,
         head_kernel=config.model.head_kernel,
@@ -69,7 +76,7 @@ def compiled_model(
         model.teacher = lambda images: teacher(images)  # Keras would take a layer for its own
         model.distillation = DistillationLoss(choice.distill_temperature, choice.distill_weight)
     core = model.get_layer(CORE)
-    encoder_start = load_encoder_weights(core, config.model.encoder, config.model.encoder_weights)
+    encoder_start = load_encoder_weights(core, encoder, config.model.encoder_weights)
     if encoder_start.reason:
         print(
             f"WARNING: the encoder starts from {encoder_start}; to start from ImageNet all the "
@@ -90,6 +97,24 @@ def compiled_model(
         metrics=[SegmentationScores(data.class_names)],
     )
     return model, encoder_start
+
+
+def known_encoder(config: Config) -> str | HubEncoder:
+    """The encoder that the options ask for, as `build_unet` takes it.
+
+    Raises:
+        UserError: a KerasHub preset cannot be had, or does not go with the other options.
+    """
+    name = config.model.encoder
+    if (preset := preset_of(name)) is None:
+        return name
+    encoder = read_preset(preset, config.data.image_size)
+    if encoder.size and config.augment.crop:
+        raise UserError(
+            f"--crop {config.augment.crop}: --encoder {name} takes photos of one size only; leave "
+            "--crop out"
+        )
+    return encoder
 
 
 def guidance(config: Config, steps_per_epoch: int) -> Guidance:

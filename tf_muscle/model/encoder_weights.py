@@ -8,9 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tf_muscle.encoders import KERASHUB
 from tf_muscle.errors import UserError, one_line, shortened
 from tf_muscle.model import efficientnet_lite0
+from tf_muscle.model.hub_encoder import load_weights
 from tf_muscle.model.unet import ENCODERS, IMAGENET_MEAN, IMAGENET_STD
+from tf_muscle.runs.encoder import HubEncoder
 from tf_muscle.runs.environment import EncoderStart
 
 WITHOUT_NETWORK = "--encoder efficientnet_lite0, whose ImageNet weights need no network"
@@ -20,12 +23,14 @@ ALTERNATIVES = (
 )
 
 
-def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> EncoderStart:
+def load_encoder_weights(
+    core: keras.Model, encoder_name: str | HubEncoder, source: str
+) -> EncoderStart:
     """Loads the encoder's weights into the U-Net, as its input is normalized.
 
     Args:
         core: the network inside the model of `build_unet`, layer `unet.CORE`.
-        encoder_name: one of `unet.ENCODERS`.
+        encoder_name: one of `unet.ENCODERS`, or a backbone of KerasHub, whose preset has weights.
         source: "imagenet" (in the package for efficientnet_lite0; else downloaded once by
             segmentation-models' own loader; checksum verified), "none" (left random), "auto"
             (imagenet, else random), or the path of an .h5 file of the encoder without top: of a
@@ -39,6 +44,13 @@ def load_encoder_weights(core: keras.Model, encoder_name: str, source: str) -> E
     """
     if source == "none":
         return EncoderStart("random")
+    if isinstance(encoder_name, HubEncoder):
+        if source not in ("imagenet", "auto"):
+            raise UserError(
+                f"--encoder_weights {source}: --encoder {KERASHUB}{encoder_name.preset} brings its "
+                "own weights; give imagenet for these, or none for random ones"
+            )
+        return load_weights(core, encoder_name)
     encoder = keras.Model(core.input, core.get_layer(ENCODERS[encoder_name].output).output)
     bundled = encoder_name == efficientnet_lite0.NAME
     if bundled and source in ("imagenet", "auto"):

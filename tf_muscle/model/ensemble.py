@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+import tf_muscle.model.hub_encoder  # noqa: F401  # Keras has to know its layer
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.runs.folds import trained_runs
 

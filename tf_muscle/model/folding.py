@@ -23,7 +23,8 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
     that pad its output stand for another value than zeros in its input.
 
     Args:
-        model: functional, also with functional models inside; it is left as it is.
+        model: functional, also with functional models inside; it is left as it is. Layers of
+            KerasHub, which have several steps of their own, are shared with the copy.
 
     Returns:
         A model with the same inputs and outputs (float32 rounding apart) and the same layer names
@@ -34,6 +35,10 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
     originals: dict[keras.Operation, keras.Operation] = {}  # by their copies
 
     def clone(operation: keras.Operation) -> keras.Operation:
+        if type(operation).__module__.partition(".")[0] == "keras_hub":
+            # Not every layer of KerasHub can be made again from its configuration.
+            originals[operation] = operation
+            return operation
         config = operation.get_config()
         if operation in normalized_by:
             config["use_bias"] = True

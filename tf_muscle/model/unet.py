@@ -1,6 +1,6 @@
 """The published model: a U-Net with a ResNet34 encoder, its parts from segmentation-models.
 
-A smaller ResNet or EfficientNet-Lite0 can stand in the encoder's place.
+A smaller ResNet, EfficientNet-Lite0 or a backbone of KerasHub can stand in the encoder's place.
 
 Around the library's network stand what the report adds and the library lacks: uint8 images
 normalised inside, sizes that are no multiple of 32, batch normalization with PyTorch's momentum,
@@ -18,8 +18,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_muscle.model import efficientnet_lite0
+from tf_muscle.model import efficientnet_lite0, hub_encoder
 from tf_muscle.model.layers import FusedBatchNormalization
+from tf_muscle.runs.encoder import HubEncoder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of images in [0, 1]: the report's slides
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -53,6 +54,20 @@ ENCODERS = {
 }
 
 
+def described(encoder: str | HubEncoder) -> Encoder:
+    """What the network has to know of an encoder, one of `ENCODERS` or a backbone of KerasHub."""
+    if isinstance(encoder, str):
+        return ENCODERS[encoder]
+    mean, std = zip(
+        *(
+            (-offset / scale / 255, 1 / scale / 255)
+            for scale, offset in zip(encoder.scale, encoder.offset, strict=True)
+        ),
+        strict=True,
+    )
+    return Encoder(hub_encoder.OUTPUT, mean, std)
+
+
 def import_segmentation_models() -> types.ModuleType:
     """Imports segmentation_models on Keras 3, without the line that it prints."""
     os.environ["SM_FRAMEWORK"] = "tf.keras"  # "keras" fails: it looks for keras.utils.generic_utils
@@ -64,6 +79,14 @@ def import_segmentation_models() -> types.ModuleType:
     Backbones._models_update[name] = [builder, None]
     Backbones._default_feature_layers[name] = efficientnet_lite0.SKIPS
     return segmentation_models
+
+
+def _introduce(features: hub_encoder.Features) -> None:
+    """Makes a backbone of KerasHub known to segmentation-models, in the place of the last one."""
+    from segmentation_models.backbones.backbones_factory import Backbones
+
+    Backbones._models_update[hub_encoder.NAME] = [lambda **unused: features, None]
+    Backbones._default_feature_layers[hub_encoder.NAME] = features.names
 
 
 def layers_namespace(fused: bool) -> types.SimpleNamespace:
@@ -151,7 +174,7 @@ def build_unet(
     class_count: int,
     image_size: int | None = None,
     *,
-    encoder: str = "resnet34",
+    encoder: str | HubEncoder = "resnet34",
     decoder: str = "transpose",
     decoder_filters: int = 256,
     head_kernel: int = 1,
@@ -163,14 +186,15 @@ def build_unet(
     Args:
         class_count: classes with the background, K.
         image_size: height and width in pixels for a model of one size, which trains fastest; None
-            for a model of any height and width.
-        encoder: "resnet34" (the report's) or another of `ENCODERS`.
+            for a model of any height and width. An encoder that takes one size only decides.
+        encoder: "resnet34" (the report's), another of `ENCODERS`, or a backbone of KerasHub.
         decoder: "transpose" (the report's transposed convolutions) or "upsampling".
         decoder_filters: of the decoder's first block; each further one has half as many, at least
             16.
         head_kernel: height and width of the last convolution, 1 (the report's) or 3.
         fused: batch normalization as one kernel; False builds a model of Keras' own layers only,
-            which any process loads without this package.
+            which any process loads without this package, unless the encoder is KerasHub's, whose
+            own layers stay as they are.
         precision: "float32", "bfloat16" or "float16"; the latter two keep float32 weights.
 
     Returns:
@@ -190,13 +214,18 @@ def build_unet(
 def _build(
     class_count: int,
     image_size: int | None,
-    encoder: str,
+    encoder: str | HubEncoder,
     decoder: str,
     decoder_filters: int,
     head_kernel: int,
     fused: bool,
 ) -> keras.Model:
+    name, side = encoder, None
     sm = import_segmentation_models()
+    if isinstance(encoder, HubEncoder):
+        name, image_size = hub_encoder.NAME, encoder.size or image_size
+        side = -(-encoder.size // STRIDE) * STRIDE if encoder.size else None
+        _introduce(hub_encoder.Features(encoder, (side, side, 3), BATCH_NORM_MOMENTUM))
     submodules = {
         "backend": keras.backend,
         "layers": layers_namespace(fused),
@@ -204,8 +233,8 @@ def _build(
         "utils": keras.utils,
     }
     library_unet = sm.models.unet.Unet(
-        encoder,
-        input_shape=(None, None, 3),
+        name,
+        input_shape=(side, side, 3),
         classes=class_count,
         activation="linear",
         encoder_weights=None,
@@ -222,9 +251,10 @@ def _build(
 
     images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
     padded = pad_to_stride(images)
+    statistics = described(encoder)
     normalized = keras.layers.Normalization(
-        mean=255 * np.array(ENCODERS[encoder].mean),
-        variance=(255 * np.array(ENCODERS[encoder].std)) ** 2,
+        mean=255 * np.array(statistics.mean),
+        variance=(255 * np.array(statistics.std)) ** 2,
         dtype="float32",
         name=NORMALIZATION,
     )(padded)

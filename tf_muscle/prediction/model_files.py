@@ -190,7 +190,7 @@ def _of_network(
 
     temperature = calibration.temperature
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(network.input_shape, tf.uint8)])
     def forward(images: tf.Tensor) -> tf.Tensor:
         logits = tf.cast(network(images, training=False), tf.float32)
         return tf.nn.softmax(logits / temperature)
@@ -210,8 +210,12 @@ def load_network(path: Path) -> "keras.Model":
     """
     import keras
 
+    import tf_muscle.model.hub_encoder  # noqa: F401  # makes Keras know what it finds in the file
+
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except UserError:  # a package is missing
+        raise
     except Exception as error:  # of a damaged file: what its bytes happen to lead to
         reason = shortened(one_line(error))
         raise UserError(

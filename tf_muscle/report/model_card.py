@@ -3,18 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tf_muscle import encoders
 from tf_muscle.data.geometry import PADDING, Geometry
 from tf_muscle.report.markdown import markdown_table
 from tf_muscle.report.score_rows import Metrics, class_rows, score_rows
 from tf_muscle.report.tables import data_parts, interval_note, warnings
 from tf_muscle.runs.calibration import Calibration
 from tf_muscle.runs.environment import Environment
-
-ENCODER_LABELS = {
-    "resnet34": "ResNet34",
-    "resnet18": "ResNet18",
-    "efficientnet_lite0": "EfficientNet-Lite0",
-}
 
 # How each format is called, in Markdown.
 USAGES = {
@@ -127,7 +122,7 @@ def model_card(
 
 
 def _network(encoder: str, count: int) -> str:
-    label = ENCODER_LABELS[encoder]
+    label = encoders.label(encoder)
     if count == 1:
         return f"A U-Net with a {label} encoder that gives"
     return (

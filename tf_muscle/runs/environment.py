@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import platform
 import re
@@ -39,9 +40,10 @@ NO_VERSIONS = {
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
 ENCODER_START = re.compile(
-    r"(?P<kind>random|imagenet|file)"
+    r"(?P<kind>random|imagenet|file|kerashub)"
     r"(, because (?P<reason>.+)"
-    r"|((?<=imagenet) \(|(?<=file) )(?P<file>.+)(, | \()(?P<checksum>(md5|sha256) \w+)\))?",
+    r"|((?<=imagenet) \(|(?<=file) |(?<=kerashub) )(?P<file>.+)"
+    r"(, | \()(?P<checksum>(md5|sha256) \w+)\))?",
     re.DOTALL,
 )
 
@@ -51,13 +53,13 @@ class EncoderStart:
     """What the encoder's weights were before the training.
 
     Attributes:
-        kind: ImageNet's weights, those of a user's file, or random ones.
-        file: name of the file that they were read from.
-        checksum: of that file, "md5 ..." or the start of "sha256 ...".
+        kind: ImageNet's weights, those of a user's file or of a KerasHub preset, or random ones.
+        file: name of the file or preset that they were read from.
+        checksum: of that file or of the preset's weights, "md5 ..." or the start of "sha256 ...".
         reason: why they are random although ImageNet's were preferred.
     """
 
-    kind: Literal["imagenet", "file", "random"]
+    kind: Literal["imagenet", "file", "kerashub", "random"]
     file: str | None = None
     checksum: str | None = None
     reason: str | None = None
@@ -66,8 +68,8 @@ class EncoderStart:
         """As files and tables have it; the inverse of `parse`."""
         if self.kind == "imagenet":
             return f"imagenet ({self.file}, {self.checksum})"
-        if self.kind == "file":
-            return f"file {self.file} ({self.checksum})"
+        if self.kind in ("file", "kerashub"):
+            return f"{self.kind} {self.file} ({self.checksum})"
         return f"random, because {self.reason}" if self.reason else "random"
 
     @classmethod
@@ -244,6 +246,8 @@ def versions() -> dict[str, str]:
     record = {"python": platform.python_version(), "platform": platform.platform()}
     for package in RECORDED_PACKAGES:
         record[package] = importlib.metadata.version(package)
+    if importlib.util.find_spec("keras_hub"):
+        record["keras-hub"] = importlib.metadata.version("keras-hub")
     source = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         source.update(path.read_bytes())

@@ -31,6 +31,7 @@ class RunFolder:
 
     def __post_init__(self) -> None:
         self.config = self.path / "config.yaml"  # the resolved options, which --config reads
+        self.encoder = self.path / "encoder.json"  # a KerasHub backbone, see encoder.py
         # Versions, device, what is known of the data, the encoder weights really used.
         self.environment = self.path / "environment.json"
         self.history = self.path / "history.csv"  # scores of every epoch

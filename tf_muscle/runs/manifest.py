@@ -36,7 +36,7 @@ def make_manifest(
     # Not the event files for TensorBoard, which hold the time of day.
     outputs = (
         *(run.config, run.environment, run.history, run.metrics, run.model, run.report),
-        run.unlabeled,
+        *(run.encoder, run.unlabeled),
     )
     return {
         "data": {

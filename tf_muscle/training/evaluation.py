@@ -129,7 +129,7 @@ def scored_photos(
     forward = tf.function(
         functools.partial(model, training=False),
         autograph=False,
-        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
+        input_signature=[tf.TensorSpec(model.input_shape, tf.uint8)],
     )
     own_masks = None if masks is None else masks.as_numpy_iterator()
     for images, truths in evaluation_batches(examples, batch_size):

@@ -25,6 +25,7 @@ from tf_muscle.report.model_card import model_card
 from tf_muscle.report.score_rows import SPLIT_LABELS
 from tf_muscle.report.tables import results_table, write_report
 from tf_muscle.roboflow.records import VOID
+from tf_muscle.runs.encoder import encoder_of
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, saved_model_folder, write_json
 from tf_muscle.runs.manifest import make_manifest
@@ -67,7 +68,8 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     """The model of the best epoch, saved as best.keras if that was not done yet.
 
     Saved in float32 and built of Keras' own layers, whatever it was trained in, so that any Keras
-    loads it, for images of any size, without this package. Class names and geometry are packed in.
+    loads it, for images of any size, without this package (an encoder of KerasHub needs both, and
+    may take one size only). Class names and geometry are packed in.
 
     Raises:
         UserError: the file of the best weights is damaged.
@@ -78,7 +80,7 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
         build = functools.partial(
             build_unet,
             len(data.class_names),
-            encoder=config.model.encoder,
+            encoder=encoder_of(run, config.model.encoder),
             decoder=config.model.decoder,
             decoder_filters=config.model.decoder_filters,
             head_kernel=config.model.head_kernel,

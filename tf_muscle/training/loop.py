@@ -22,11 +22,12 @@ from tf_muscle.data.pipeline import (
 )
 from tf_muscle.data.unlabeled import beside, unlabeled_views
 from tf_muscle.errors import UserError, system_errors
-from tf_muscle.model.compiled import AugmentingModel, compiled_model
+from tf_muscle.model.compiled import AugmentingModel, compiled_model, known_encoder
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.archive import is_bundled_sample
 from tf_muscle.runs.assignment import Assignment, read_assignment
+from tf_muscle.runs.encoder import HubEncoder, encoder_of
 from tf_muscle.runs.environment import (
     EncoderStart,
     Environment,
@@ -95,6 +96,7 @@ def train_model(
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
     left_out = print_notes(config, data)
+    encoder = encoder_of(resumed, config.model.encoder) if resumed else known_encoder(config)
     devices = strategy()
     teacher = record = None
     if config.optimization.distill and not (resumed and resumed.model.is_file()):
@@ -124,7 +126,7 @@ def train_model(
 
     def build(config: Config) -> tuple[keras.Model, EncoderStart]:
         with devices.scope():
-            return compiled_model(config, data, precision.name, steps_per_epoch, teacher)
+            return compiled_model(config, data, precision.name, steps_per_epoch, teacher, encoder)
 
     if minutes := config.run.minutes:  # of a new run: a resumed one knows its epochs
         config = within_minutes(config, data, lambda config: build(config)[0], fit, started)
@@ -135,6 +137,8 @@ def train_model(
     model, encoder_weights = build(dataclasses.replace(config, model=start))
 
     records = {"split": assignment.to_json()} if assignment else {}
+    if isinstance(encoder, HubEncoder):
+        records["encoder"] = encoder.to_json()
     if pool:
         records["unlabeled"] = pool.record.to_json()
     run = resumed or new_run(config, run_name, **records)

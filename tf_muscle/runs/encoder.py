@@ -1,0 +1,70 @@
+"""The KerasHub backbone of a run: kept in it, so that its network needs the preset only once."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tf_muscle.encoders import preset_of
+from tf_muscle.errors import UserError
+from tf_muscle.runs.folder import RunFolder
+
+Channels = tuple[float, float, float]  # red, green, blue
+
+
+@dataclass(frozen=True)
+class HubEncoder:
+    """The architecture of a KerasHub backbone and how it wants its photos; no weights.
+
+    Attributes:
+        preset: as it was given, after `kerashub:`.
+        backbone: KerasHub's configuration of it, JSON.
+        scale: factors of the channels of a photo in 0-255.
+        offset: what is added to them then.
+        size: height and width, in pixels, of the only photos that it takes; None takes any.
+    """
+
+    preset: str
+    backbone: str
+    scale: Channels
+    offset: Channels
+    size: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As encoder.json has it."""
+        return asdict(self) | {"backbone": json.loads(self.backbone)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "HubEncoder":
+        """Reads the object in encoder.json.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not what `to_json` gave.
+        """
+        scale, offset = (
+            (float(red), float(green), float(blue))
+            for red, green, blue in (record["scale"], record["offset"])
+        )
+        backbone = json.dumps(record["backbone"])
+        size = record["size"]
+        return cls(str(record["preset"]), backbone, scale, offset, size and int(size))
+
+
+def encoder_of(run: RunFolder, name: str) -> str | HubEncoder:
+    """The encoder of a run, as `unet.build_unet` takes it.
+
+    Args:
+        run: the run, or a fold of one.
+        name: its option `encoder`.
+
+    Raises:
+        UserError: encoder.json is missing or damaged.
+    """
+    if not preset_of(name):
+        return name
+    try:
+        return HubEncoder.from_json(json.loads(run.encoder.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{run.encoder} cannot be read ({error}): put it back as the run wrote it"
+        ) from error
