@@ -194,7 +194,7 @@ def test_every_example_in_a_docstring_runs(place: Path) -> None:
     for name in NAMES:
         documented = getattr(tf_muscle, name)
         text = documented.__doc__
-        parts = ("Args:", "Raises:", "Example:", *(() if name == "Config" else ("Returns:",)))
+        parts = ("Args:", "Raises:", "Examples:", *(() if name == "Config" else ("Returns:",)))
         assert not [part for part in parts if part not in text], name
         test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
         assert test.examples, name

@@ -42,7 +42,7 @@ class Config:
     Raises:
         UserError: options contradict each other.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> config = tf_muscle.Config.of(data="muscles.zip", epochs=10, learning_rate=1e-3)
         >>> config.optimization.epochs

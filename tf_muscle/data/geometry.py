@@ -45,7 +45,7 @@ class Geometry:
             brings height and width to S each.
         size: S in pixels.
 
-    Example:
+    Examples:
         >>> geometry = Geometry("pad", 256)
         >>> geometry.box(416, 276)
         Box(top=0, left=43, height=256, width=170)

@@ -102,7 +102,7 @@ def export(
             cannot be read, a format lost more than `agreement.LIMITS` allow, or the Hub refuses
             what it is sent. Formats before that are written.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> (folder,) = tf_muscle.export("runs/mine", formats=["saved_model"], name="again")
         >>> folder.as_posix()

@@ -76,7 +76,7 @@ def inspect_export(
         UserError: training refuses the export for more than leakage, a folder exists, or the
             groups cannot be read.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> findings = tf_muscle.inspect_export("muscles.zip", out="inspections/muscles")
         >>> [finding.sentence for finding in findings if finding.severity == "error"]

@@ -184,7 +184,7 @@ def load_predictor(
         UserError: there is no such model, it is no segmentation model, it takes photos of one size
             only and is asked for another, or an option is out of its range.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> predictor = tf_muscle.load_predictor("runs/mine")
         >>> result = predictor.predict("photo.jpg")

@@ -82,7 +82,7 @@ def predict_video(
         UserError: the video has no frame that can be decoded or that lies in `time_range`, its
             frames are too large, there is no such camera, or `out` exists.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> predictor = tf_muscle.load_predictor("runs/mine")
         >>> video = tf_muscle.predict_video(predictor, "curl.mp4", "overlay.mp4")

@@ -78,7 +78,7 @@ def read_export(
     Raises:
         UserError: there is no export, or it is of another kind, incomplete or inconsistent.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> export = tf_muscle.read_export("muscles.zip")
         >>> export.class_names

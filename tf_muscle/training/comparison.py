@@ -84,7 +84,7 @@ def compare(
         UserError: a run is not finished, the two have other classes or held out other photos, or
             the export is gone or cannot be used.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> comparison = tf_muscle.compare("runs/mine", "runs/mine", split="valid")
         >>> comparison.foreground_mean_iou.value, comparison.foreground_mean_iou.high

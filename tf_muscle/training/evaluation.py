@@ -246,7 +246,7 @@ def evaluate(
         UserError: there is no such run, it is not finished, or the export is gone, cannot be used,
             or has other classes.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> scores = tf_muscle.evaluate("runs/mine", split="valid")
         >>> scores.image_count

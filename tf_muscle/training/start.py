@@ -27,7 +27,7 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
     Raises:
         UserError: something that the user can mend; a new run leaves nothing behind then.
 
-    Example:
+    Examples:
         >>> import tf_muscle
         >>> config = tf_muscle.Config.of(
         ...     data="muscles.zip", image_size=32, encoder="resnet18", encoder_weights="none",
