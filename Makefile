@@ -1,6 +1,7 @@
 # make train: set up and train on the bundled sample.   make test: set up and test.
 # make test-oldest, make test-newest: with the oldest and the newest libraries that pyproject.toml allows.
 # make coverage, make mutation: how much the tests see; docs/testing.md has the results.
+# make docs: the site of docs/, into build/site.
 # make bench: measure this machine; also against other libraries where those are installed.
 # make bench-check: has anything become slower since the last release?
 PYTHON ?= python3
@@ -13,7 +14,7 @@ UV := $(shell command -v uv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,\
     $(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: train test lint bench bench-check test-oldest test-newest coverage mutation clean
+.PHONY: train test lint bench bench-check test-oldest test-newest coverage mutation docs clean
 
 train: .venv/installed
 	$(BIN)/python -m tf_muscle.train $(ARGS)
@@ -51,6 +52,12 @@ mutation: .venv/installed-quality
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 
+# Strictly: a broken link fails. Nothing is taken from the cache, which knows no changed docstring.
+docs: .venv/installed-docs
+	$(BIN)/python tools/command_reference.py docs/reference/commands.md
+	$(BIN)/zensical build --clean --strict
+	@echo "open build/site/index.html"
+
 # A marker file per set-up, so that it is installed again only when what to install has changed.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and \
@@ -61,6 +68,10 @@ mutation: .venv/installed-quality
 
 .venv/installed-test: .venv/installed
 	$(INSTALL) -c constraints.txt -e ".[test]"
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(INSTALL) -c constraints.txt -e ".[docs]"
 	touch $@
 
 .venv/installed-quality: .venv/installed-test
@@ -80,4 +91,4 @@ mutation: .venv/installed-quality
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest mutants build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-oldest .venv-newest mutants build *.egg-info .mypy_cache .ruff_cache .pytest_cache .cache

@@ -1,4 +1,4 @@
-"""Every command line in README.md and docs/ is one that its command takes; nothing of it is done."""
+"""Every command line in README.md and docs/ is one that its command takes; none is carried out."""
 
 import importlib
 import importlib.util
@@ -18,11 +18,11 @@ OURS = {module.removesuffix(".__main__") for module in COMMANDS.values()} | {"tu
 # Words that stand for what the reader fills in, where a command wants more than any word.
 FILLED_IN = {
     **{"N": "1", "START": "1", "END": "2"},
-    **{name: "configs/muscles.yaml" for name in ("FILE", "FILE.yaml", "base.yaml")},
+    **dict.fromkeys(("FILE", "FILE.yaml", "base.yaml"), "configs/muscles.yaml"),
 }
 
 
-class Parsed(Exception):
+class Parsed(Exception):  # noqa: N818 - it is no fault
     """The options were taken, so that the command need not go on."""
 
 
