@@ -11,7 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
+SAMPLE = Path(__file__).resolve().parents[1] / "datasets" / "sample_gym"
 FIRST, NEW = 120, 40  # four photos of each person
 
 
