@@ -81,7 +81,7 @@ def test_a_command_takes_what_is_shown_of_it(
 
 def test_every_command_is_shown() -> None:
     shown = {command_of(line)[0] for line in LINES if line.words}
-    assert shown >= OURS
+    assert shown >= OURS - {"tuner"}
 
 
 @pytest.mark.parametrize(
