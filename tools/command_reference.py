@@ -32,7 +32,7 @@ def help_of(module: str) -> str:
     environment = os.environ | {"COLUMNS": str(WIDE), "NO_COLOR": "1"}
     words = [sys.executable, "-m", module, "--help"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return done.stdout.strip().replace(" \b", "")  # jsonargparse takes a blank back by a backspace
 
 
 def markdown(help_text: str) -> str:
