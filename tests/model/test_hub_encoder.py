@@ -27,7 +27,10 @@ from tf_muscle.runs.environment import EncoderStart
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
 MASKS = np.random.default_rng(1).integers(0, 4, (2, SIDE, SIDE)).astype(np.uint8)
-FOLDABLE = {"resnet": 14, "resnet_v2": 10, "resnet_vd": 15, "efficientnet_v2": 2}
+FOLDABLE = {
+    **{"resnet": 14, "resnet_v2": 10, "resnet_vd": 15, "efficientnet": 19, "efficientnet_v2": 2},
+    **{"densenet": 5, "cspnet": 16},
+}
 QUICK = ("resnet_vd", "efficientnet", "hgnetv2", "mit", "densenet", "cspnet")
 
 
