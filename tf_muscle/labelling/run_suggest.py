@@ -19,6 +19,7 @@ from tf_muscle.labelling.looking import Looked, in_worker, load_networks, look_a
 from tf_muscle.labelling.suggest_page import write_page
 from tf_muscle.labelling.suggested_folder import Format, write_photos, write_table
 from tf_muscle.labelling.suggestions import suggest
+from tf_muscle.prediction.on_cluster import leave_gpus
 from tf_muscle.prediction.pieces import Piece, divide
 from tf_muscle.prediction.sources import find_sources
 
@@ -69,6 +70,8 @@ def suggest_from_sources(
         raise UserError(
             f"camera {cameras[0]} cannot be looked at a second time: record a video, and give that"
         )
+    if cluster:
+        leave_gpus()
     networks, predictor = load_networks(model, batch_size)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:

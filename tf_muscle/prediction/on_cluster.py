@@ -18,6 +18,7 @@ from tf_muscle.prediction.pieces import Piece
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
 from tf_muscle.prediction.time_range import TimeRange
+from tf_muscle.tensorflow_log import has_gpu
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,14 @@ class Wanted:
     lab: LabOutputs
     smooth: float
     time_range: TimeRange
+
+
+def leave_gpus() -> None:
+    """Keeps the memory of this machine's GPUs for workers on it; before a model is loaded."""
+    if has_gpu():
+        import tensorflow as tf  # the model needs it anyway
+
+        tf.config.set_visible_devices([], "GPU")
 
 
 def predict_pieces(

@@ -17,7 +17,7 @@ from tf_muscle.prediction.into_folder import add_photos, add_videos
 from tf_muscle.prediction.ledger import Ledger
 from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.model_files import is_model, no_model
-from tf_muscle.prediction.on_cluster import Wanted, predict_pieces
+from tf_muscle.prediction.on_cluster import Wanted, leave_gpus, predict_pieces
 from tf_muscle.prediction.output_names import output_names
 from tf_muscle.prediction.pieces import divide
 from tf_muscle.prediction.predictor import load_predictor
@@ -119,6 +119,8 @@ def predict_sources(
         model = chosen.model
         if chosen.told:
             console.print(chosen.told)
+    if cluster:
+        leave_gpus()
     predictor = load_predictor(model, **options)
     if model is None:
         console.print(f"No model is given: {HINT}")
