@@ -163,8 +163,8 @@ class _Pool:
         self._loading: dict[Any, Any] = {}  # the worker of each call that loads
         self._busy: dict[Any, tuple[Any, int]] = {}  # the worker and the piece of each call
         print(
-            f"{self._share.workers} workers of {self._share.cores} cores each, on {len(nodes)} "
-            "machines",
+            f"workers: {self._share.workers}, cores of each: {self._share.cores}, machines: "
+            f"{len(nodes)}",
             file=sys.stderr,
         )
         for _ in range(self._share.workers):
