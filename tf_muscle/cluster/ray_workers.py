@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 # Read when Ray is imported. It reports its use unless it is told not to.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # epochs of several folds look alike
+os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets every other program go first
 
 import ray
 
