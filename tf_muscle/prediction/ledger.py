@@ -14,7 +14,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -123,9 +123,11 @@ class Ledger:
         for name in (TABLE, f"train/{COCO_FILE}"):
             if (scratch / name).is_file():
                 synced(scratch / name)
-        if self.told(number) is None:  # else a worker that was given up has done it after all
-            with suppress(FileExistsError):
-                scratch.replace(self._record(number))
+        try:
+            scratch.replace(self._record(number))
+        except OSError:  # a worker that was given up has done it after all
+            if self.told(number) is None:
+                raise
 
     def join(self, count: int) -> None:
         """Puts the files of the whole together out of those of all pieces, and ends the ledger.

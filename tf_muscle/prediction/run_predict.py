@@ -140,7 +140,11 @@ def predict_sources(
         plan = vars(wanted) | options | {"model": model, "calibration": predictor.calibration}
         with ledger.opened(pieces, plan), Progress(console=console) as progress:
             load = partial(load_predictor, model, **options)
-            failures = predict_pieces(pieces, load, wanted, ledger, cluster, progress)
+            try:
+                failures = predict_pieces(pieces, load, wanted, ledger, cluster, progress)
+            except KeyboardInterrupt:
+                console.print(f"the same command with --out {out} goes on from here")
+                raise
     else:
         with (
             ResultsFolder(
