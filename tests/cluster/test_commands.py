@@ -51,10 +51,15 @@ def test_folds_score_as_in_a_loop(small_export: Path, tmp_path: Path) -> None:
     command(tmp_path, "tf_muscle.train", *words, "--run_name", "loop", **ONE)
     command(tmp_path, "tf_muscle.train", *words, "--run_name", "many", "--cluster", "local", **TWO)
     loop, many = (RunFolder(tmp_path / "runs" / name) for name in ("loop", "many"))
-    assert metrics_of(many) == metrics_of(loop)
     for number in (1, 2):
-        ours, theirs = (one.fold_run(number).history.read_bytes() for one in (many, loop))
-        assert ours == theirs
+        ours, theirs = (one.fold_run(number) for one in (many, loop))
+        assert ours.history.read_bytes() == theirs.history.read_bytes()
+        assert metrics_of(ours) == metrics_of(theirs)
+    ours, theirs = (metrics_of(one)["out_of_fold"] for one in (many, loop))
+    # The command that puts them together has two threads here, which is another sum of the loss.
+    assert ours.pop("loss") == pytest.approx(theirs.pop("loss"), rel=1e-6)
+    assert ours["foreground_mean_iou"] == theirs["foreground_mean_iou"]
+    assert ours["confusion_matrix"] == theirs["confusion_matrix"]
 
 
 @slow
