@@ -71,5 +71,5 @@ def refuse_one_training(cluster: Cluster | None) -> None:
     if cluster:
         raise UserError(
             f"--cluster {cluster.address} trains no single model, since one training stays on one "
-            "machine: give --folds with it, or search with it by python -m tuner"
+            "machine: give --folds with it, or search with it by tf-muscle tune"
         )
