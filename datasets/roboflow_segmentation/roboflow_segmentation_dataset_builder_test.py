@@ -182,24 +182,6 @@ def test_manual_dir_keeps_the_file_format(export: Path, data_dir: Path) -> None:
     assert len(builder.as_data_source(split="train")) == 3
 
 
-def test_beam_writes_the_same_files(export: Path, data_dir: Path, tmp_path: Path) -> None:
-    options = pytest.importorskip(
-        "apache_beam.options.pipeline_options", reason="needs the extra tfds"
-    )
-    by_beam = tfds.download.DownloadConfig(
-        try_download_gcs=False, beam_options=options.PipelineOptions(["--runner=DirectRunner"])
-    )
-    config = RoboflowSegmentationConfig(export_dir=export)
-    builder = Builder(config=config, data_dir=tmp_path / "by_beam")
-    builder.download_and_prepare(download_config=by_beam)
-    alone = prepared(export, data_dir)
-    ours, theirs = (
-        {path.name: path.read_bytes() for path in Path(one.data_dir).iterdir()}
-        for one in (builder, alone)
-    )
-    assert ours == theirs
-
-
 def test_no_bucket_is_asked(
     export: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
