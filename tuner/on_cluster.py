@@ -52,6 +52,8 @@ def become_chief(cluster: Cluster) -> Role:
         free.bind((host, 0))
         port = free.getsockname()[1]
     os.environ |= dict(zip(VARIABLES, ("chief", host, str(port)), strict=True))
+    # Read when gRPC is imported: it would warn of every process that Ray starts beside the chief.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     return role()
 
 
