@@ -34,7 +34,7 @@ def piece_function(model: Path, batches: int) -> Callable[[int], tuple[int, floa
     """Loads the model; the function gives its process and when it began and ended."""
     import numpy as np
 
-    from tf_muscle.prediction.predictor import load_predictor
+    from tf_muscle import load_predictor
 
     predictor = load_predictor(model, image_size=SIZE, batch_size=BATCH)
     images = np.zeros((BATCH, SIZE, SIZE, 3), np.uint8)

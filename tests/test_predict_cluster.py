@@ -43,7 +43,7 @@ def test_workers_write_what_one_process_writes(
 
 
 def test_a_camera_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(main, ["mine", "0", "--cluster", "local"]) == 2
+    assert run_command(main, ["0", "--cluster", "local"]) == 2
     assert "--cluster is for files, not for camera 0" in capsys.readouterr().err
 
 

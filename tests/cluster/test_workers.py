@@ -53,7 +53,8 @@ def test_workers_compute_as_this_process_and_a_lost_piece_is_done_again(
     pieces = ["a", "b", "lost", "c", "d", "e"]
     found = dict(results(pieces, maker(tmp_path), Cluster("local")))
     assert [found[i]["piece"] for i in range(len(pieces))] == pieces
-    assert len(list(tmp_path.glob("made_*"))) == 3  # two, and who took the place of one
+    # Two, and who took the place of one, if the other one did not do the rest before.
+    assert len(list(tmp_path.glob("made_*"))) in (2, 3)
     for one in found.values():
         assert one["folder"] == str(tmp_path)
         assert (one["threads"], one["of OpenCV"]) == (1, 1)
