@@ -2,6 +2,12 @@
 
 # A benchmark that measures a part of the training needs that part, which no user calls.
 EXCEPTIONS = {
+    # The pieces that it hands out, and a network with random weights.
+    "benchmarks/cluster.py": {
+        "tf_muscle.cluster.address",
+        "tf_muscle.cluster.pieces",
+        "tf_muscle.model.unet",
+    },
     # One training step and one forward pass, without data, run folder or report around them.
     "benchmarks/contenders.py": {
         "tf_muscle.data.geometry",

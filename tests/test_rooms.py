@@ -20,6 +20,7 @@ BASE = (
 )
 FLOORS = (
     BASE,
+    ("cluster",),
     ("roboflow",),
     ("runs",),
     ("tracking",),

@@ -49,7 +49,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
     """Runs the command with a model that needs no training; gives exit code and output."""
-    monkeypatch.setattr(run_suggest, "_load", use_light)
+    monkeypatch.setattr(run_suggest, "load_networks", use_light)
     monkeypatch.setattr(run_suggest, "look_at_labelled", nothing_labelled)
     monkeypatch.chdir(tmp_path)
 
@@ -262,7 +262,7 @@ import os, signal, sys
 sys.path.insert(0, {tests!r})
 import test_suggest
 from tf_muscle.labelling import run_suggest
-run_suggest._load = test_suggest.use_light
+run_suggest.load_networks = test_suggest.use_light
 run_suggest.look_at_labelled = test_suggest.nothing_labelled
 def write_page(path, *args):
     assert (path.parent / "suggested.csv").is_file()

@@ -87,6 +87,12 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
+def synced(path: Path) -> Path:
+    """Waits until the disk has a file or folder, which is given back."""
+    _sync(path)
+    return path
+
+
 def _sync(path: Path) -> None:
     """Waits until the disk has it."""
     is_folder = path.is_dir()

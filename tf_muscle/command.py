@@ -85,6 +85,23 @@ def add_no_calibration(parser: jsonargparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster(parser: jsonargparse.ArgumentParser) -> None:
+    """Adds --cluster and --worker_gpus; `Cluster.asked` takes what is given."""
+    parser.add_argument(
+        "--cluster",
+        type=str,
+        help="Ray cluster that does the work: local for all cores of this machine, auto for the "
+        "cluster that this machine belongs to, or the address HOST:PORT of its head. Without it, "
+        "this process does the work.",
+    )
+    parser.add_argument(
+        "--worker_gpus",
+        type=float,
+        help="GPUs of each worker of a cluster that has some: 1 without it, 0.5 for two workers on "
+        "each GPU.",
+    )
+
+
 def add_options(
     parser: jsonargparse.ArgumentParser, concern: type, skip: Collection[str] = ()
 ) -> None:

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.command import add_cluster, command_parser, parse, run_command
 from tf_muscle.runs.folder import default_name
 
 
@@ -47,7 +48,9 @@ def main(argv: Sequence[str]) -> int:
         help="Value of mask pixels that nobody labelled, such as 255, or the id of the COCO "
         "category that marks them. They are left out of the statistics.",
     )
+    add_cluster(parser)
     options = parse(parser, argv)
+    cluster = Cluster.asked(options)
     data = options["export"]
     name = Path(data).resolve().name.removesuffix(".zip")
     out = Path(options["out"] or Path("inspections") / default_name(name))
@@ -55,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     from tf_muscle.inspection.inspection import inspect_export
 
     findings = inspect_export(
-        data, out, resplit, options["split_seed"], options["ignore"], options["groups"]
+        data, out, resplit, options["split_seed"], options["ignore"], options["groups"], cluster
     )
     for finding in findings:
         print(f"{finding.severity}: {finding.sentence}")

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.command import add_no_calibration, command_parser, parse, run_command
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.command import (
+    add_cluster,
+    add_no_calibration,
+    command_parser,
+    parse,
+    run_command,
+)
 from tf_muscle.errors import at_least, between
 
 
@@ -109,6 +116,7 @@ def main(argv: Sequence[str]) -> int:
         type=float,
         help="Samples a second of an EMG file (.csv) without a column of times.",
     )
+    add_cluster(parser)
     options = parse(parser, argv)
     at_least("batch_size", options["batch_size"], 1)
     at_least("smooth", options["smooth"], 0)
@@ -121,6 +129,7 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
+    options["cluster"] = Cluster.asked(options)
     options["calibrated"] = not options.pop("no_calibration")
     words, out = options.pop("source"), options.pop("out")
     from tf_muscle.prediction.run_predict import predict_words

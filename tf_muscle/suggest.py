@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.command import command_parser, parse, run_command
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.command import add_cluster, command_parser, parse, run_command
 from tf_muscle.errors import at_least
 from tf_muscle.runs.folder import default_name
 
@@ -52,7 +53,9 @@ def main(argv: Sequence[str]) -> int:
         default=8,
         help="Photos or frames that are predicted at a time. Fewer need less memory.",
     )
+    add_cluster(parser)
     options = parse(parser, argv)
+    cluster = Cluster.asked(options)
     at_least("count", options["count"], 1)
     at_least("every", options["every"], 0)
     at_least("batch_size", options["batch_size"], 1)
@@ -69,6 +72,7 @@ def main(argv: Sequence[str]) -> int:
         output_format=options["format"],
         data=options["data"],
         batch_size=options["batch_size"],
+        cluster=cluster,
     )
 
 

@@ -4,10 +4,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_muscle.command import DEFAULT_PRESET, config_parser, parse, parse_over_preset, run_command
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.command import (
+    DEFAULT_PRESET,
+    add_cluster,
+    config_parser,
+    parse,
+    parse_over_preset,
+    run_command,
+)
 from tf_muscle.config import from_options
 from tf_muscle.errors import UserError, listed
 from tf_muscle.runs.folder import default_name, find_run
+
+WITH_RESUME = ("resume", "data", "cluster", "worker_gpus")  # options that are not the run's own
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,22 +37,27 @@ def main(argv: Sequence[str]) -> int:
         help="Go on with this interrupted run, runs/NAME, and with its own options. Only --data "
         "may be given with it, if the run's export was moved.",
     )
+    add_cluster(parser)
     options = parse_over_preset(parser, argv, DEFAULT_PRESET)
+    cluster = Cluster.asked(options)
     if options["resume"]:
         presets = options["config"]
         given = {"config": presets} if presets else parse(parser, argv, defaults=False)
-        if others := [f"--{name}" for name in given if name not in ("resume", "data")]:
+        if others := [f"--{name}" for name in given if name not in WITH_RESUME]:
             raise UserError(
                 "--resume RUN goes on with the run's own options: give no other one with it than "
-                f"--data, where the run's export lies now, got {listed(others)}"
+                f"--data, where the run's export lies now, and --cluster, got {listed(others)}"
             )
         from tf_muscle.training.start import resume
 
-        resume(find_run(options["resume"]), given.get("data"))
+        resume(find_run(options["resume"]), given.get("data"), cluster)
         return 0
     config = from_options(options)
     preset = options["config"][0] if options["config"] else DEFAULT_PRESET
     run_name = config.run.run_name or default_name(Path(preset).stem)
+    if cluster and (config.run.preview or config.run.fold is not None):
+        other = "preview" if config.run.preview else "fold"
+        raise UserError(f"--{other} is done by this process: leave out --cluster, or --{other}")
     if config.run.preview:
         from tf_muscle.training.preview import preview
 
@@ -50,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         from tf_muscle.training.start import train
 
-        train(config, run_name)
+        train(config, run_name, cluster)
     return 0
 
 

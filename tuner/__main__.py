@@ -14,14 +14,18 @@ from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder, refuse_existing
 
 from .folder import SearchFolder, open_folder
+from .on_cluster import become_chief, search_with_workers, take_cluster
 from .options import Search, parse_search
 from .workers import role
 
 
 def main(argv: Sequence[str]) -> int:
     """The command."""
-    process = role()
     search = parse_search(argv)
+    cluster, words = take_cluster(argv)
+    if search.options.dry_run:
+        cluster = None
+    process = become_chief(cluster) if cluster else role()
     folder = SearchFolder(Path(search.base.run.runs_dir) / "tuner" / search.name)
     if process.kind == "worker":
         folder = SearchFolder(folder.workers / process.tuner_id)
@@ -49,7 +53,12 @@ def main(argv: Sequence[str]) -> int:
     with folder.lock():
         if found:
             print(f"{folder.path} holds this search: going on with it")
-        rows = SearchProcess(folder, search, data, process).run()
+        run = SearchProcess(folder, search, data, process).run
+        if cluster:
+            trials = search.max_trials() or len(search.combinations())
+            rows = search_with_workers(run, main, words, trials, cluster)
+        else:
+            rows = run()
     if process.kind == "worker":
         print("No trial is left; the chief writes the results.")
         return 0

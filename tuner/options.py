@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import jsonargparse
 
-from tf_muscle.command import add_options, command_parser, parse_over_preset
+from tf_muscle.command import add_cluster, add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, at_least, plain_name
 from tf_muscle.options import UnlabeledConfig
@@ -213,6 +213,7 @@ def search_parser() -> jsonargparse.ArgumentParser:
     """A parser with --config, the search's options and those of a training run."""
     parser = command_parser("tuner", "Search for the best hyperparameters of the training.")
     parser.add_argument("--config", action="config", help="Preset: a YAML file of options.")
+    add_cluster(parser)  # `on_cluster.take_cluster` reads it
     add_options(parser, SearchOptions)
     for concern in dataclasses.fields(Config):
         add_options(parser, concern.type, skip=(*SEARCHED, *LEFT_OUT))  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -115,9 +115,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             metadata=tfds.core.MetadataDict(),
         )
 
-    def _split_generators(
-        self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # download_and_prepare has read the export, before anything was written
         export = self._export
         # LabeledImage, unlike ClassLabel, has no setter of its own.
@@ -136,20 +134,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             split: self._generate_examples(examples) for split, examples in export.splits.items()
         }
 
-    def _generate_examples(
-        self, examples: Sequence[Example]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for example in examples:
-            yield (
-                example.file_name,
-                {
-                    "image": bytes_or_pixels(example.image_path),
-                    # An array, never the file: TensorFlow decodes a palette PNG to grey levels.
-                    "segmentation_mask": read_mask(example)[..., None],
-                    "file_name": example.file_name,
-                    "source_name": example.source_name,
-                },
-            )
+    def _generate_examples(self, examples: Sequence[Example]) -> Any:
+        """The records, or with options or a runner for Beam what makes them on its workers."""
+        if not self._by_beam:
+            return map(record, examples)
+        import apache_beam as beam  # an extra of this package
+
+        return beam.Create(examples) | beam.Map(record)
 
     # The rest adds to TFDS what it does not do for data that its user may change: it prepares by
     # the name of the config alone, and never removes what a killed preparation has left.
@@ -173,7 +164,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
         Args:
             download_dir: folder whose manual/ holds the export where the config names none.
-            download_config: `manual_dir` is the export where the config names none.
+            download_config: `manual_dir` is the export where the config names none. With
+                `beam_options` or `beam_runner`, Apache Beam writes the same records.
             **kwargs: as in the base class.
 
         Raises:
@@ -181,6 +173,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 since the config was constructed.
         """
         download_config = download_config or tfds.download.DownloadConfig()
+        asked = (download_config.beam_options, download_config.beam_runner)
+        self._by_beam = any(one is not None for one in asked)
         if self.builder_config.export_dir is None:
             manager = self._make_download_manager(download_dir, download_config)
             self._start_over(manager.manual_dir)
@@ -245,3 +239,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f"{config.export_dir} has changed since it was first read; run the command again "
                 "or construct a new RoboflowSegmentationConfig."
             )
+
+
+def record(example: Example) -> tuple[str, dict[str, Any]]:
+    """The key and the features of an image."""
+    return (
+        example.file_name,
+        {
+            "image": bytes_or_pixels(example.image_path),
+            # An array, never the file: TensorFlow decodes a palette PNG to grey levels.
+            "segmentation_mask": read_mask(example)[..., None],
+            "file_name": example.file_name,
+            "source_name": example.source_name,
+        },
+    )

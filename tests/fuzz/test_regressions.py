@@ -231,8 +231,8 @@ def test_a_video_whose_name_rich_took_for_markup_lost_a_part_of_it(tmp_path: Pat
     from rich.console import Console
     from rich.progress import Progress
 
+    from tf_muscle.prediction.into_folder import add_videos
     from tf_muscle.prediction.results_folder import ResultsFolder
-    from tf_muscle.prediction.run_predict import add_videos
 
     path = tmp_path / "[bold]arm.mp4"
     path.write_bytes(film("mp4", "libx264", "yuv420p", 32, 16))

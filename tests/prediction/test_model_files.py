@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from one_layer_run import BIAS, KERNEL, NAMES, one_layer, one_layer_run
 
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
@@ -14,28 +15,10 @@ from tf_muscle.model.unet import build_unet
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.runs.calibration import Calibration
 
-NAMES = ["background", "red", "green"]
-KERNEL = np.array([[0, 4, 0], [0, 0, 4], [0, 0, 0]], np.float32)  # of R, G, B in [0, 1]
-BIAS = np.array([1, 0, 0], np.float32)
-
-
-def one_layer(size: int | None = None, classes: int = 3) -> keras.Model:
-    """A network whose logits can be computed by hand: 4 R and 4 G against 1."""
-    images = keras.Input((size, size, 3), dtype="uint8")
-    layer = keras.layers.Conv2D(classes, 1)
-    model = keras.Model(images, layer(keras.layers.Rescaling(1 / 255)(images)))
-    layer.set_weights([KERNEL[None, None, :, :classes], BIAS[:classes]])
-    return model
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "mine"
-    folder.mkdir()
-    one_layer().save(folder / "best.keras")
-    (folder / "config.yaml").write_text("image_size: 48\nresize: pad\n")
-    (folder / "environment.json").write_text(json.dumps({"data": {"class_names": NAMES}}))
-    return folder
+    return one_layer_run(tmp_path_factory.mktemp("runs") / "mine")
 
 
 @pytest.fixture
@@ -67,12 +50,12 @@ def test_a_run_gives_the_probabilities_computed_by_hand(
     run: Path, photos: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predictor = load_predictor(run)
-    assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
+    assert (predictor.class_names, predictor.geometry.size) == (NAMES, 48)
     for image, probabilities in zip(photos, predictor.stream(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
     monkeypatch.chdir(run.parents[1])
     shutil.copytree(run, run.parents[1] / "runs" / "by_name", dirs_exist_ok=True)
-    assert load_predictor("by_name").class_names == tuple(NAMES)
+    assert load_predictor("by_name").class_names == NAMES
 
 
 def test_a_file_alone_numbers_its_classes(run: Path, tmp_path: Path) -> None:
@@ -84,7 +67,7 @@ def test_a_file_alone_numbers_its_classes(run: Path, tmp_path: Path) -> None:
     shutil.copy(run / "environment.json", tmp_path)
     shutil.copy(run / "config.yaml", tmp_path)
     beside = load_predictor(path)
-    assert (beside.class_names, beside.geometry.size) == (tuple(NAMES), 48)
+    assert (beside.class_names, beside.geometry.size) == (NAMES, 48)
 
 
 def save_servable(folder: Path, image_size: int | None, resize: str | None = None) -> None:
@@ -107,7 +90,7 @@ def save_servable(folder: Path, image_size: int | None, resize: str | None = Non
 def test_a_saved_model_gives_the_same(photos: list[np.ndarray], tmp_path: Path) -> None:
     save_servable(tmp_path / "sized", 48, "pad")
     predictor = load_predictor(tmp_path / "sized")
-    assert (predictor.class_names, predictor.geometry.size) == (tuple(NAMES), 48)
+    assert (predictor.class_names, predictor.geometry.size) == (NAMES, 48)
     for image, probabilities in zip(photos, predictor.stream(photos), strict=True):
         np.testing.assert_allclose(probabilities, by_hand(image), atol=1e-5)
     single = load_predictor(tmp_path / "sized", batch_size=1)

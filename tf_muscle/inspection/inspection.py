@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from tf_muscle.atomic import refuse_folder, replacing
+from tf_muscle.cluster.address import LOCAL, Cluster
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.checks import find
 from tf_muscle.inspection.findings import Evidence, Finding
@@ -54,6 +55,7 @@ def inspect_export(
     split_seed: int = 0,
     ignore: int | None = None,
     groups: str | None = None,
+    cluster: Cluster | None = None,
 ) -> list[Finding]:
     """Looks an export over before anything is trained on it.
 
@@ -67,6 +69,8 @@ def inspect_export(
         ignore: int, 1 to 255, the value of mask pixels that nobody labelled, as in training.
         groups: string, the path of a .csv file or a pattern of file names, as in training: what is
             kept together in `resplit`.
+        cluster: `tf_muscle.cluster.address.Cluster`, whose workers look at the images; None for
+            this process.
 
     Returns:
         A list of `Finding`, each with `severity` ("error", "warning" or "note"), `sentence` and
@@ -90,11 +94,16 @@ def inspect_export(
         if folder is not None:
             refuse_folder(option, folder, path)
 
+    if cluster and cluster.address != LOCAL and path.is_file():
+        raise UserError(
+            f"--cluster {cluster.address} needs the export where all its machines find it: unpack "
+            f"{path} into a folder that they share, and give that"
+        )
     with open_export(path) as root:
         export, refusal = read_as_training_does(root, split_seed, ignore)
         examples = [example for split in SPLITS for example in export.splits[split]]
         named = None if groups is None else named_groups(groups, examples)
-        surveyed = survey(export)
+        surveyed = survey(export, cluster)
         links = find_links(surveyed.images)
         findings = find(Evidence(surveyed, links, refusal))
         mark = fingerprint(path)

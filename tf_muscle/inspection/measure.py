@@ -4,7 +4,7 @@ An image is decoded, measured and forgotten, so that an export may be larger tha
 each remain its `ImageInfo`, below a kilobyte.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +17,15 @@ from rich.console import Console
 from rich.progress import track
 from scipy import ndimage
 
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import in_order, results
+from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.image_files import UPRIGHT, decode_photo, open_image, orientation
 from tf_muscle.roboflow.pixels import read_mask
 from tf_muscle.roboflow.records import SPLITS, VOID, Example, Export
 
+BLOCK = 64  # images that a worker measures at a time
+WAITING = 4  # threads that wait for the disk while one a core works, as Python's own default has
 GRID = 32  # cells of a heat map across and down
 HASH_SIZE = 16  # 256 bits: imagehash's 64 put different photos as close as 8 bits, see leakage.py
 FLAT = 2.0  # grey levels: below this deviation only the noise of the JPEG would decide the hash
@@ -93,20 +98,51 @@ class Survey:
         return np.sum([image.class_pixels for image in self.of(split)], axis=0)
 
 
-def survey(export: Export) -> Survey:
+def survey(export: Export, cluster: Cluster | None = None) -> Survey:
     """Measures every image of an export that passed `check_pixels`.
+
+    Args:
+        export: the images.
+        cluster: whose workers measure a block each; None for this process.
 
     Raises:
         UserError: a mask is damaged.
     """
     class_count = len(export.class_names)
+    everything = [(split, example) for split in SPLITS for example in export.splits.get(split, ())]
+    blocks = [everything[start : start + BLOCK] for start in range(0, len(everything), BLOCK)]
     heat = np.zeros((class_count, GRID, GRID))
     size_counts = np.zeros((class_count, len(SIZE_EDGES) - 1), np.int64)
     images: list[ImageInfo] = []
-    everything = [(split, example) for split in SPLITS for example in export.splits.get(split, ())]
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter lock
-        results = pool.map(partial(_measure, class_count=class_count), everything)
-        for image, cells in _with_progress(results, len(everything)):
+    measured = in_order(results(blocks, partial(_measurer, class_count), cluster))
+    for block in _with_progress(measured, len(blocks)):
+        images += block.images
+        heat += block.heat
+        size_counts += block.size_counts
+    holders = size_counts.sum(axis=1)[:, None, None]
+    return Survey(export, images, heat / np.maximum(holders, 1), size_counts)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What is kept of a block of images; `heat` is a sum, not a mean."""
+
+    images: list[ImageInfo]
+    heat: np.ndarray
+    size_counts: np.ndarray
+
+
+def _measurer(class_count: int) -> Callable[[Sequence[tuple[str, Example]]], _Measured]:
+    return partial(_measure_block, class_count)
+
+
+def _measure_block(class_count: int, places: Sequence[tuple[str, Example]]) -> _Measured:
+    images: list[ImageInfo] = []
+    heat = np.zeros((class_count, GRID, GRID))
+    size_counts = np.zeros((class_count, len(SIZE_EDGES) - 1), np.int64)
+    threads = this_processor().threads + WAITING
+    with ThreadPoolExecutor(threads) as pool:  # Pillow decodes outside the interpreter lock
+        for image, cells in pool.map(partial(_measure, class_count=class_count), places):
             images.append(image)
             heat += cells
             shares = image.class_shares
@@ -115,8 +151,7 @@ def survey(export: Export) -> Survey:
                 # below the first edge, into the first.
                 bin_number = np.searchsorted(SIZE_EDGES, shares[class_id], side="right") - 1
                 size_counts[class_id, np.clip(bin_number, 0, len(SIZE_EDGES) - 2)] += 1
-    holders = size_counts.sum(axis=1)[:, None, None]
-    return Survey(export, images, heat / np.maximum(holders, 1), size_counts)
+    return _Measured(images, heat, size_counts)
 
 
 def _with_progress(results: Iterable[T], total: int) -> Iterable[T]:

@@ -173,6 +173,13 @@ class Pool:
         else:
             heapq.heappushpop(self._heap, entry)
 
+    def add_all(self, candidates: Iterable[Candidate], seen: int) -> None:
+        """Adds what another pool has kept of `seen` ones."""
+        before = self.seen
+        for candidate in candidates:
+            self.add(candidate)
+        self.seen = before + seen
+
     def kept(self) -> list[Candidate]:
         """Those that are left, in the order in which they came."""
         return [entry[2] for entry in sorted(self._heap, key=lambda entry: -entry[1])]

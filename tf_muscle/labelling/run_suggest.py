@@ -1,34 +1,27 @@
 """What `python -m tf_muscle.suggest` does: all sources looked at, some chosen, and written."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 
 from tf_muscle.atomic import replacing
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import in_order, results
 from tf_muscle.errors import UserError, printable
-from tf_muscle.labelling.candidates import (
-    Looks,
-    Place,
-    Pool,
-    Sample,
-    examined,
-    sampled,
-    sampled_frames,
-)
+from tf_muscle.labelling.candidates import Pool
 from tf_muscle.labelling.choosing import CANDIDATES, Choice
 from tf_muscle.labelling.labelled import look_at_labelled
+from tf_muscle.labelling.looking import Looked, in_worker, load_networks, look_at
 from tf_muscle.labelling.suggest_page import write_page
 from tf_muscle.labelling.suggested_folder import Format, write_photos, write_table
 from tf_muscle.labelling.suggestions import suggest
-from tf_muscle.prediction.predictor import Predictor, load_predictor
-from tf_muscle.prediction.run_predict import readable
-from tf_muscle.prediction.sources import Sources, find_sources
-from tf_muscle.prediction.stream import open_frames
+from tf_muscle.prediction.on_cluster import leave_gpus
+from tf_muscle.prediction.pieces import Piece, divide
+from tf_muscle.prediction.sources import find_sources
 
 
 def suggest_from_sources(
@@ -42,6 +35,7 @@ def suggest_from_sources(
     data: str | None = None,
     batch_size: int = 8,
     candidates: float = CANDIDATES,
+    cluster: Cluster | None = None,
 ) -> int:
     """Chooses photos and frames to label next, and writes them with their predicted masks.
 
@@ -58,6 +52,7 @@ def suggest_from_sources(
         data: export with the labelled photos; by default the one that the run was trained on.
         batch_size: pictures that the model sees at a time.
         candidates: see `choosing.choose`.
+        cluster: whose workers look at the sources; None for this process.
 
     Returns:
         The exit code: 0 if every source was read, 1 if some could not be.
@@ -75,23 +70,35 @@ def suggest_from_sources(
         raise UserError(
             f"camera {cameras[0]} cannot be looked at a second time: record a video, and give that"
         )
-    networks, predictor = _load(model, batch_size)
+    if cluster:
+        leave_gpus()
+    networks, predictor = load_networks(model, batch_size)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if sources.passed_over:
         console.print(sources.passed_over)
     labelled = look_at_labelled(networks, predictor, model, data)
     console.print(labelled.sentence)
     pool = Pool()
+    failures = 0
+    pieces = divide(sources, batch_size)
     with Progress(console=console) as progress:
-        reading = _Reading(sources, predictor, every, progress)
-        for candidate in examined(
-            networks, reading.samples(), predictor.class_ids, predictor.batch_size
-        ):
-            pool.add(candidate)
+        task = progress.add_task("photos and videos", total=len(pieces))
+
+        def in_this_process() -> Callable[[Piece], Looked]:
+            return partial(look_at, networks, predictor, every, progress)
+
+        make = partial(in_worker, model, batch_size, every) if cluster else in_this_process
+        for looked in in_order(results(pieces, make, cluster)):
+            pool.add_all(looked.candidates, looked.seen)
+            failures += looked.failures
+            for sentence in looked.sentences:
+                console.print(sentence)
+            progress.advance(task)
+    source_count = len(sources.photos) + len(sources.videos)
     kept = pool.kept()
     if not kept:
         raise UserError(
-            f"none of the {reading.count} sources can be read: give photos or videos that can"
+            f"none of the {source_count} sources can be read: give photos or videos that can"
         )
     suggestions, choice = suggest(kept, labelled, count, candidates)
     told = _told(pool.seen, len(kept), choice, count)
@@ -115,73 +122,10 @@ def suggest_from_sources(
     for sentence in told:
         print(sentence)
     print(f"{len(written)} to label, written to {out}: look at {out / 'index.html'}")
-    if reading.failures:
-        failures = f"{reading.failures} of {reading.count} sources could not be read"
-        print(failures, file=sys.stderr)
-    return int(reading.failures > 0 or len(written) < len(suggestions))
-
-
-def _load(model: str, batch_size: int) -> tuple[Looks, Predictor]:
-    from tf_muscle.labelling.features import Networks  # TensorFlow, which tests do without
-
-    networks = Networks(model)
-    return networks, load_predictor(model, batch_size=batch_size)
-
-
-class _Reading:
-    """Reads photos and videos, and says which could not be read.
-
-    Attributes:
-        count: of sources.
-        failures: sources that could not be read.
-    """
-
-    def __init__(
-        self, sources: Sources, predictor: Predictor, every: float, progress: Progress
-    ) -> None:
-        self.count = len(sources.photos) + len(sources.videos)
-        self.failures = 0
-        self._sources = sources
-        self._geometry = predictor.geometry
-        self._every = every
-        self._progress = progress
-
-    def samples(self) -> Iterator[Sample]:
-        """All photos, then the frames of all videos."""
-        photos = self._sources.photos
-        if photos:
-            task = self._progress.add_task("photos", total=len(photos))
-            read = 0
-            for photo in readable(photos, self._progress, task):
-                read += 1
-                yield sampled(Place(photo.path), photo.image, self._geometry)
-                self._progress.advance(task)
-            self.failures += len(photos) - read
-        for path in self._sources.videos:
-            if isinstance(path, Path):
-                yield from self._frames(path)
-
-    def _frames(self, path: Path) -> Iterator[Sample]:
-        name = printable(path.name)
-        task = self._progress.add_task(escape(name), total=None)
-        found = 0
-        try:
-            with closing(open_frames(path)) as frames:
-                for sample in sampled_frames(path, frames, self._every, self._geometry):
-                    found += 1
-                    yield sample
-                    done = (sample.place.frame or 0) + 1
-                    self._progress.update(task, completed=done, total=frames.count or None)
-                if frames.note:
-                    self._progress.console.print(f"note: {frames.note}")
-            if not found:
-                raise UserError(f"{path} has no frame that can be decoded: convert it to MP4")
-        except UserError as error:
-            self.failures += 1
-            self._progress.console.print(f"skipped: {error}")
-            self._progress.remove_task(task)
-            return
-        self._progress.update(task, completed=1, total=1)
+    if failures:
+        unread = f"{failures} of {source_count} sources could not be read"
+        print(unread, file=sys.stderr)
+    return int(failures > 0 or len(written) < len(suggestions))
 
 
 def _told(seen: int, kept: int, choice: Choice, count: int) -> list[str]:

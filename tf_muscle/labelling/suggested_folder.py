@@ -18,9 +18,9 @@ from tf_muscle.prediction.dataset_folders import (
     MaskFolder,
     UniqueNames,
 )
+from tf_muscle.prediction.output_names import frame_name
 from tf_muscle.prediction.photos import open_photo
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.results_folder import frame_name
 from tf_muscle.prediction.stream import open_frames
 from tf_muscle.report.html_page import photo_thumbnail
 

@@ -1,6 +1,7 @@
 """Photos with their predicted masks in Roboflow's layouts, to be imported and corrected there."""
 
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ LONGEST_STEM = 200  # bytes; file systems take 255, and _mask.png and more comes
 
 
 class UniqueNames:
-    """Gives each photo a name that no other output has, on file systems without case, too."""
+    """Gives each photo a name that no other output has, on file systems without case, too.
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    Args:
+        taken: names that are given already.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {plain(name) for name in taken}
 
     def add(self, stem: str, longest: int = LONGEST_STEM) -> str:
         """The stem itself, or with _2, _3, ... behind it; never X_mask, the name of X's mask.
@@ -29,14 +34,14 @@ class UniqueNames:
         """
         stem = stem.encode("utf-8", "surrogateescape")[:longest].decode("utf-8", "replace")
         name, number = stem, 1
-        while _plain(name) in self._taken or _plain(name).endswith("_mask"):
+        while plain(name) in self._taken or plain(name).endswith("_mask"):
             number += 1
             name = f"{stem}_{number}"
-        self._taken.add(_plain(name))
+        self._taken.add(plain(name))
         return name
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """What file systems and `tf_muscle.roboflow.mask_export` take for the same name."""
     return unicodedata.normalize("NFC", name).lower()
 
@@ -128,6 +133,26 @@ class CocoFolder:
             "annotations": self._annotations,
         }
         write_json(self.folder / COCO_FILE, document)
+
+
+def join_outlines(documents: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """One COCO document of several, as if one `CocoFolder` had written them all.
+
+    Args:
+        documents: of the same classes, at least one.
+    """
+    joined: dict[str, Any] = {"categories": [], "images": [], "annotations": []}
+    for document in documents:
+        first_image, first_annotation = len(joined["images"]), len(joined["annotations"])
+        joined["categories"] = document["categories"]
+        joined["images"] += [
+            image | {"id": image["id"] + first_image} for image in document["images"]
+        ]
+        joined["annotations"] += [
+            one | {"id": one["id"] + first_annotation, "image_id": one["image_id"] + first_image}
+            for one in document["annotations"]
+        ]
+    return joined
 
 
 def _write_photo(folder: Path, name: str, image: np.ndarray, original: bytes | None) -> str:

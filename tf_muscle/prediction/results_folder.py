@@ -6,7 +6,7 @@ train/                  photos with masks or outlines, which makes the whole fol
 videos/X/overlay.mp4    beside timeline.csv, timeline.png, repetitions.csv; signals.* if asked for
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,14 +17,10 @@ from tf_muscle.errors import printable
 from tf_muscle.lab.outputs import LabOutputs
 from tf_muscle.lab.repetitions import write_repetitions
 from tf_muscle.lab.signals import VideoSignals
-from tf_muscle.prediction.dataset_folders import (
-    LONGEST_STEM,
-    CocoFolder,
-    MaskFolder,
-    UniqueNames,
-)
+from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
+from tf_muscle.prediction.output_names import frame_name, source_file, video_name
 from tf_muscle.prediction.outputs import PredictionTable, draw_overlay
-from tf_muscle.prediction.sources import VIDEO_SUFFIXES
+from tf_muscle.prediction.sources import Source
 from tf_muscle.prediction.stream import PredictedFrame, PredictedPhoto, VideoPredictions
 from tf_muscle.prediction.threads import Behind
 from tf_muscle.prediction.timeline import write_timeline
@@ -48,6 +44,8 @@ class ResultsFolder:
             videos become photos with "mask" and "coco" only, for there are many.
         person: whose repetitions are counted, see `Timeline`.
         lab: what else is written of videos.
+        names: what the outputs of sources are called, of `output_names`; those of others get the
+            next free name.
         tell: is given sentences for the user.
     """
 
@@ -59,6 +57,7 @@ class ResultsFolder:
         *,
         person: int | None = None,
         lab: LabOutputs | None = None,
+        names: Mapping[Source, str] | None = None,
         tell: Callable[[str], None] = print,
     ) -> None:
         self.path = path
@@ -66,7 +65,8 @@ class ResultsFolder:
         self._tell = tell
         self._class_names = class_names
         self._person = person
-        self._names = UniqueNames()
+        self._named = names or {}
+        self._names = UniqueNames(self._named.values())
         self._overlays: Path | None = None
         self._dataset: MaskFolder | CocoFolder | None = None
         self._writes_frames = output_format in ("mask", "coco")
@@ -98,7 +98,8 @@ class ResultsFolder:
 
     def add_photo(self, prediction: PredictedPhoto) -> None:
         """Writes what was predicted of a photo."""
-        name = self._names.add(prediction.photo.path.stem)
+        path = prediction.photo.path
+        name = self._named.get(path) or self._names.add(path.stem)
         self._writing.do(self._write_photo, name, prediction)
 
     def _write_photo(self, name: str, prediction: PredictedPhoto) -> None:
@@ -125,9 +126,8 @@ class ResultsFolder:
             KeyboardInterrupt: see `write_video`.
         """
         source = predictions.source
-        file = Path(f"camera_{source}") if isinstance(source, int) else source
-        # Each frame's name is longer, and must not be cut off.
-        name = self._names.add(file.stem, longest=LONGEST_STEM - len(frame_name("", file, 0)))
+        file = source_file(source)
+        name = self._named.get(source) or video_name(source, self._names)
         folder = self.path / "videos" / name
 
         def each(frame: PredictedFrame) -> None:
@@ -147,14 +147,3 @@ class ResultsFolder:
                 self._tell(f"{printable(file.name)}: {sentence}")
         self._writing.do(self._table.add, file, name, video.timeline.summary())
         return video
-
-
-def frame_name(name: str, file: Path, number: int) -> str:
-    """The name of a video's frame as a photo, as Roboflow names those of an uploaded video.
-
-    By it, readers of the export know which photos are neighbours: curl_mp4-000012. What has no
-    suffix of a video, as a camera, gets that of overlay.mp4.
-    """
-    suffix = file.suffix.lower()
-    known = suffix in (*VIDEO_SUFFIXES, ".gif", ".webp")
-    return f"{name}_{suffix[1:] if known else 'mp4'}-{number:06d}"

@@ -1,32 +1,30 @@
 """What `python -m tf_muscle.predict` does: every source into one folder, and how far it is."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
-from tf_muscle.errors import UserError, printable
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.errors import UserError
 from tf_muscle.lab.outputs import LabFormat, LabOutputs
 from tf_muscle.model.bundled_model import HINT
-from tf_muscle.prediction.live_meter import LiveMeter
+from tf_muscle.prediction.into_folder import add_photos, add_videos
+from tf_muscle.prediction.ledger import Ledger
 from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.model_files import is_model, no_model
-from tf_muscle.prediction.photos import Photo, open_photo
-from tf_muscle.prediction.predictor import Predictor, load_predictor
+from tf_muscle.prediction.on_cluster import Wanted, leave_gpus, predict_pieces
+from tf_muscle.prediction.output_names import output_names
+from tf_muscle.prediction.pieces import divide
+from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
-from tf_muscle.prediction.sources import Source, Sources, find_sources
-from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
-from tf_muscle.prediction.threads import ahead
+from tf_muscle.prediction.sources import Sources, find_sources
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.runs.folder import default_name
-
-OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB each
 
 
 def predict_words(words: Sequence[str], out: Path | None, *args: Any, **options: Any) -> int:
@@ -75,6 +73,7 @@ def predict_sources(
     sync: Sequence[str] | None = None,
     emg_channel: Sequence[str] | None = None,
     emg_rate: float | None = None,
+    cluster: Cluster | None = None,
     **options: Any,
 ) -> int:
     """Predicts photos, videos and cameras.
@@ -82,7 +81,7 @@ def predict_sources(
     Args:
         model: see `load_predictor`.
         words: see `find_sources`.
-        out: folder to write, absent or empty.
+        out: folder to write, absent or empty, or begun by the same command with a cluster.
         output_format: see `ResultsFolder`.
         smooth: see `VideoPredictions`.
         person: see `Timeline`.
@@ -91,6 +90,7 @@ def predict_sources(
         sync: an EMG file, seconds, or both.
         emg_channel: "MUSCLE=CHANNEL" each.
         emg_rate: samples a second.
+        cluster: whose workers do the work, see `on_cluster`; None for this process.
         options: the other ones of `load_predictor`.
 
     Returns:
@@ -108,8 +108,9 @@ def predict_sources(
         refuse_unless_one_file("sync", sources)
     if lab_formats and not sources.videos:
         raise UserError("--lab_formats is for videos, got photos only: leave it out")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is never overwritten: choose another --out")
+    pieces = divide(sources, options["batch_size"]) if cluster else []
+    ledger = Ledger(out)
+    refuse_taken(out, ledger, cluster)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
@@ -118,6 +119,8 @@ def predict_sources(
         model = chosen.model
         if chosen.told:
             console.print(chosen.told)
+    if cluster:
+        leave_gpus()
     predictor = load_predictor(model, **options)
     if model is None:
         console.print(f"No model is given: {HINT}")
@@ -132,14 +135,31 @@ def predict_sources(
         console.print(sources.passed_over)
     if predictor.settings:
         console.print(predictor.settings)
-    with (
-        ResultsFolder(
-            out, predictor.class_names, output_format, person=person, lab=lab, tell=console.print
-        ) as results,
-        Progress(console=console) as progress,
-    ):
-        failures = add_photos(results, predictor, sources.photos, progress)
-        failures += add_videos(results, predictor, sources.videos, smooth, progress, part)
+    wanted = Wanted(output_format, person, lab, smooth, part)
+    if cluster:
+        plan = vars(wanted) | options | {"model": model, "calibration": predictor.calibration}
+        with ledger.opened(pieces, plan), Progress(console=console) as progress:
+            load = partial(load_predictor, model, **options)
+            try:
+                failures = predict_pieces(pieces, load, wanted, ledger, cluster, progress)
+            except KeyboardInterrupt:
+                console.print(f"the same command with --out {out} goes on from here")
+                raise
+    else:
+        with (
+            ResultsFolder(
+                out,
+                predictor.class_names,
+                output_format,
+                person=person,
+                lab=lab,
+                names=output_names(sources),
+                tell=console.print,
+            ) as results,
+            Progress(console=console) as progress,
+        ):
+            failures = add_photos(results, predictor, sources.photos, progress)
+            failures += add_videos(results, predictor, sources.videos, smooth, progress, part)
     print(f"written to {out}")
     if failures:
         count = len(sources.photos) + len(sources.videos)
@@ -157,86 +177,15 @@ def refuse_unless_one_file(option: str, sources: Sources) -> None:
         )
 
 
-def add_photos(
-    results: ResultsFolder, predictor: Predictor, paths: Sequence[Path], progress: Progress
-) -> int:
-    """Predicts photos; returns how many could not be read."""
-    if not paths:
-        return 0
-    task = progress.add_task("photos", total=len(paths))
-    read = 0
-    opened = ahead(readable(paths, progress, task), OPENED)
-    with closing(opened) as photos:
-        for prediction in predict_photos(predictor, photos):
-            results.add_photo(prediction)
-            read += 1
-            progress.advance(task)
-    return len(paths) - read
-
-
-def readable(paths: Sequence[Path], progress: Progress, task: TaskID) -> Iterator[Photo]:
-    """Opens photos, and tells which cannot be read and which hold several pictures."""
-    for path in paths:
-        try:
-            photo = open_photo(path)
-        except UserError as error:
-            progress.console.print(f"skipped: {error}")
-            progress.advance(task)
-            continue
-        if photo.has_more:
-            name = printable(str(path))
-            progress.console.print(f"note: {name} holds several pictures, the first is taken")
-        yield photo
-
-
-def add_videos(
-    results: ResultsFolder,
-    predictor: Predictor,
-    videos: Sequence[Source],
-    smooth: float,
-    progress: Progress,
-    time_range: TimeRange = WHOLE,
-) -> int:
-    """Predicts videos and cameras, and says how often each muscle worked.
-
-    Returns:
-        How many could not be read.
-
-    Raises:
-        KeyboardInterrupt: ctrl-C stopped a video before its end, after its outputs are written; it
-            is how a camera's recording ends and then stops nothing.
-    """
-    failures = 0
-    for source in videos:
-        name = f"camera {source}" if isinstance(source, int) else printable(source.name)
-        until = ", until ctrl-C" if isinstance(source, int) else ""
-        task = progress.add_task(escape(name) + until, total=None)
-        try:
-            opened = VideoPredictions(predictor, source, smooth=smooth, time_range=time_range)
-            with closing(opened) as predictions:
-                show = partial(_show_frame, progress, task, name, predictions.live)
-                video = results.add_video(predictions, show)
-        except UserError as error:
-            failures += 1
-            progress.console.print(f"skipped: {error}")
-            progress.remove_task(task)
-            continue
-        if video.note:
-            progress.console.print(f"note: {video.note}")
-        progress.console.print(f"{name}: {video.timeline.told}")
-        if video.live:
-            progress.console.print(f"{name}: {video.live.told}")
-        if video.interrupted and not isinstance(source, int):
-            raise KeyboardInterrupt
-        # The file may declare another number.
-        done = video.timeline.first_frame + len(video.timeline.seconds)
-        progress.update(task, total=done)
-    return failures
-
-
-def _show_frame(
-    progress: Progress, task: TaskID, name: str, live: LiveMeter | None, frame: PredictedFrame
-) -> None:
-    progress.update(task, completed=frame.number + 1, total=frame.count or None)
-    if live:
-        progress.update(task, description=escape(f"{name}: {live.now}"))
+def refuse_taken(out: Path, ledger: Ledger, cluster: Cluster | None) -> None:
+    """Refuses a results folder that holds anything but what a cluster has begun."""
+    if not out.exists():
+        return
+    if ledger.begun:
+        if cluster is None:
+            raise UserError(
+                f"{out} was begun with --cluster and is not complete: give that again, or choose "
+                "another --out"
+            )
+    elif not out.is_dir() or any(path.name not in ledger.beginnings for path in out.iterdir()):
+        raise UserError(f"{out} exists and is never overwritten: choose another --out")

@@ -2,11 +2,15 @@
 
 import dataclasses
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
 
 from tf_muscle.atomic import locked, make_folder, only_process
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import results
 from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, listed, system_errors
 from tf_muscle.roboflow.archive import export_path, fingerprint
@@ -22,7 +26,7 @@ from tf_muscle.training.out_of_fold import put_together
 PLACES = ("data", "data_dir", "groups", "runs_dir", "saved_models_dir", "run_name", "fold")
 
 
-def cross_validate(config: Config, run_name: str) -> RunFolder:
+def cross_validate(config: Config, run_name: str, cluster: Cluster | None = None) -> RunFolder:
     """Divides the photos, trains the model of every fold, or of `fold` alone, and reports.
 
     With `fold`, the folder may be there: another process has begun it by the same command. Whoever
@@ -55,15 +59,18 @@ def cross_validate(config: Config, run_name: str) -> RunFolder:
             _refuse_others(run, config, folds)
         else:
             new_run(_for_all(config), run_name, folds=folds.to_json())
-    return train_folds(run, config, folds)
+    return train_folds(run, config, folds, cluster)
 
 
-def resume_folds(run: RunFolder, data: str | None = None) -> RunFolder:
+def resume_folds(
+    run: RunFolder, data: str | None = None, cluster: Cluster | None = None
+) -> RunFolder:
     """Goes on with the folds that are not complete, with the run's own options.
 
     Args:
         run: that holds folds.json.
         data: where its export lies now, if it was moved.
+        cluster: see `train_folds`.
 
     Raises:
         UserError: it is complete, another process is at a fold, or something that the user can
@@ -80,22 +87,29 @@ def resume_folds(run: RunFolder, data: str | None = None) -> RunFolder:
         raise _other_data(run, data, now, folds.fingerprint)
     path = run.path.absolute()
     places = {"data": data, "runs_dir": str(path.parent), "run_name": path.name}
-    return train_folds(run, from_options(options | places), folds)
+    return train_folds(run, from_options(options | places), folds, cluster)
 
 
-def train_folds(run: RunFolder, config: Config, folds: Folds) -> RunFolder:
-    """Trains what is not complete of `fold`, or of all folds, and reports if all are complete."""
+def train_folds(
+    run: RunFolder, config: Config, folds: Folds, cluster: Cluster | None = None
+) -> RunFolder:
+    """Trains what is not complete of `fold`, or of all folds, and reports if all are complete.
+
+    Args:
+        run: that holds folds.json.
+        config: its options.
+        folds: which photo is tested in which fold.
+        cluster: whose workers train a fold each; None for one after the other in this process.
+    """
     numbers = range(1, folds.count + 1)
-    for number in numbers if config.run.fold is None else [config.run.fold]:
-        refusal = (
-            f"fold {number} of {run.path} is being trained by another process: wait for it, or "
-            "give another --fold"
-        )
-        with (
-            system_errors(run.path, f"go on by --resume {run.path}"),
-            only_process(run.path, refusal, f".fold_{number}.lock"),
-        ):
-            _train_fold(run, config, folds, number)
+    chosen = numbers if config.run.fold is None else [config.run.fold]
+    complete = [number for number in chosen if run.fold_run(number).manifest.is_file()]
+    make = partial(_trainer, run, config, folds)
+    for number in complete:
+        make()(number)
+    rest = [number for number in chosen if number not in complete]
+    for _ in results(rest, make, cluster):
+        pass
     open_folds = [number for number in numbers if not run.fold_run(number).manifest.is_file()]
     if open_folds:
         print(
@@ -113,6 +127,24 @@ def train_folds(run: RunFolder, config: Config, folds: Folds) -> RunFolder:
                 trackers.log_result()
     print(f"All {folds.count} folds are done: {run.report}")
     return run
+
+
+def _trainer(run: RunFolder, config: Config, folds: Folds) -> Callable[[int], None]:
+    """What trains a fold by its number, in this process or in a worker."""
+    return partial(_train_alone, run, config, folds)
+
+
+def _train_alone(run: RunFolder, config: Config, folds: Folds, number: int) -> None:
+    """Trains a fold, and keeps other processes from it."""
+    refusal = (
+        f"fold {number} of {run.path} is being trained by another process: wait for it, or give "
+        "another --fold"
+    )
+    with (
+        system_errors(run.path, f"go on by --resume {run.path}"),
+        only_process(run.path, refusal, f".fold_{number}.lock"),
+    ):
+        _train_fold(run, config, folds, number)
 
 
 def _train_fold(run: RunFolder, config: Config, folds: Folds, number: int) -> None:

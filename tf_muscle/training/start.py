@@ -1,6 +1,8 @@
 """Where a training starts and goes on: one model, or one a fold."""
 
+from tf_muscle.cluster.address import Cluster
 from tf_muscle.config import Config, from_options
+from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder, default_name, read_options, refuse_existing
 from tf_muscle.tracking.trackers import refuse_unreachable
 from tf_muscle.training.divide import divide_once, survey_photos
@@ -8,7 +10,7 @@ from tf_muscle.training.folds import cross_validate, resume_folds
 from tf_muscle.training.loop import resume_model, train_model
 
 
-def train(config: Config, run_name: str | None = None) -> RunFolder:
+def train(config: Config, run_name: str | None = None, cluster: Cluster | None = None) -> RunFolder:
     """Trains, evaluates, reports and exports: all of a run.
 
     Prints its progress. Ctrl-C ends it after the epoch; whatever else interrupts it,
@@ -18,6 +20,8 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
         config: `Config`, every option.
         run_name: string, the folder in runs_dir and in saved_models_dir; by default the config's
             run_name, or "run" and the time.
+        cluster: `tf_muscle.cluster.address.Cluster`, whose workers train a fold each; None for
+            this process.
 
     Returns:
         `RunFolder`: the paths of the run's files, such as `model`, `report` and `history`. It is
@@ -40,7 +44,8 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
     run_name = run_name or config.run.run_name or default_name("run")
     refuse_unreachable(config.run.log)
     if config.data.folds:
-        return cross_validate(config, run_name)
+        return cross_validate(config, run_name, cluster)
+    refuse_one_training(cluster)
     if not config.data.split_groups:
         return train_model(config, run_name)
     refuse_existing(config.run, run_name)
@@ -48,7 +53,23 @@ def train(config: Config, run_name: str | None = None) -> RunFolder:
     return train_model(config, run_name, assignment=divide_once(photos, config.data))
 
 
-def resume(run: RunFolder, data: str | None = None) -> RunFolder:
+def resume(run: RunFolder, data: str | None = None, cluster: Cluster | None = None) -> RunFolder:
     """Goes on with an interrupted run; see `loop.resume_model` and `folds.resume_folds`."""
     refuse_unreachable(from_options(read_options(run)).run.log, run)
-    return resume_folds(run, data) if run.folds.is_file() else resume_model(run, data)
+    if run.folds.is_file():
+        return resume_folds(run, data, cluster)
+    refuse_one_training(cluster)
+    return resume_model(run, data)
+
+
+def refuse_one_training(cluster: Cluster | None) -> None:
+    """Refuses to spread one training over machines.
+
+    Raises:
+        UserError: there is a cluster.
+    """
+    if cluster:
+        raise UserError(
+            f"--cluster {cluster.address} trains no single model, since one training stays on one "
+            "machine: give --folds with it, or search with it by tf-muscle tune"
+        )

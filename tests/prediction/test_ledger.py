@@ -1,0 +1,140 @@
+"""The ledger of a prediction, filled in this process: kept, joined, refused, done again."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from clips import tables, write_sources
+from light_model import light_of_three
+from rich.console import Console
+from rich.progress import Progress
+
+from tf_muscle.data.geometry import Geometry
+from tf_muscle.errors import UserError
+from tf_muscle.lab.outputs import LabOutputs
+from tf_muscle.prediction import on_cluster
+from tf_muscle.prediction.into_folder import add_photos, add_videos
+from tf_muscle.prediction.ledger import Ledger
+from tf_muscle.prediction.on_cluster import Wanted, predict_pieces
+from tf_muscle.prediction.output_names import output_names
+from tf_muscle.prediction.pieces import divide
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.results_folder import Format, ResultsFolder
+from tf_muscle.prediction.sources import find_sources
+from tf_muscle.prediction.time_range import WHOLE
+
+NAMES = ("background", "biceps", "calf")
+PREDICTOR = Predictor(light_of_three, NAMES, Geometry("pad", 32), batch_size=4)
+
+
+@pytest.fixture(autouse=True)
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pieces are done by the loop of this process, from the last to the first."""
+    results = on_cluster.results
+
+    def backwards(pieces: list, make: object, cluster: object) -> Iterator:
+        return results(pieces[::-1], make, None)
+
+    monkeypatch.setattr(on_cluster, "results", backwards)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sources(tmp_path_factory.mktemp("sources") / "photos", 70, 2)
+
+
+def whole(sources: Path, out: Path, output_format: Format) -> dict[str, bytes]:
+    """What one process writes."""
+    found = find_sources([str(sources)])
+    console = Console(stderr=True)
+    with (
+        ResultsFolder(out, NAMES, output_format, names=output_names(found)) as results,
+        Progress(console=console, disable=True) as progress,
+    ):
+        add_photos(results, PREDICTOR, found.photos, progress)
+        add_videos(results, PREDICTOR, found.videos, 0.1, progress)
+    return tables(out)
+
+
+def in_pieces(
+    sources: Path, out: Path, output_format: Format, predictor: Predictor = PREDICTOR
+) -> int:
+    pieces = divide(find_sources([str(sources)]), predictor.batch_size)
+    assert len(pieces) == 5
+    ledger = Ledger(out)
+    wanted = Wanted(output_format, None, LabOutputs(), 0.1, WHOLE)
+    progress = Progress(console=Console(stderr=True), disable=True)
+    with ledger.opened(pieces, vars(wanted)), progress:
+        return predict_pieces(pieces, lambda: predictor, wanted, ledger, None, progress)
+
+
+@pytest.mark.parametrize("output_format", ["overlay", "mask", "both", "coco"])
+def test_pieces_in_any_order_make_the_whole(
+    output_format: Format, sources: Path, tmp_path: Path
+) -> None:
+    assert in_pieces(sources, tmp_path / "many", output_format) == 1
+    assert tables(tmp_path / "many") == whole(sources, tmp_path / "one", output_format)
+    folders = {path.name for path in (tmp_path / "many").iterdir()}
+    assert folders == {path.name for path in (tmp_path / "one").iterdir()}
+
+
+def test_what_is_done_is_not_done_again(
+    sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def stops(images: object) -> object:
+        seen.append(1)
+        if len(seen) == 12:
+            raise KeyboardInterrupt
+        return light_of_three(images)  # type: ignore[arg-type]
+
+    out = tmp_path / "many"
+    with pytest.raises(KeyboardInterrupt):
+        in_pieces(sources, out, "mask", replace(PREDICTOR, forward=stops))
+    done = [path for path in (out / ".pieces").iterdir() if path.is_dir()]
+    assert 0 < len(done) < 5
+    assert all((path / "told.json").is_file() for path in done)  # no half of one
+    before = {path: path.stat().st_mtime_ns for path in (out / "train").glob("*_mask.png")}
+    (out / ".pieces/unfinished_x").mkdir()  # of a worker that was killed
+    assert in_pieces(sources, out, "mask") == 1
+    assert before
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert tables(out) == whole(sources, tmp_path / "one", "mask")
+    assert "001.png cannot be read" in capsys.readouterr().err
+
+
+def test_another_command_does_not_go_on_with_it(sources: Path, tmp_path: Path) -> None:
+    pieces = divide(find_sources([str(sources)]), 4)
+    ledger = Ledger(tmp_path / "out")
+    with ledger.opened(pieces, {"smooth": 0.1, "person": None}):
+        pass
+    with (
+        pytest.raises(UserError, match="begun with another choice of smooth: give the same"),
+        ledger.opened(pieces, {"smooth": 0.2, "person": None}),
+    ):
+        pass
+    with (
+        pytest.raises(UserError, match="begun with another choice of sources"),
+        ledger.opened(pieces[1:], {"smooth": 0.1, "person": None}),
+    ):
+        pass
+    with (
+        ledger.opened(pieces, {"smooth": 0.1, "person": None}),
+        pytest.raises(UserError, match="another process is writing"),
+        ledger.opened(pieces, {"smooth": 0.1, "person": None}),
+    ):
+        pass
+
+
+def test_a_worker_that_was_given_up_counts_once(sources: Path, tmp_path: Path) -> None:
+    pieces = divide(find_sources([str(sources)]), 4)
+    ledger = Ledger(tmp_path / "out")
+    with ledger.opened(pieces, {}):
+        wanted = Wanted("mask", None, LabOutputs(), 0.1, WHOLE)
+        for _ in range(2):
+            on_cluster._predict(PREDICTOR, wanted, ledger, (0, pieces[0]))
+        assert {path.name for path in ledger.folder.iterdir()} == {"plan.json", "000000", ".lock"}
+        assert json.loads((ledger.folder / "000000/told.json").read_text())["failures"] == 1

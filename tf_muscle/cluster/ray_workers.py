@@ -1,0 +1,230 @@
+"""Workers on a Ray cluster: all that knows Ray. Needs the extra `cluster`.
+
+Each worker is an actor, which loads what it needs once. Ray restarts none of them by itself: it
+would hold back the piece of a lost one until there is room for its successor, though another
+worker may be free by then.
+"""
+
+import logging
+import os
+import socket
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+# Read when Ray is imported. It reports its use unless it is told not to.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # epochs of several folds look alike
+os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets every other program go first
+
+import ray
+
+from tf_muscle.cluster.address import LOCAL, Cluster
+from tf_muscle.errors import UserError, one_line
+from tf_muscle.processor import THREADS, this_processor
+from tf_muscle.tensorflow_log import LEVEL, set_up
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+LOSSES = 3  # workers that a piece may lose; behind the third it is the piece that ends them
+PATIENCE = 10.0  # seconds until the head of a cluster has to answer
+STORE = 200 * 2**20  # bytes of shared memory for results on the way; they are small
+# Threads that libraries take for what does not go through TensorFlow.
+LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+# What decides how TensorFlow computes and where it finds data; other variables stay a node's own.
+PASSED_ON = ("TF_", "TFDS_", "KERAS_")
+
+
+class Worker:
+    """What runs in a worker's process.
+
+    Args:
+        folder: of the process that gave the command, whose paths are relative to it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._function: Callable[[Any], Any]
+        set_up(verbose=os.environ.get(LEVEL) == "0")
+
+    def load(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        """Makes the function of the pieces.
+
+        Raises:
+            UserError: this machine does not have the folder.
+        """
+        if not Path(self._folder).is_dir():
+            raise UserError(
+                f"{self._folder} is not there on {socket.gethostname()}: give the command in a "
+                "folder that all machines of the cluster share"
+            )
+        os.chdir(self._folder)
+        self._function = make()
+
+    def do(self, piece: Any) -> Any:
+        """Does a piece."""
+        return self._function(piece)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each worker gets, and how many there are."""
+
+    workers: int
+    cores: int
+    gpus: float
+
+
+def share(nodes: Sequence[tuple[int, float]], pieces: int, worker_gpus: float) -> Share:
+    """Divides a cluster: the most cores a worker with which no piece has to wait, or one.
+
+    Args:
+        nodes: cores and GPUs of each.
+        pieces: to do, from 1.
+        worker_gpus: GPUs of a worker where there are any.
+
+    Raises:
+        UserError: no node has a core, or as many GPUs.
+    """
+    gpus = worker_gpus if any(gpus for _, gpus in nodes) else 0.0
+
+    def room(cores: int) -> int:
+        return sum(
+            min(own // cores, int(own_gpus / gpus + 1e-6) if gpus else own)
+            for own, own_gpus in nodes
+        )
+
+    workers = min(pieces, room(1))
+    if not workers:
+        raise UserError(
+            f"no machine of the cluster has a free core and {gpus:g} GPUs: start one that has, or "
+            "give another --worker_gpus"
+        )
+    most = max(cores for cores, _ in nodes)
+    return Share(workers, max(c for c in range(1, most + 1) if room(c) >= workers), gpus)
+
+
+def results_of_workers(
+    pieces: Sequence[Piece],
+    make: Callable[[], Callable[[Piece], Result]],
+    cluster: Cluster,
+) -> Generator[tuple[int, Result], None, None]:
+    """See `pieces.results`."""
+    if not pieces:
+        return
+    _connect(cluster.address)
+    try:
+        yield from _Pool(len(pieces), make, cluster).results(pieces)
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    """Starts a cluster on this machine, or joins one.
+
+    Raises:
+        UserError: there is none at the address.
+    """
+    here: dict[str, Any] = {}
+    if address == LOCAL:
+        here = {"num_cpus": this_processor().threads, "object_store_memory": STORE}
+    host, _, port = address.rpartition(":")
+    try:
+        if port.isdecimal():  # Ray would try for minutes
+            socket.create_connection((host, int(port)), PATIENCE).close()
+        ray.init(address, include_dashboard=False, logging_level=logging.ERROR, **here)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"--cluster {address} cannot be used ({one_line(error)}): start one by ray start "
+            "--head, or give --cluster local"
+        ) from error
+
+
+class _Pool:
+    """Workers, each at one piece at a time.
+
+    Args:
+        count: of the pieces.
+        make: see `pieces.results`.
+        cluster: to which this process is connected.
+    """
+
+    def __init__(self, count: int, make: Callable[[], Any], cluster: Cluster) -> None:
+        nodes = [
+            (int(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
+            for node in ray.nodes()
+            if node["Alive"]
+        ]
+        self._share = share(nodes, count, cluster.worker_gpus)
+        self._make = ray.put(make)
+        self._loading: dict[Any, Any] = {}  # the worker of each call that loads
+        self._busy: dict[Any, tuple[Any, int]] = {}  # the worker and the piece of each call
+        print(
+            f"workers: {self._share.workers}, cores of each: {self._share.cores}, machines: "
+            f"{len(nodes)}",
+            file=sys.stderr,
+        )
+        for _ in range(self._share.workers):
+            self._start()
+
+    def _start(self) -> None:
+        """Asks for a worker; it loads as soon as there is room for it."""
+        cores, gpus = self._share.cores, self._share.gpus
+        variables = {k: v for k, v in os.environ.items() if k.startswith(PASSED_ON)}
+        variables |= dict.fromkeys((*THREADS, *LIBRARY_THREADS), str(cores))
+        if not gpus:
+            variables["CUDA_VISIBLE_DEVICES"] = ""  # each worker would take the memory of them all
+        elif gpus < 1:
+            variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+        kind: Any = ray.remote(Worker)
+        options = kind.options(
+            num_cpus=cores, num_gpus=gpus, max_restarts=0, runtime_env={"env_vars": variables}
+        )
+        worker = options.remote(str(Path.cwd()))
+        self._loading[worker.load.remote(self._make)] = worker
+
+    def results(self, pieces: Sequence[Piece]) -> Generator[tuple[int, Any], None, None]:
+        """See `pieces.results`."""
+        waiting = deque(range(len(pieces)))
+        idle: list[Any] = []
+        losses: Counter[int] = Counter()
+        in_a_row = 0
+        while waiting or self._busy:
+            while waiting and idle:
+                number, worker = waiting.popleft(), idle.pop()
+                self._busy[worker.do.remote(pieces[number])] = worker, number
+            (call,), _ = ray.wait([*self._busy, *self._loading], num_returns=1)
+            is_piece = call in self._busy
+            worker, number = self._busy.pop(call) if is_piece else (self._loading.pop(call), -1)
+            try:
+                result = ray.get(call)
+            except ray.exceptions.RayTaskError as error:
+                # A mistake that the user can mend is one here, too; others keep their traceback.
+                raise (error.cause if isinstance(error.cause, UserError) else error) from None
+            except ray.exceptions.RayError as error:
+                in_a_row += 1
+                losses[number] += is_piece
+                if losses[number] == LOSSES or in_a_row == LOSSES * self._share.workers:
+                    raise UserError(
+                        f"{in_a_row} workers in a row were lost, perhaps for want of memory: see "
+                        "the logs of Ray, then give the same command again, or leave out --cluster "
+                        f"({one_line(error)[:300]})"
+                    ) from error
+                print("a worker was lost; what it was at is done again", file=sys.stderr)
+                if is_piece:
+                    waiting.appendleft(number)
+                with suppress(ray.exceptions.RayError):  # it may only be out of reach
+                    ray.kill(worker)
+                self._start()
+                continue
+            idle.append(worker)
+            if is_piece:
+                in_a_row = 0
+                if waiting:  # before the caller takes its time
+                    following = waiting.popleft()
+                    self._busy[idle.pop().do.remote(pieces[following])] = worker, following
+                yield number, result

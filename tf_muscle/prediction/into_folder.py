@@ -1,0 +1,110 @@
+"""Photos and videos predicted into a results folder, with a bar for how far it is."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from rich.markup import escape
+from rich.progress import Progress, TaskID
+
+from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.live_meter import LiveMeter
+from tf_muscle.prediction.photos import Photo, open_photo
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.results_folder import ResultsFolder
+from tf_muscle.prediction.sources import Source
+from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predict_photos
+from tf_muscle.prediction.threads import ahead
+from tf_muscle.prediction.time_range import WHOLE, TimeRange
+
+OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB each
+
+
+def add_photos(
+    results: ResultsFolder, predictor: Predictor, paths: Sequence[Path], progress: Progress
+) -> int:
+    """Predicts photos, a batch after the other; returns how many could not be read."""
+    if not paths:
+        return 0
+    task = progress.add_task("photos", total=len(paths))
+    read = 0
+    with closing(ahead(opened(paths, progress), OPENED)) as photos:
+        # A photo that cannot be read leaves its place in the batch empty, so that what another one
+        # is predicted with does not depend on it, nor on where a piece of the work begins.
+        while batch := list(islice(photos, predictor.batch_size)):
+            for prediction in predict_photos(predictor, [photo for photo in batch if photo]):
+                results.add_photo(prediction)
+                read += 1
+                progress.advance(task)
+            progress.advance(task, batch.count(None))
+    return len(paths) - read
+
+
+def opened(paths: Sequence[Path], progress: Progress) -> Iterator[Photo | None]:
+    """Opens photos, and tells which cannot be read, None, and which hold several pictures."""
+    for path in paths:
+        try:
+            photo = open_photo(path)
+        except UserError as error:
+            progress.console.print(f"skipped: {error}")
+            yield None
+            continue
+        if photo.has_more:
+            name = printable(str(path))
+            progress.console.print(f"note: {name} holds several pictures, the first is taken")
+        yield photo
+
+
+def add_videos(
+    results: ResultsFolder,
+    predictor: Predictor,
+    videos: Sequence[Source],
+    smooth: float,
+    progress: Progress,
+    time_range: TimeRange = WHOLE,
+) -> int:
+    """Predicts videos and cameras, and says how often each muscle worked.
+
+    Returns:
+        How many could not be read.
+
+    Raises:
+        KeyboardInterrupt: ctrl-C stopped a video before its end, after its outputs are written; it
+            is how a camera's recording ends and then stops nothing.
+    """
+    failures = 0
+    for source in videos:
+        name = f"camera {source}" if isinstance(source, int) else printable(source.name)
+        until = ", until ctrl-C" if isinstance(source, int) else ""
+        task = progress.add_task(escape(name) + until, total=None)
+        try:
+            opened = VideoPredictions(predictor, source, smooth=smooth, time_range=time_range)
+            with closing(opened) as predictions:
+                show = partial(_show_frame, progress, task, name, predictions.live)
+                video = results.add_video(predictions, show)
+        except UserError as error:
+            failures += 1
+            progress.console.print(f"skipped: {error}")
+            progress.remove_task(task)
+            continue
+        if video.note:
+            progress.console.print(f"note: {video.note}")
+        progress.console.print(f"{name}: {video.timeline.told}")
+        if video.live:
+            progress.console.print(f"{name}: {video.live.told}")
+        if video.interrupted and not isinstance(source, int):
+            raise KeyboardInterrupt
+        # The file may declare another number.
+        done = video.timeline.first_frame + len(video.timeline.seconds)
+        progress.update(task, total=done)
+    return failures
+
+
+def _show_frame(
+    progress: Progress, task: TaskID, name: str, live: LiveMeter | None, frame: PredictedFrame
+) -> None:
+    progress.update(task, completed=frame.number + 1, total=frame.count or None)
+    if live:
+        progress.update(task, description=escape(f"{name}: {live.now}"))

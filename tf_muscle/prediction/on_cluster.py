@@ -1,0 +1,131 @@
+"""Predictions by the workers of a cluster: the outputs are those of one process."""
+
+import io
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from rich.console import Console
+from rich.progress import Progress
+
+from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import results
+from tf_muscle.lab.outputs import LabOutputs
+from tf_muscle.prediction.into_folder import add_photos, add_videos
+from tf_muscle.prediction.ledger import Ledger, Told
+from tf_muscle.prediction.pieces import Piece
+from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.results_folder import Format, ResultsFolder
+from tf_muscle.prediction.time_range import TimeRange
+from tf_muscle.tensorflow_log import has_gpu
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How the outputs are made.
+
+    Attributes:
+        output_format: see `ResultsFolder`, and so for `person` and `lab`.
+        smooth: see `VideoPredictions`, and so for `time_range`.
+    """
+
+    output_format: Format
+    person: int | None
+    lab: LabOutputs
+    smooth: float
+    time_range: TimeRange
+
+
+def leave_gpus() -> None:
+    """Keeps the memory of this machine's GPUs for workers on it; before a model is loaded."""
+    if has_gpu():
+        import tensorflow as tf  # the model needs it anyway
+
+        tf.config.set_visible_devices([], "GPU")
+
+
+def predict_pieces(
+    pieces: Sequence[Piece],
+    load: Callable[[], Predictor],
+    wanted: Wanted,
+    ledger: Ledger,
+    cluster: Cluster,
+    progress: Progress,
+) -> int:
+    """Does the pieces that are not done, and puts the files of the whole together.
+
+    Args:
+        pieces: all of them.
+        load: gives the model; called in each worker.
+        wanted: the outputs.
+        ledger: which is opened.
+        cluster: the workers.
+        progress: for a bar, and sentences for the user.
+
+    Returns:
+        How many sources could not be read.
+
+    Raises:
+        UserError: see `cluster.pieces.results`.
+    """
+    task = progress.add_task("pieces", total=len(pieces))
+    failures = 0
+    rest = []
+
+    def add(told: Told) -> None:
+        nonlocal failures
+        failures += told.failures
+        for sentence in told.sentences:
+            progress.console.print(sentence)
+        progress.advance(task)
+
+    for number in range(len(pieces)):
+        told = ledger.told(number)
+        if told is None:
+            rest.append(number)
+        else:
+            add(told)
+    numbered = [(number, pieces[number]) for number in rest]
+    for _, told in results(numbered, partial(_worker, load, wanted, ledger), cluster):
+        add(told)
+    ledger.join(len(pieces))
+    return failures
+
+
+def _worker(
+    load: Callable[[], Predictor], wanted: Wanted, ledger: Ledger
+) -> Callable[[tuple[int, Piece]], Told]:
+    return partial(_predict, load(), wanted, ledger)
+
+
+def _predict(
+    predictor: Predictor, wanted: Wanted, ledger: Ledger, numbered: tuple[int, Piece]
+) -> Told:
+    """Predicts a piece."""
+    number, piece = numbered
+    sentences = io.StringIO()
+    console = Console(file=sentences, soft_wrap=True, markup=False, highlight=False)
+    scratch = ledger.scratch()
+    try:
+        with (
+            ResultsFolder(
+                scratch,
+                predictor.class_names,
+                wanted.output_format,
+                person=wanted.person,
+                lab=wanted.lab,
+                names=piece.names,
+                tell=console.print,
+            ) as folder,
+            Progress(console=console, disable=True) as progress,
+        ):
+            failures = add_photos(folder, predictor, piece.photos, progress)
+            failures += add_videos(
+                folder, predictor, piece.videos, wanted.smooth, progress, wanted.time_range
+            )
+        told = Told(failures, tuple(sentences.getvalue().splitlines()))
+        ledger.keep(number, scratch, told)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return told

@@ -1,0 +1,47 @@
+"""A prediction divided among the workers of a cluster: blocks of photos, and one video each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tf_muscle.errors import UserError
+from tf_muscle.prediction.output_names import Beginnings, output_names
+from tf_muscle.prediction.sources import Source, Sources
+
+BLOCK = 32  # photos of a piece: seconds of work, beside which handing it over takes no time
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the sources.
+
+    Attributes:
+        photos: one after the other in `Sources`.
+        videos: one, or none.
+        names: what their outputs are called, and those of the photos that a frame might be called
+            like.
+    """
+
+    photos: tuple[Path, ...]
+    videos: tuple[Path, ...]
+    names: Mapping[Source, str]
+
+
+def divide(sources: Sources, batch_size: int) -> list[Piece]:
+    """The pieces, in the order of the sources; no batch of photos is torn apart.
+
+    Raises:
+        UserError: a source is a camera.
+    """
+    names = output_names(sources)
+    beginnings = Beginnings(names)
+    block = -(-BLOCK // batch_size) * batch_size
+    pieces = []
+    for start in range(0, len(sources.photos), block):
+        photos = sources.photos[start : start + block]
+        pieces.append(Piece(photos, (), {path: names[path] for path in photos}))
+    for video in sources.videos:
+        if isinstance(video, int):
+            raise UserError(f"--cluster is for files, not for camera {video}: leave it out")
+        pieces.append(Piece((), (video,), beginnings.of(names[video])))
+    return pieces
