@@ -21,7 +21,6 @@ from tf_muscle.runs.environment import (
     versions,
 )
 from tf_muscle.runs.folder import RunFolder, write_json
-from tf_muscle.runs.unlabeled import UnlabeledSummary
 
 MACHINE = Machine(
     {"keras": "3.12"},
@@ -201,16 +200,3 @@ def test_resuming_a_run_that_recorded_no_precision_finds_no_change(run: RunFolde
     machine = dataclasses.replace(MACHINE, precision=Choice("float32", "as asked"))
     record_resume(run, "muscles.zip", machine)
     assert read_environment(run).resumed == ("nothing changed",)
-
-
-def test_unlabeled_photos_are_recorded() -> None:
-    photos = UnlabeledSummary(["films", "a.jpg"], 7, {"one colour": 2, "cannot be read": 1}, "ab")
-    record = dataclasses.replace(RECORD, unlabeled=photos)
-    content = json.loads(json.dumps(record.to_json()))
-    assert Environment.from_json(content) == record
-    assert "unlabeled" not in RECORD.to_json()
-    assert str(photos) == (
-        "Photos without masks that it has learned from, too: 7. Left out: 2 one colour; 1 cannot "
-        "be read."
-    )
-    assert str(dataclasses.replace(photos, left_out={})).endswith("too: 7.")

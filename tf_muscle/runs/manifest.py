@@ -34,10 +34,7 @@ def make_manifest(
     """
     info, machine = environment.info, environment.machine
     # Not the event files for TensorBoard, which hold the time of day.
-    outputs = (
-        *(run.config, run.environment, run.history, run.metrics, run.model, run.report),
-        run.unlabeled,
-    )
+    outputs = (run.config, run.environment, run.history, run.metrics, run.model, run.report)
     return {
         "data": {
             "name": environment.data,
@@ -57,7 +54,6 @@ def make_manifest(
         },
         "encoder_weights": str(environment.encoder_weights),
         "teacher": dataclasses.asdict(environment.teacher) if environment.teacher else None,
-        "unlabeled": dataclasses.asdict(environment.unlabeled) if environment.unlabeled else None,
         "resumed": list(environment.resumed),
         "metrics": {
             split: {name: value for name, value in record.items() if isinstance(value, float)}
