@@ -7,6 +7,7 @@ from typing import Any
 import docstring_parser
 import pytest
 import yaml
+from removed_options import UNUSED, USED
 from train_options import train_config
 
 from tf_muscle.config import Config, bundled
@@ -113,6 +114,23 @@ def test_saved_config_is_a_preset(tmp_path: Path) -> None:
     config.save(tmp_path / "config.yaml")
     read = train_config("--config", str(tmp_path / "config.yaml"))
     assert read == config
+
+
+def test_config_of_an_earlier_version(tmp_path: Path) -> None:
+    config = Config(optimization=OptimizationConfig(epochs=3))
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config.flat() | UNUSED))
+    assert train_config("--config", str(path)) == config
+    path.write_text(yaml.safe_dump(config.flat() | USED))
+    refused = rf"--config {path} has unlabeled: \['film 1.mp4', 'a, b'\]"
+    with pytest.raises(UserError, match=refused):
+        train_config("--config", str(path))
+
+
+@pytest.mark.parametrize("words", [["--unlabeled", "a", "b"], ["--frame_step=1.0"]])
+def test_option_of_an_earlier_version_is_refused(words: list[str]) -> None:
+    with pytest.raises(UserError, match=f"^{words[0]} is no option any more"):
+        train_config("--epochs", "3", *words)
 
 
 @pytest.mark.parametrize(

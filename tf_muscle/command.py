@@ -148,11 +148,12 @@ def parse_over_preset(
     apart.add_argument("--config", action="append", type=_preset, default=[])
     with _parsing(parser.prog):
         named, others = apart.parse_known_args(list(argv))
-    if removed := [word for word in others if word.split("=")[0] in {f"--{r}" for r in REMOVED}]:
-        raise UserError(
-            f"{removed[0]} is no option any more, since learning from photos without masks did not "
-            "pay (docs/recipe.md): leave it out"
-        )
+    for word in others:
+        if word.startswith("--") and word[2:].split("=")[0] in REMOVED:
+            raise UserError(
+                f"{word} is no option any more, since learning from photos without masks did not "
+                "pay (docs/recipe.md): leave it out"
+            )
     presets: list[str] = named.config or [_preset(default_preset)]
     for preset in presets:
         try:

@@ -17,8 +17,8 @@ from tf_muscle.errors import UserError
 from tf_muscle.options import AugmentConfig, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 PACKAGE = Path(__file__).resolve().parent
-# Options of earlier versions, which config.yaml and run.json of their runs still hold. The others
-# decided nothing where `unlabeled` was empty.
+# Options of earlier versions, which config.yaml and run.json of their runs still hold. Where
+# `unlabeled` is empty, the others decided nothing.
 REMOVED = (
     *("unlabeled", "unlabeled_batch", "unlabeled_weight", "unlabeled_ramp"),
     *("confidence", "teacher_decay", "frame_step"),
@@ -119,7 +119,7 @@ def from_options(options: dict[str, Any]) -> Config:
 
 
 def refuse_removed(options: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
-    """Refuses to train again by what this version lacks; the model itself can still be used.
+    """Refuses to train by options that this version lacks; a model trained by them can be used.
 
     Args:
         options: flat, as an earlier version may have written them.
@@ -130,8 +130,9 @@ def refuse_removed(options: Mapping[str, Any], source: str | os.PathLike[str]) -
     """
     if options.get("unlabeled"):
         raise UserError(
-            f"{os.fspath(source)} has the option unlabeled, which was taken out since it did not "
-            "pay: start a new run without it, or use the version that docs/recipe.md names"
+            f"{os.fspath(source)} has unlabeled: {options['unlabeled']}, an option that was taken "
+            "out since it did not pay: start a new run without it, or use the commit that "
+            "docs/recipe.md names"
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from removed_options import RECORD as UNLABELED
 
 from tf_muscle.errors import UserError
 from tf_muscle.processor import Choice
@@ -117,6 +118,11 @@ def test_what_is_written_is_read(run: RunFolder) -> None:
             "notes": ["Something to know."],
         },
     }
+
+
+def test_file_of_a_run_with_an_option_that_is_none_any_more(run: RunFolder) -> None:
+    write_json(run.environment, RECORD.to_json() | {"unlabeled": UNLABELED})
+    assert read_environment(run) == RECORD
 
 
 def test_file_of_an_older_run(run: RunFolder) -> None:
