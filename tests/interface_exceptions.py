@@ -94,13 +94,6 @@ EXCEPTIONS = {
         "tf_muscle.training.device",
         "tf_muscle.training.evaluation",
     },
-    # Two trainings with the options of the command.
-    "benchmarks/unlabeled_photos.py": {
-        "tf_muscle.command",
-        "tf_muscle.config",
-        "tf_muscle.errors",
-        "tf_muscle.training.start",
-    },
     # A video's averages and repetitions one by one.
     "benchmarks/video_masks.py": {
         "tf_muscle.prediction.frames",

@@ -63,12 +63,11 @@ def test_switch_needs_no_value() -> None:
 
 
 def test_list_takes_words() -> None:
-    words = ["film 1.mp4", "a, b", "[2024]", "7"]
-    config = train_config("--unlabeled", *words, "--epochs", "2")
-    assert config.unlabeled.unlabeled == words
+    config = train_config("--log", "mlflow", "wandb", "--epochs", "2")
+    assert config.run.log == ["mlflow", "wandb"]
     assert config.optimization.epochs == 2
-    assert train_config("--unlabeled=film.mp4").unlabeled.unlabeled == ["film.mp4"]
-    assert train_config().unlabeled.unlabeled == []
+    assert train_config("--log=wandb").run.log == ["wandb"]
+    assert train_config().run.log == ["tensorboard"]
 
 
 def test_texts_stay_texts() -> None:

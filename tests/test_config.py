@@ -8,18 +8,12 @@ from typing import Any
 import docstring_parser
 import pytest
 import yaml
+from removed_options import UNUSED, USED
 from train_options import train_config
 
 from tf_muscle.config import Config, bundled
 from tf_muscle.errors import UserError
-from tf_muscle.options import (
-    AugmentConfig,
-    DataConfig,
-    ModelConfig,
-    OptimizationConfig,
-    RunConfig,
-    UnlabeledConfig,
-)
+from tf_muscle.options import AugmentConfig, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 UNH_GYM = Path(__file__).parents[1] / "configs" / "unh_gym.yaml"
 
@@ -116,12 +110,28 @@ def test_saved_config_is_a_preset(tmp_path: Path) -> None:
         data=DataConfig(data="my photos: 2.zip", image_size=96, allow_leakage=True),
         augment=AugmentConfig(noise=1e-5, crop=64),
         optimization=OptimizationConfig(learning_rate=3e-5, class_weights="balanced"),
-        unlabeled=UnlabeledConfig(["2024", "my, [new] film: 2.mp4"], unlabeled_batch=4),
         run=RunConfig(run_name="über", runs_dir="elsewhere", seed=2**32 - 1),
     )
     config.save(tmp_path / "config.yaml")
     read = train_config("--config", str(tmp_path / "config.yaml"))
     assert read == config
+
+
+def test_config_of_an_earlier_version(tmp_path: Path) -> None:
+    config = Config(optimization=OptimizationConfig(epochs=3))
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config.flat() | UNUSED))
+    assert train_config("--config", str(path)) == config
+    path.write_text(yaml.safe_dump(config.flat() | USED))
+    refused = rf"--config {path} has unlabeled: \['film 1.mp4', 'a, b'\]"
+    with pytest.raises(UserError, match=refused):
+        train_config("--config", str(path))
+
+
+@pytest.mark.parametrize("words", [["--unlabeled", "a", "b"], ["--frame_step=1.0"]])
+def test_option_of_an_earlier_version_is_refused(words: list[str]) -> None:
+    with pytest.raises(UserError, match=f"^{words[0]} is no option any more"):
+        train_config("--epochs", "3", *words)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +164,6 @@ def test_saved_config_is_a_preset(tmp_path: Path) -> None:
         (OptimizationConfig, "learning_rate", 0.0),
         (OptimizationConfig, "learning_rate", float("nan")),
         (OptimizationConfig, "learning_rate", float("inf")),
-        (UnlabeledConfig, "unlabeled", "folder"),
-        (UnlabeledConfig, "unlabeled_batch", 0),
-        (UnlabeledConfig, "unlabeled_weight", -0.5),
-        (UnlabeledConfig, "unlabeled_ramp", 1.5),
-        (UnlabeledConfig, "confidence", 1.01),
-        (UnlabeledConfig, "teacher_decay", -0.1),
-        (UnlabeledConfig, "frame_step", float("nan")),
         (RunConfig, "seed", -1),
         (RunConfig, "seed", 2**32),
         (RunConfig, "run_name", "a/b"),
@@ -177,15 +180,6 @@ def test_crop_larger_than_the_photos_is_refused() -> None:
     with pytest.raises(UserError, match="--crop must be at most --image_size, 128, got 160"):
         Config(data=DataConfig(image_size=128), augment=AugmentConfig(crop=160))
     assert Config(data=DataConfig(image_size=128), augment=AugmentConfig(crop=128)).augment.crop
-
-
-def test_unlabeled_photos_with_folds_or_another_augmentation_are_refused() -> None:
-    photos = UnlabeledConfig(["film.mp4"])
-    with pytest.raises(UserError, match=r"--unlabeled is for one training.*--folds 5"):
-        Config(data=DataConfig(folds=5), unlabeled=photos)
-    with pytest.raises(UserError, match="--augment_backend albumentations"):
-        Config(augment=AugmentConfig(augment_backend="tensorflow"), unlabeled=photos)
-    assert Config(data=DataConfig(folds=5)).data.folds == 5
 
 
 def test_every_option_is_told_in_a_sentence_of_its_own() -> None:

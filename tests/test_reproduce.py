@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from removed_options import UNUSED, USED
 
 from tf_muscle.command import run_command
 from tf_muscle.config import Config
@@ -236,6 +237,28 @@ def test_against_a_finished_run(
     finished_run(deterministic(config), "other")
     assert reproduce(run, monkeypatch, "--against", str(bad.path.with_name("other")))[0] == 2
     assert "is no second run of" in capsys.readouterr().err
+
+
+def rewrite_options(run: RunFolder, **options: Any) -> None:
+    record = json.loads(run.manifest.read_text())
+    write_json(run.manifest, record | {"config": record["config"] | options})
+
+
+def test_run_of_an_earlier_version(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, other = finished_run(config, "mine"), finished_run(config, "other")
+    rewrite_options(run, **UNUSED)
+    assert reproduce(run, monkeypatch)[0] == 0
+    assert reproduce(run, monkeypatch, "--against", str(other.path))[0] == 0
+    rewrite_options(run, **USED)
+    assert reproduce(run, monkeypatch, "--check_only")[0] == 0
+    for one, words in ((run, []), (run, ["--against", str(other.path)])):
+        code, trainer = reproduce(one, monkeypatch, *words)
+        assert code == 2
+        assert not hasattr(trainer, "config")
+        assert f"error: {run.path} has unlabeled: ['film 1.mp4', 'a, b']" in capsys.readouterr().err
+    assert reproduce(other, monkeypatch, "--against", str(run.path))[0] == 2
 
 
 def test_incomplete_run(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from removed_options import UNUSED
 from train_options import small_run
 
 from tf_muscle.command import run_command
@@ -189,7 +190,8 @@ def test_a_run_goes_on_with_its_export_in_another_place(
     shutil.copytree(straight, run)
     (run / "run.json").unlink()  # as if it had been killed before the last step
     options = yaml.safe_load((run / "config.yaml").read_text())
-    (run / "config.yaml").write_text(yaml.safe_dump(options | {"data": str(tmp_path / "gone")}))
+    moved = options | UNUSED | {"data": str(tmp_path / "gone")}  # as an earlier version wrote it
+    (run / "config.yaml").write_text(yaml.safe_dump(moved))
     assert run_command(main, ["--resume", str(run)]) == 2
     assert f"is gone: say where it was moved to by --resume {run} --data" in capsys.readouterr().err
     assert run_command(evaluate, [str(run)]) == 2

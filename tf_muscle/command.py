@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 import jsonargparse
 
-from tf_muscle.config import Config, bundled
+from tf_muscle.config import REMOVED, Config, bundled, refuse_removed
 from tf_muscle.errors import UserError, one_line, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
@@ -59,6 +59,10 @@ def config_parser(prog: str, description: str) -> jsonargparse.ArgumentParser:
     )
     for concern in dataclasses.fields(Config):
         add_options(parser, concern.type)  # type: ignore[arg-type]
+    for name in REMOVED:  # only so that a config.yaml with them is read
+        parser.add_argument(
+            f"--{name}", type=Any, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
     return parser
 
 
@@ -107,7 +111,7 @@ def add_options(
 ) -> None:
     """Adds an option for each field of a dataclass.
 
-    `--preview` alone means `--preview true`, and `--unlabeled A B` gives a list of words.
+    `--preview` alone means `--preview true`, and `--log mlflow wandb` gives a list.
     """
     fields = dataclasses.fields(concern)
     parser.add_class_arguments(concern, skip={field.name for field in fields} & set(skip))
@@ -155,18 +159,25 @@ def parse_over_preset(
         Flat options; "config" holds the paths of the presets that were named.
 
     Raises:
-        UserError: an option is unknown, or a preset cannot be read.
+        UserError: an option is unknown or none any more, or a preset cannot be read.
     """
     apart = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     apart.add_argument("--config", action="append", type=_preset, default=[])
     with _parsing(parser.prog):
         named, others = apart.parse_known_args(list(argv))
+    for word in others:
+        if word.startswith("--") and word[2:].split("=")[0] in REMOVED:
+            raise UserError(
+                f"{word} is no option any more, since learning from photos without masks did not "
+                "pay (docs/recipe.md): leave it out"
+            )
     presets: list[str] = named.config or [_preset(default_preset)]
     for preset in presets:
         try:
-            parse(parser, ["--config", preset])
+            options = parse(parser, ["--config", preset])
         except UserError as error:
             raise UserError(f"--config {preset}: {error}") from error
+        refuse_removed(options, f"--config {preset}")
     words = [word for preset in presets for word in ("--config", preset)]
     return parse(parser, [*words, *others]) | vars(named)
 

@@ -6,22 +6,23 @@ Needs no TensorFlow.
 
 import dataclasses
 import difflib
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tf_muscle.errors import UserError
-from tf_muscle.options import (
-    AugmentConfig,
-    DataConfig,
-    ModelConfig,
-    OptimizationConfig,
-    RunConfig,
-    UnlabeledConfig,
-)
+from tf_muscle.options import AugmentConfig, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 PACKAGE = Path(__file__).resolve().parent
+# Options of earlier versions, which config.yaml and run.json of their runs still hold. Where
+# `unlabeled` is empty, the others decided nothing.
+REMOVED = (
+    *("unlabeled", "unlabeled_batch", "unlabeled_weight", "unlabeled_ramp"),
+    *("confidence", "teacher_decay", "frame_step"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,6 @@ class Config:
         augment: `AugmentConfig`: random changes to the training photos.
         model: `ModelConfig`: encoder, decoder and the weights that they start from.
         optimization: `OptimizationConfig`: loss, optimizer, epochs, batch size.
-        unlabeled: `UnlabeledConfig`: photos without masks to learn from, too.
         run: `RunConfig`: where the run goes, its seed and precision.
 
     Raises:
@@ -55,7 +55,6 @@ class Config:
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
-    unlabeled: UnlabeledConfig = dataclasses.field(default_factory=UnlabeledConfig)
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
@@ -73,23 +72,13 @@ class Config:
             raise UserError(
                 f"--fold must lie between 1 and --folds, {self.data.folds}, got {self.run.fold}"
             )
-        if self.unlabeled.unlabeled and self.data.folds:
-            raise UserError(
-                "--unlabeled is for one training, since each photo of the export is tested in some "
-                f"fold of --folds {self.data.folds}: leave one of them out"
-            )
-        if self.unlabeled.unlabeled and self.augment.augment_backend == "tensorflow":
-            raise UserError(
-                "--unlabeled makes both views of its photos by albumentations: give "
-                "--augment_backend albumentations with it"
-            )
 
     @classmethod
     def of(cls, **options: Any) -> "Config":
         """Builds a configuration from options by their names, as `--help` and presets have them.
 
         Args:
-            **options: fields of the six concerns; what is left out keeps its default.
+            **options: fields of the five concerns; what is left out keeps its default.
 
         Raises:
             UserError: there is no such option, or a value is out of its range.
@@ -127,6 +116,24 @@ def from_options(options: dict[str, Any]) -> Config:
         known = {field.name for field in dataclasses.fields(kind)}
         concerns[concern.name] = kind(**{k: v for k, v in options.items() if k in known})
     return Config(**concerns)
+
+
+def refuse_removed(options: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
+    """Refuses to train by options that this version lacks; a model trained by them can be used.
+
+    Args:
+        options: flat, as an earlier version may have written them.
+        source: that they are from.
+
+    Raises:
+        UserError: photos without masks were learned from.
+    """
+    if options.get("unlabeled"):
+        raise UserError(
+            f"{os.fspath(source)} has unlabeled: {options['unlabeled']}, an option that was taken "
+            "out since it did not pay: start a new run without it, or use the commit that "
+            "docs/recipe.md names"
+        )
 
 
 def bundled(name: str) -> Path:

@@ -230,43 +230,6 @@ class OptimizationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class UnlabeledConfig:
-    """Photos without masks that the model learns from, too (docs/unlabeled.md)."""
-
-    unlabeled: list[str] = dataclasses.field(default_factory=list)
-    """Photos, folders, globs and videos without masks to learn from, too: what a moving average of
-    the model is sure of on a photo, the model has to say of the same photo in other colours
-    (FixMatch, Sohn et al. 2020; UniMatch, Yang et al. 2023)."""
-    unlabeled_batch: int = 8
-    """Unlabelled photos in one training step, beside batch_size labelled ones. UniMatch has as many
-    as labelled ones; the presets have 8."""
-    unlabeled_weight: float = 1.0
-    """Weight of the unlabelled photos in the loss, at least 0; the labelled ones have 1. 1 as in
-    FixMatch."""
-    unlabeled_ramp: float = 0.3
-    """Share of the steps in which that weight grows from nearly 0, 0 to 1, since the first masks
-    that a model gives itself are mostly wrong."""
-    confidence: float = 0.95
-    """Probability from which on a pixel counts, 0 to 1; 0.95 as in FixMatch. It is that of the
-    class that is surest, and lower for a class of which the model is less sure on average."""
-    teacher_decay: float = 0.99
-    """Decay of the moving average of the weights that gives the masks, 0 to 1; 0 takes the model
-    itself. 0.99 is what Tarvainen and Valpola 2017 begin with."""
-    frame_step: float = 1.0
-    """Seconds from one frame of a video that is looked at to the next, at least 0; near-copies
-    among these are left out. 0 looks at every frame."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.unlabeled, str):  # each of its letters would be a source
-            raise UserError(f"--unlabeled must be a list of sources, got {self.unlabeled}")
-        at_least("unlabeled_batch", self.unlabeled_batch, 1)
-        for name in ("unlabeled_weight", "frame_step"):
-            at_least(name, getattr(self, name), 0.0)
-        for name in ("unlabeled_ramp", "confidence", "teacher_decay"):
-            between(name, getattr(self, name), 0.0, 1.0)
-
-
-@dataclasses.dataclass(frozen=True)
 class RunConfig:
     """Where and how a run runs."""
 

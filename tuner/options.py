@@ -16,7 +16,6 @@ import jsonargparse
 from tf_muscle.command import add_cluster, add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, at_least, plain_name
-from tf_muscle.options import UnlabeledConfig
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.
@@ -25,7 +24,6 @@ DRAWN_TRIALS = 10
 LEFT_OUT = (
     *("run_name", "preview", "folds", "fold", "groups", "split_groups", "minutes", "log"),
     *("distill", "distill_weight", "distill_temperature"),
-    *(field.name for field in dataclasses.fields(UnlabeledConfig)),
 )
 # Where things lie on this machine, and what is done once: no matter of the search itself.
 NOT_OF_THE_SEARCH = (

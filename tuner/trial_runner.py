@@ -14,6 +14,7 @@ import keras_tuner
 import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from tf_muscle.config import from_options
 from tf_muscle.errors import UserError, one_line
 from tf_muscle.runs.folder import read_options, write_json
 
@@ -153,9 +154,8 @@ class TrialRunner(keras_tuner.Tuner):
         run = self.folder.execution(trial.trial_id, number)
         result = run.path / RESULT
         self.hypermodel.execution = number
-        if run.config.is_file() and decisive(read_options(run)) != decisive(
-            self.hypermodel.config(hp).flat()
-        ):
+        ours = decisive(self.hypermodel.config(hp).flat())
+        if run.config.is_file() and decisive(from_options(read_options(run)).flat()) != ours:
             raise UserError(
                 f"{run.path} is a training of another search with the same name: delete "
                 f"{self.folder.path}, or choose another --name"

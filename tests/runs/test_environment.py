@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from removed_options import RECORD as UNLABELED
 
 from tf_muscle.errors import UserError
 from tf_muscle.processor import Choice
@@ -21,7 +22,6 @@ from tf_muscle.runs.environment import (
     versions,
 )
 from tf_muscle.runs.folder import RunFolder, write_json
-from tf_muscle.runs.unlabeled import UnlabeledSummary
 
 MACHINE = Machine(
     {"keras": "3.12"},
@@ -120,6 +120,11 @@ def test_what_is_written_is_read(run: RunFolder) -> None:
     }
 
 
+def test_file_of_a_run_with_an_option_that_is_none_any_more(run: RunFolder) -> None:
+    write_json(run.environment, RECORD.to_json() | {"unlabeled": UNLABELED})
+    assert read_environment(run) == RECORD
+
+
 def test_file_of_an_older_run(run: RunFolder) -> None:
     """It names neither the processor nor whether the photos were stretched."""
     run.environment.write_text(FIRST)
@@ -201,16 +206,3 @@ def test_resuming_a_run_that_recorded_no_precision_finds_no_change(run: RunFolde
     machine = dataclasses.replace(MACHINE, precision=Choice("float32", "as asked"))
     record_resume(run, "muscles.zip", machine)
     assert read_environment(run).resumed == ("nothing changed",)
-
-
-def test_unlabeled_photos_are_recorded() -> None:
-    photos = UnlabeledSummary(["films", "a.jpg"], 7, {"one colour": 2, "cannot be read": 1}, "ab")
-    record = dataclasses.replace(RECORD, unlabeled=photos)
-    content = json.loads(json.dumps(record.to_json()))
-    assert Environment.from_json(content) == record
-    assert "unlabeled" not in RECORD.to_json()
-    assert str(photos) == (
-        "Photos without masks that it has learned from, too: 7. Left out: 2 one colour; 1 cannot "
-        "be read."
-    )
-    assert str(dataclasses.replace(photos, left_out={})).endswith("too: 7.")

@@ -55,12 +55,6 @@ def test_precision_on_a_processor(machine: Any) -> None:
         device.choose_precision("float16")
 
 
-def test_unlabeled_photos_need_one_device() -> None:
-    device.refuse_several_devices(1)
-    with pytest.raises(UserError, match="--unlabeled trains on one GPU, and there are 2"):
-        device.refuse_several_devices(2)
-
-
 def test_description(machine: Any) -> None:
     machine()
     assert device.description() == "CPU"

@@ -8,7 +8,7 @@ import yaml
 from train_options import train_config
 
 from tf_muscle.errors import UserError
-from tf_muscle.options import DataConfig, OptimizationConfig, RunConfig, UnlabeledConfig
+from tf_muscle.options import DataConfig, OptimizationConfig, RunConfig
 from tf_muscle.report import published
 from tf_muscle.tuner.options import (
     LEFT_OUT,
@@ -188,5 +188,5 @@ def test_flat_options_are_a_preset(make_search: Callable[..., Search], tmp_path:
 
 def test_names_belong_to_the_options_of_a_training() -> None:
     assert set(SEARCHED) <= {field.name for field in fields(OptimizationConfig)}
-    concerns = (DataConfig, OptimizationConfig, UnlabeledConfig, RunConfig)
+    concerns = (DataConfig, OptimizationConfig, RunConfig)
     assert set(LEFT_OUT) <= {field.name for concern in concerns for field in fields(concern)}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from quick_search import FINGERPRINT, SIX, WEIGHTS, Bench, good, write_history
+from removed_options import UNUSED
 
 from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder
@@ -158,6 +159,18 @@ def test_execution_that_came_to_its_end_is_not_repeated(
     again.runner.search()
     assert [execution for _, execution in again.hypermodel.calls] == [1]
     assert again.rows()[0].state == "completed"
+
+
+def test_training_that_an_earlier_version_began_is_ours(
+    make_search: Callable[..., Search],
+) -> None:
+    bench = Bench(make_search(**SIX), good)
+    run = bench.folder.execution("0000", 0)
+    run.path.mkdir(parents=True)
+    options = bench.search.config(bench.search.combinations()[0]).flat()
+    run.config.write_text(yaml.safe_dump(options | UNUSED))
+    bench.runner.search()
+    assert len(bench.rows()) == 6
 
 
 def test_training_of_another_search_is_not_taken_for_ours(

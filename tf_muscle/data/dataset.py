@@ -9,7 +9,6 @@ from tf_muscle.data.augment import without_baked
 from tf_muscle.data.geometry import Geometry, resolve
 from tf_muscle.data.pipeline import load_masks, load_split
 from tf_muscle.data.prepare import load_divided
-from tf_muscle.data.unlabeled import UnlabeledPhotos
 from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.records import SPLITS, DataInfo
 from tf_muscle.runs.assignment import Assignment
@@ -24,7 +23,6 @@ class Data:
     geometry: Geometry = field(default_factory=lambda: Geometry("pad", 256))
     # By split, of pipeline.load_masks.
     masks: dict[str, tf.data.Dataset] = field(default_factory=dict)
-    unlabeled: UnlabeledPhotos | None = None  # to learn from beside the train split
 
     @property
     def class_names(self) -> list[str]:

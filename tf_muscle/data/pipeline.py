@@ -29,7 +29,7 @@ MEMORY_CACHE_BYTES = 4 * 1024**3
 Example = dict[str, tf.Tensor]
 
 
-def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def _without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Fixed parallelism, and an end without a wait.
 
     tf.data's tuner thread sleeps for doubling periods up to a minute and, in TensorFlow 2.21, an
@@ -80,7 +80,7 @@ def load_split(
     encoded = _records(builder, split, assignment)
     dataset = encoded.map(fit, num_parallel_calls=WORKERS)
     byte_count = 4 * size**2 * int(encoded.cardinality())
-    return without_autotune(_cache(dataset, byte_count))
+    return _without_autotune(_cache(dataset, byte_count))
 
 
 def load_masks(
@@ -91,7 +91,7 @@ def load_masks(
     Read anew each time, since those of large photos would fill the memory.
     """
     encoded = _records(builder, split, assignment)
-    return without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
+    return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
 
 
 def load_names(
@@ -121,7 +121,7 @@ def load_photos(
     Yields:
         Photo, uint8 [H, W, 3], and mask, uint8 [H, W].
     """
-    records = without_autotune(_records(builder, split, assignment).shard(every, 0))
+    records = _without_autotune(_records(builder, split, assignment).shard(every, 0))
     for example in records.as_numpy_iterator():
         photo = decode_photo(io.BytesIO(example["image"]))
         yield photo, example["segmentation_mask"][..., 0]
@@ -228,7 +228,7 @@ def training_batches(
         .map(augment if augmenter else as_pair, num_parallel_calls=WORKERS)
         .prefetch(PREFETCH)
     )
-    return without_autotune(batches)
+    return _without_autotune(batches)
 
 
 def batches_per_epoch(
@@ -242,7 +242,7 @@ def batches_per_epoch(
 def evaluation_batches(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Pairs of images uint8 [B, S, S, 3] and masks uint8 [B, S, S], in order, unchanged."""
     batches = examples.map(lambda example: (example["image"], example["mask"]))
-    return without_autotune(batches.batch(batch_size).prefetch(PREFETCH))
+    return _without_autotune(batches.batch(batch_size).prefetch(PREFETCH))
 
 
 def as_arrays(

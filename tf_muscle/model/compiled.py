@@ -1,6 +1,5 @@
 """The network with its loss, optimizer and scores, ready for `fit`."""
 
-import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,6 @@ from tf_muscle.model.encoder_weights import WITHOUT_NETWORK, load_encoder_weight
 from tf_muscle.model.hub_encoder import read_preset
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import DistillationLoss, SegmentationLoss, balanced_class_weights
-from tf_muscle.model.mean_teacher import Guidance, MeanTeacher, SemiSupervisedModel
 from tf_muscle.model.optimizers import optimizer
 from tf_muscle.model.unet import CORE, build_unet, set_prior_bias
 from tf_muscle.runs.encoder import HubEncoder
@@ -53,8 +51,7 @@ def compiled_model(
     """
     choice = config.optimization
     encoder = encoder or known_encoder(config)
-    build = functools.partial(
-        build_unet,
+    model = build_unet(
         len(data.class_names),
         None if config.augment.crop else config.data.image_size,
         encoder=encoder,
@@ -63,10 +60,7 @@ def compiled_model(
         head_kernel=config.model.head_kernel,
         precision=precision,
     )
-    model = build()
-    if data.unlabeled:
-        model = SemiSupervisedModel(model.input, model.output)
-    elif config.augment.augment_backend == "tensorflow":
+    if config.augment.augment_backend == "tensorflow":
         recipe, _ = without_baked(config.augment, data.info.baked_augmentation)
         model = AugmentingModel(model.input, model.output)
         model.augment = TensorFlowAugmenter(recipe, config.run.seed)
@@ -86,8 +80,6 @@ def compiled_model(
     counts = np.array(data.info.pixel_counts["train"])
     if config.model.prior_bias:
         set_prior_bias(core, counts)
-    if data.unlabeled:  # after the model, which starts from the weights that it has without
-        model.mean_teacher = MeanTeacher(build(), guidance(config, steps_per_epoch))
     weights = None
     if choice.class_weights == "balanced":
         weights = balanced_class_weights(counts, choice.class_weight_cap)
@@ -115,17 +107,6 @@ def known_encoder(config: Config) -> str | HubEncoder:
             "--crop out"
         )
     return encoder
-
-
-def guidance(config: Config, steps_per_epoch: int) -> Guidance:
-    """How much the model learns from unlabelled photos, in training steps."""
-    choice = config.unlabeled
-    return Guidance(
-        weight=choice.unlabeled_weight,
-        ramp_steps=round(choice.unlabeled_ramp * config.optimization.epochs * steps_per_epoch),
-        confidence=choice.confidence,
-        decay=choice.teacher_decay,
-    )
 
 
 class AugmentingModel(DistillingModel):

@@ -260,8 +260,6 @@ def data_parts(environment: Environment) -> Iterator[str]:
     notes += info.notes
     if environment.teacher:
         notes.append(f"Teacher, whose probabilities it has learned: `{environment.teacher.path}`.")
-    if environment.unlabeled:
-        notes.append(f"{environment.unlabeled} `unlabeled.json` names them.")
     notes += teacher_warning(environment)
     if notes:
         yield "\n".join(f"- {note}" for note in notes)

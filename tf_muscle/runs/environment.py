@@ -19,7 +19,6 @@ from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.teacher import Teacher
-from tf_muscle.runs.unlabeled import UnlabeledSummary
 
 RECORDED_PACKAGES = (
     "tf_muscle",
@@ -35,7 +34,8 @@ NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 MACHINE = ("processor", "kernels", "device", "precision")
 NO_VERSIONS = {
     *MACHINE, "encoder_weights", "augmentation_left_out", "loss", "data", "minutes", "resumed",
-    "teacher", "unlabeled",
+    "teacher",
+    "unlabeled",  # of runs with an option of that name, see `config.REMOVED`
 }  # fmt: skip
 UNKNOWN = "unknown"  # stands for what runs from before it was recorded do not tell
 # As `EncoderStart.__str__` writes it.
@@ -123,7 +123,6 @@ class Environment:
         resumed: what had changed, in words, each time that the run went on.
         minutes: the budget that decided its epochs; 0 for none.
         teacher: of a run with `distill`.
-        unlabeled: of a run with `unlabeled`.
     """
 
     machine: Machine
@@ -136,7 +135,6 @@ class Environment:
     resumed: tuple[str, ...] = ()
     minutes: float = 0.0
     teacher: Teacher | None = None
-    unlabeled: UnlabeledSummary | None = None
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Environment":
@@ -163,7 +161,6 @@ class Environment:
             resumed=tuple(record.get("resumed", ())),
             minutes=record.get("minutes", 0.0),
             teacher=Teacher(**record["teacher"]) if "teacher" in record else None,
-            unlabeled=UnlabeledSummary(**record["unlabeled"]) if "unlabeled" in record else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -178,7 +175,6 @@ class Environment:
             **({"minutes": self.minutes} if self.minutes else {}),
             **({"resumed": list(self.resumed)} if self.resumed else {}),
             **({"teacher": dataclasses.asdict(self.teacher)} if self.teacher else {}),
-            **({"unlabeled": dataclasses.asdict(self.unlabeled)} if self.unlabeled else {}),
         }
 
 

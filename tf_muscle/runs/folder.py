@@ -53,9 +53,6 @@ class RunFolder:
         self.untrained_masks = self.checkpoints / "untrained_masks.npy"
         # Which photo is in which split, where that is not the export's own: `assignment.py`.
         self.split = self.path / "split.json"
-        # Which photos without masks it learns from, and which not: `unlabeled.py`.
-        self.unlabeled = self.path / "unlabeled.json"
-        self.unlabeled_photos = self.checkpoints / "unlabeled_photos"  # their pixels
         # Of a run with folds, which holds one run folder a fold.
         self.folds = self.path / "folds.json"  # which photo is tested in which fold
         self.out_of_fold = self.path / "out_of_fold"  # what the fold's model says of each photo

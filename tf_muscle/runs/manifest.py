@@ -36,7 +36,7 @@ def make_manifest(
     # Not the event files for TensorBoard, which hold the time of day.
     outputs = (
         *(run.config, run.environment, run.history, run.metrics, run.model, run.report),
-        *(run.encoder, run.unlabeled),
+        run.encoder,
     )
     return {
         "data": {
@@ -57,7 +57,6 @@ def make_manifest(
         },
         "encoder_weights": str(environment.encoder_weights),
         "teacher": dataclasses.asdict(environment.teacher) if environment.teacher else None,
-        "unlabeled": dataclasses.asdict(environment.unlabeled) if environment.unlabeled else None,
         "resumed": list(environment.resumed),
         "metrics": {
             split: {name: value for name, value in record.items() if isinstance(value, float)}

@@ -27,19 +27,6 @@ def refuse_uneven_batches(batch_size: int, replicas: int) -> None:
         )
 
 
-def refuse_several_devices(replicas: int) -> None:
-    """Refuses unlabelled photos on several devices, whose moving averages would go apart.
-
-    Raises:
-        UserError: there are several devices.
-    """
-    if replicas > 1:
-        raise UserError(
-            f"--unlabeled trains on one GPU, and there are {replicas}: hide the others with "
-            "CUDA_VISIBLE_DEVICES"
-        )
-
-
 def description() -> str:
     """The devices in words, for the run's records."""
     gpus = tf.config.list_physical_devices("GPU")

@@ -179,7 +179,7 @@ def _refuse_others(run: RunFolder, config: Config, folds: Folds) -> None:
         raise _other_data(run, config.data.data, folds.fingerprint, begun.fingerprint)
     then, now = (
         {name: str(value) for name, value in options.items() if name not in PLACES}
-        for options in (read_options(run), config.flat())
+        for options in (from_options(read_options(run)).flat(), config.flat())
     )
     if changed := differences(then, now):
         raise UserError(

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tf_muscle.atomic import replacing
-from tf_muscle.config import Config, from_options
+from tf_muscle.config import Config, from_options, refuse_removed
 from tf_muscle.data.augment import Augmenter, without_baked
 from tf_muscle.data.dataset import Data, load_data, print_notes
 from tf_muscle.data.pipeline import (
@@ -20,7 +20,6 @@ from tf_muscle.data.pipeline import (
     evaluation_batches,
     training_batches,
 )
-from tf_muscle.data.unlabeled import beside, unlabeled_views
 from tf_muscle.errors import UserError, system_errors
 from tf_muscle.model.compiled import AugmentingModel, compiled_model, known_encoder
 from tf_muscle.model.metrics import floor_mean_iou
@@ -51,14 +50,12 @@ from tf_muscle.training.checkpoints import Backup
 from tf_muscle.training.device import (
     choose_precision,
     description,
-    refuse_several_devices,
     refuse_uneven_batches,
     seed_everything,
     strategy,
 )
 from tf_muscle.training.finish import finish, predict_untrained
 from tf_muscle.training.teacher import load_teacher, teacher_of
-from tf_muscle.training.unlabeled import load_pool
 
 WATCHED = 4  # validation photos whose predictions go to TensorBoard
 
@@ -103,12 +100,6 @@ def train_model(
         with devices.scope():
             teacher = load_teacher(config, data)
         record = teacher_of(config, assignment, resumed)
-    pool = None
-    if config.unlabeled.unlabeled:
-        refuse_several_devices(devices.num_replicas_in_sync)
-    if config.unlabeled.unlabeled and not (resumed and resumed.model.is_file()):
-        pool = load_pool(config, data, assignment, resumed)
-        data = dataclasses.replace(data, unlabeled=pool.photos)
     # Behind the teacher, so that a model with one starts from the same weights as one without.
     seed_everything(config.run.seed, config.run.deterministic)
     precision = choose_precision(config.run.precision)
@@ -139,8 +130,6 @@ def train_model(
     records = {"split": assignment.to_json()} if assignment else {}
     if isinstance(encoder, HubEncoder):
         records["encoder"] = encoder.to_json()
-    if pool:
-        records["unlabeled"] = pool.record.to_json()
     run = resumed or new_run(config, run_name, **records)
     machine = Machine(versions(), str(processor), processor.kernels, description(), precision)
     lock = nullcontext() if resumed else run.lock()
@@ -158,11 +147,8 @@ def train_model(
                 info=data.info,
                 minutes=minutes,
                 teacher=record,
-                unlabeled=pool.record.summary if pool else None,
             )
             write_json(run.environment, environment.to_json())
-        if pool:
-            pool.keep(run)
         if not run.untrained_masks.is_file():
             predict_untrained(model, data.splits["test"], run)
         with tracked(run, config, data.info.fingerprint) as trackers:
@@ -185,13 +171,15 @@ def resume_model(run: RunFolder, data: str | None = None) -> RunFolder:
         data: where its export lies now, if it was moved.
 
     Raises:
-        UserError: it is complete, another process is at it, or something that the user can mend.
+        UserError: it is complete, another process is at it, its options are none any more, or
+            something that the user can mend.
     """
     with system_errors(run.path, f"go on by --resume {run.path}"), run.lock():
         if run.manifest.is_file():
             shutil.rmtree(run.checkpoints, ignore_errors=True)  # if it was killed just before that
             raise UserError(f"{run.path} is complete: see {run.report}")
         options = read_options(run)
+        refuse_removed(options, run.path)
         moved = {"data": data or find_data(options["data"], f"--resume {run.path}")}
         config = from_options(options | moved)
         return train_model(config, run.path.name, resumed=run, assignment=read_assignment(run))
@@ -284,9 +272,6 @@ def fit(
         skipped_batches=epochs_done * steps,
         drop_remainder=even,
     )
-    if data.unlabeled:
-        views = unlabeled_views(data.unlabeled, recipe, seed, skipped_batches=epochs_done * steps)
-        batches = beside(batches, views)
     model.fit(
         batches,
         epochs=config.optimization.epochs,

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tf_muscle.config import Config, from_options
+from tf_muscle.config import Config, from_options, refuse_removed
 from tf_muscle.errors import UserError, listed
 from tf_muscle.report.history import read_history
 from tf_muscle.roboflow.archive import export_path, fingerprint
@@ -102,9 +102,12 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
     """Everything that two complete runs are compared by, and whether every digit has to agree.
 
     Raises:
-        UserError: they are runs of different configurations or photos.
+        UserError: they are runs of different configurations or photos, or of options that are none
+            any more.
     """
     then, again = read_manifest(run), read_manifest(other)
+    refuse_removed(then["config"], run.path)
+    refuse_removed(again["config"], other.path)
     decisive, of_other = (
         {
             name: value
@@ -112,7 +115,6 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
             if name not in UNCOMPARED_OPTIONS
         }
         | {"photos": one["data"]["fingerprint"]}
-        | {"photos without masks": (one.get("unlabeled") or {}).get("fingerprint")}
         for one in (then, again)
     )
     if others := differences(decisive, of_other):
@@ -157,7 +159,11 @@ def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Conf
     """The configuration of the second training: the first one's, with nothing left to chance.
 
     "auto" becomes what it meant in the first training.
+
+    Raises:
+        UserError: the first one had options that are none any more.
     """
+    refuse_removed(manifest["config"], run.path)
     config = from_options(manifest["config"])
     weights = config.model.encoder_weights
     if weights == "auto":
@@ -243,8 +249,6 @@ def reproduce(
         name = teacher["path"]
         refuse_changed_teacher(name, digests_of_teacher(name), teacher["digests"], run)
         print(f"{name}: the same teacher")
-    if manifest.get("unlabeled"):
-        print("The photos without masks are compared with those of the run after the training")
     for line in differences(manifest["versions"], versions()):
         print(f"WARNING: other version: {line}", file=sys.stderr)
     for number, line in enumerate(manifest["resumed"], 1):
