@@ -99,6 +99,7 @@ def test_a_model_goes_there_and_comes_back(
         local_model("hf://anna/other")
 
 
+@pytest.mark.slow
 def test_a_second_version_keeps_what_is_there(
     run: RunFolder, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_second_version_keeps_what_is_there(
     assert "These stay in it as they are: notes.txt" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_folds_go_there_as_their_mean(small_export: Path, hub: Hub, tmp_path: Path) -> None:
     run = tiny_folds(tmp_path / "folds", small_export, tmp_path / "tfds", size=40)
     for fold in run.fold_runs:
@@ -156,6 +158,7 @@ def test_without_a_good_token_nothing_is_exported(
     assert not hub.repositories
 
 
+@pytest.mark.slow
 def test_a_refusal_in_the_end_leaves_the_export(
     run: RunFolder, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

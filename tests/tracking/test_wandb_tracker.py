@@ -28,6 +28,7 @@ def records(run: RunFolder) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(run.path.rglob("run-*.wandb")))
 
 
+@pytest.mark.slow
 def test_a_training_is_recorded_in_its_folder(small_export: Path, tmp_path: Path) -> None:
     words = small_run(small_export, tmp_path, run_name="logged", epochs=1, log="wandb")
     assert run_command(train, words) == 0

@@ -23,6 +23,7 @@ from tf_muscle.training import loop
 SIZE = 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
