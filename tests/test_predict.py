@@ -244,5 +244,3 @@ def test_the_first_word_may_be_a_model_or_a_source(tmp_path: Path) -> None:
         run_predict.model_and_sources([str(run)])
     with pytest.raises(UserError, match="runs/typo is no model"):
         run_predict.model_and_sources(["runs/typo", str(photo)])
-    with pytest.raises(UserError, match="runs is no model"):
-        run_predict.model_and_sources([str(tmp_path / "runs"), str(photo)])

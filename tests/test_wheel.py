@@ -131,7 +131,7 @@ def test_the_wheel_has_one_folder_with_everything(built: Path) -> None:
         "tf_muscle/py.typed",
         "tf_muscle/configs/sample.yaml",
         "tf_muscle/inspection/page.html.jinja",
-        "tf_muscle/model/bundled_model/weights.npz",
+        "tf_muscle/model/bundled/weights.npz",
         "tf_muscle/model/efficientnet_lite0.npz",
         "tf_muscle/roboflow_segmentation/CITATIONS.bib",
         "tf_muscle/sample_gym/frames.csv",

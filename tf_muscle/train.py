@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         "--resume",
         type=str,
         help="Go on with this interrupted run, runs/NAME, and with its own options. Only --data "
-        "may be given with it, if the run's export was moved.",
+        "may be given with it, if the run's export was moved, and --cluster for a run with folds.",
     )
     add_cluster(parser)
     options = parse_over_preset(parser, argv, DEFAULT_PRESET)

@@ -1,9 +1,9 @@
-"""Writes tf_muscle/model/bundled_model/ from a finished run on the bundled sample.
+"""Writes tf_muscle/model/bundled/ from a finished run on the bundled sample.
 
     python -m tf_muscle.train --run_name bundled
     python tools/pack_bundled_model.py runs/bundled
 
-Of the run's manifest all is kept but where things lay. Printed are the scores on the sample's test
+Of the run's manifest all is kept but the machine's names. Printed are the scores on the sample's test
 photos before and after. The same run gives the same bytes.
 """
 
@@ -33,7 +33,8 @@ def main() -> None:
     write_weights(WEIGHTS, load_network(run.model), network.class_names)
     manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
     del manifest["saved_model"]  # it lies on the machine that trained
-    for name in ("runs_dir", "saved_models_dir", "data_dir"):
+    del manifest["versions"]["platform"]
+    for name in ("run_name", "runs_dir", "saved_models_dir", "data_dir"):
         del manifest["config"][name]
     write_json(MANIFEST, manifest)
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()

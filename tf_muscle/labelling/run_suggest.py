@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import refuse_folder, replacing
 from tf_muscle.cluster.address import Cluster
 from tf_muscle.cluster.pieces import in_order, results
 from tf_muscle.errors import UserError, printable
@@ -60,11 +60,7 @@ def suggest_from_sources(
     Raises:
         UserError: an option or a source is wrong, or no picture can be read.
     """
-    if out.exists():
-        raise UserError(f"{out} exists and is never overwritten: choose another --out")
-    nearest = next(path for path in out.absolute().parents if path.exists())
-    if not nearest.is_dir():
-        raise UserError(f"--out {out} cannot be made, {nearest} is a file: choose another")
+    refuse_folder("out", out)
     sources = find_sources(words)
     if cameras := [source for source in sources.videos if isinstance(source, int)]:
         raise UserError(

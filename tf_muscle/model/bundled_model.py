@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path(__file__).with_name("bundled_model")
+FOLDER = Path(__file__).with_name("bundled")
 WEIGHTS = FOLDER / "weights.npz"
 MANIFEST = FOLDER / "run.json"  # of the run that it comes from
 HINT = (

@@ -32,7 +32,7 @@ def live_model(
     tta: Tta | None = None,
     calibrated: bool = True,
 ) -> LiveModel:
-    """Chooses the int8 file that belongs to a run or a SavedModel, if it does what that does.
+    """Chooses the int8 file that belongs to a run or a SavedModel, if it gives the same results.
 
     Args:
         model: see `load_predictor`. A .keras or .tflite file is taken as it is.

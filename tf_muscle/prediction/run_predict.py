@@ -52,7 +52,7 @@ def model_and_sources(words: Sequence[str]) -> tuple[str | None, list[str]]:
         if not others:
             raise UserError(f"nothing to predict on: name photos or videos after the model {first}")
         return first, others
-    if others and not Path(first).is_file():
+    if others and not Path(first).exists():
         try:
             find_sources([first])
         except UserError as error:
