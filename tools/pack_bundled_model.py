@@ -3,8 +3,8 @@
     python -m tf_muscle.train --run_name bundled
     python tools/pack_bundled_model.py runs/bundled
 
-Of the run's manifest all is kept but the machine's names. Printed are the scores on the sample's test
-photos before and after. The same run gives the same bytes.
+Of the run's manifest all is kept but the machine's names. Printed are the scores on the sample's
+test photos before and after. The same run gives the same bytes.
 """
 
 import hashlib
