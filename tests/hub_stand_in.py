@@ -128,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
                         files[value["path"]] = base64.b64decode(value["content"])
                     elif line["key"] == "lfsFile":
                         files[value["path"]] = self.hub.objects[value["oid"]]
+                    elif line["key"] == "deletedFile":
+                        del files[value["path"]]
                 url = f"{self.hub.url}/{name}/commit/{COMMIT}"
                 self.answer(200, {"success": True, "commitOid": COMMIT, "commitUrl": url})
             case ["tree", *_]:

@@ -14,7 +14,7 @@ from tf_muscle.command import run_command
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.export import main as export
-from tf_muscle.exporting.hub import local_model, repository_of
+from tf_muscle.exporting.hub import local_model, push, repository_of
 from tf_muscle.exporting.packed import pack
 from tf_muscle.page.opening import trained_on_synthetic
 from tf_muscle.prediction.predictor import load_predictor
@@ -103,12 +103,35 @@ def test_a_model_goes_there_and_comes_back(
 def test_a_second_version_keeps_what_is_there(
     run: RunFolder, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hub.repositories["anna/curls"] = {"README.md": b"old", "notes.txt": b"mine"}
+    """But nothing that tells of the model before: its calibration would change this one's masks."""
+    mine = {"notes.txt": b"mine", "plots/run.json": b"mine", "litert/float32.tflite": b"whole"}
+    old = dict.fromkeys(("calibration.json", "fold_1/run.json", "fold_2/run.json"), b"old")
+    hub.repositories["anna/curls"] = {".gitattributes": b"", "README.md": b"old", **mine, **old}
     words = [str(run.path), "--saved_models_dir", str(tmp_path), "--push", ADDRESS]
     assert run_command(export, words) == 0
-    assert hub.repositories["anna/curls"]["notes.txt"] == b"mine"
-    assert hub.repositories["anna/curls"]["README.md"] != b"old"
-    assert "These stay in it as they are: notes.txt" in capsys.readouterr().out
+    files = hub.repositories["anna/curls"]
+    assert {name: files[name] for name in mine} == mine
+    assert not set(old) & set(files)
+    assert ".gitattributes" in files
+    assert files["README.md"] != b"old"
+    assert files["run.json"] == run.manifest.read_bytes()
+    printed = capsys.readouterr().out
+    assert (
+        "These tell of the model before and are removed: "
+        "calibration.json, fold_1/run.json, fold_2/run.json\n"
+        "These stay in it as they are: litert/float32.tflite, notes.txt, plots/run.json\n"
+    ) in printed
+
+
+def test_types_that_are_not_sent_again_leave_no_file_of_another_model(
+    hub: Hub, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"new")
+    sent = {"best.keras": tmp_path / "file", "litert/float32.tflite": tmp_path / "file"}
+    old = ("litert/int8.tflite", "litert/mine.tflite", "onnx/model.onnx", "run.json")
+    hub.repositories["anna/curls"] = dict.fromkeys(old, b"old")
+    push(ADDRESS, sent, "again")
+    assert set(hub.repositories["anna/curls"]) == {*sent, "litert/mine.tflite", "onnx/model.onnx"}
 
 
 @pytest.mark.slow

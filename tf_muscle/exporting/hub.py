@@ -5,7 +5,8 @@ without running code in it, whereas a SavedModel is a program.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,11 @@ MODEL = "best.keras"  # as a run calls it
 # What is downloaded: nothing in folders, where `push` puts SavedModels and the like.
 CHOSEN = ["*.keras", "calibration.json", "run.json", "README.md"]
 IN_FOLDERS = "*/*"
+# What `push` has sent in some cases and not in others: left beside another model, it would be
+# taken for that one's.
+OF_A_MODEL = re.compile(
+    r"calibration\.json|run\.json|fold_\d+/run\.json|litert/(float32|float16|dynamic|int8)\.tflite"
+)
 FRONT_MATTER = """---
 library_name: keras
 pipeline_tag: image-segmentation
@@ -125,8 +131,10 @@ def refuse_other_model(run: RunFolder) -> None:
 def push(address: str, files: Mapping[str, Path], message: str) -> None:
     """Sends files to a repository in one commit; says first which.
 
-    A new repository is private. In one that is there, a file of the same name gets a new version;
-    the old one stays in its history, and no file is deleted.
+    A new repository is private. In one that is there, a file of the same name gets a new version,
+    and what an earlier push told of its model is removed if this one has nothing in its place: its
+    calibration, manifests, and LiteRT files where others are sent. Both stay in the repository's
+    history. Other files stay as they are.
 
     Args:
         address: hf://USER/NAME.
@@ -136,23 +144,44 @@ def push(address: str, files: Mapping[str, Path], message: str) -> None:
     Raises:
         UserError: the Hub refuses it or cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     repository, api = repository_of(address, "--push"), HfApi()
     remedy = "what was exported is complete; give another --name to export and send it again"
     with _hub_errors(f"--push {address}", remedy):
-        there = api.list_repo_files(repository) if api.repo_exists(repository) else None
+        is_new = not api.repo_exists(repository)
+        there = set() if is_new else set(api.list_repo_files(repository))
+        removed = _outdated(there, files)
         print(f"{address} gets {len(files)} files:")
         for name, path in files.items():
             print(f"  {name} ({megabytes(path):.3f} MB)")
-        if there is None:
+        if is_new:
             print("The repository is made, and is private until you change that on the Hub")
-        elif kept := sorted(name for name in set(there) - set(files) if name[0] != "."):
+        if removed:
+            print(f"These tell of the model before and are removed: {', '.join(removed)}")
+        if kept := sorted(one for one in there - {*files, *removed} if one[0] != "."):
             print(f"These stay in it as they are: {listed(kept)}")
         api.create_repo(repository, private=True, exist_ok=True)
-        operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+        operations = [
+            *(CommitOperationAdd(name, str(path)) for name, path in files.items()),
+            *(CommitOperationDelete(name) for name in removed),
+        ]
         commit = api.create_commit(repository, operations, commit_message=message)
     print(f"sent: {commit.commit_url}")
+
+
+def _outdated(there: Set[str], files: Mapping[str, Path]) -> list[str]:
+    """What an earlier push sent and would be taken for a part of this one.
+
+    Exports in formats that this push does not send stay whole, each with its own README.
+    """
+    sent_folders = {name.partition("/")[0] for name in files}
+    return sorted(
+        name
+        for name in there - set(files)
+        if OF_A_MODEL.fullmatch(name)
+        and (not name.startswith("litert/") or "litert" in sent_folders)
+    )
 
 
 @contextmanager
