@@ -256,6 +256,20 @@ def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, An
     assert "published" not in card
 
 
+def test_the_card_on_the_hub_tells_what_opens_the_network(
+    environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    record = Environment.from_json(environment)
+    alone = "Without tf_muscle, `keras.saving.load_model` opens `best.keras`."
+    assert alone in model_card("hf://a/b", OPTIONS, record, metrics, "hub")
+    of_kerashub = OPTIONS | {"encoder": "kerashub:mit_b0_ade20k_512"}
+    card = model_card("hf://a/b", of_kerashub, record, metrics, "hub")
+    assert alone not in card
+    assert (
+        "without tf_muscle and its extra `hub` (keras-hub), `keras.saving.load_model` does" in card
+    )
+
+
 def test_results_table(metrics: dict[str, dict[str, Any]]) -> None:
     page = io.StringIO()
     Console(file=page, width=100).print(tables.results_table({"test": metrics["test"]}))

@@ -55,12 +55,18 @@ import tf_muscle
 result = tf_muscle.load_predictor("{name}").predict("photo.jpg")  # result.mask, result.rows
 ```
 
-or `python -m tf_muscle.predict {name} photo.jpg`. Without tf_muscle, `keras.saving.load_model` \
-opens `best.keras`: it takes photos, uint8 RGB [B, H, W, 3], whose values it scales itself, and \
-gives the logits of the classes, float32 [B, H, W, K]. {preparation} `run.json` tells of the \
+or `python -m tf_muscle.predict {name} photo.jpg`. {opening} The network takes photos, \
+uint8 RGB [B, H, W, 3], whose values it scales itself, and gives the logits of the classes, \
+float32 [B, H, W, K]. {preparation} `run.json` tells of the \
 training: options, versions, the photos' fingerprint and the SHA-256 of every file. Where there is \
 a `calibration.json`, tf_muscle uses it. Each folder is an export with a README of its own.""",
 }
+# What opens best.keras; an encoder of KerasHub is a layer that is defined in tf_muscle.
+OPENING = "Without tf_muscle, `keras.saving.load_model` opens `best.keras`."
+OPENING_KERASHUB = (
+    "`best.keras` has an encoder of KerasHub: without tf_muscle and its extra `hub` (keras-hub), "
+    "`keras.saving.load_model` does not open it."
+)
 OUT_OF_FOLD = (
     "These are the scores of the single networks, each on the photos that it was not trained on. "
     "The mean of them has seen all these photos, so its own score on them would tell nothing."
@@ -106,6 +112,7 @@ def model_card(
             size=geometry.size,
             preparation=_preparation(geometry),
             result=RESULT,
+            opening=OPENING_KERASHUB if encoders.preset_of(options["encoder"]) else OPENING,
         ),
         *_calibration_parts(calibration or Calibration(), environment.info.class_names),
         "## How well it does",
