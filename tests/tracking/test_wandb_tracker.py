@@ -1,16 +1,19 @@
 """A training logged to Weights & Biases in offline mode."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from train_options import small_run
 
 from tf_muscle.command import run_command
 from tf_muscle.config import Config
+from tf_muscle.errors import UserError
 from tf_muscle.options import RunConfig
 from tf_muscle.runs.folder import RunFolder
-from tf_muscle.tracking.trackers import read_ids, tracked
+from tf_muscle.tracking.trackers import read_ids, refuse_unreachable, tracked
 from tf_muscle.train import main as train
 
 wandb = pytest.importorskip("wandb", reason="pip install -e .[wandb]")
@@ -73,3 +76,36 @@ def test_without_a_key_it_is_refused(
     assert error.startswith("error: --log wandb cannot be used (No API key configured")
     assert not (tmp_path / "runs").exists()
     wandb.teardown()
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """W&B's client as if its server were there and took this user."""
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr(wandb, "login", lambda **_: True)
+    wandb.teardown()
+    yield
+    wandb.teardown()
+
+
+def test_a_run_that_the_server_does_not_know_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, online: None
+) -> None:
+    asked = []
+
+    def find(path: str) -> None:
+        asked.append(path)
+        if path != "curls/known":
+            raise ValueError(f"Could not find run <Run {path} (not found)>")
+
+    monkeypatch.setattr(wandb, "Api", lambda **_: SimpleNamespace(run=find))
+    monkeypatch.setenv("WANDB_PROJECT", "curls")
+    run = RunFolder(tmp_path / "mine")
+    refuse_unreachable(["wandb"], run)
+    run.path.mkdir()
+    run.trackers.write_text('{"wandb": "known"}')
+    refuse_unreachable(["wandb"], run)
+    run.trackers.write_text('{"wandb": "gone"}')
+    with pytest.raises(UserError, match=r"^--log wandb cannot be used \(Could not find run .*gone"):
+        refuse_unreachable(["wandb"], run)
+    assert asked == ["curls/known", "curls/gone"]

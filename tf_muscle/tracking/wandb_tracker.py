@@ -33,6 +33,8 @@ class WandbTracker:
     def reach(self, run_id: str | None) -> None:
         if self.wandb.setup().settings.mode == "online":
             self.wandb.login(verify=True)
+            if run_id is not None:  # raises if it is not there
+                self.wandb.Api(timeout=INIT_SECONDS).run(f"{_project()}/{run_id}")
 
     def begin(self, beginning: Beginning, run_id: str | None) -> str:
         # Neither what the terminal shows nor the state of a git checkout is sent.
@@ -45,7 +47,7 @@ class WandbTracker:
             finish_timeout_raises=True,
         )
         self.run = self.wandb.init(
-            project=os.environ.get("WANDB_PROJECT", PROJECT),
+            project=_project(),
             name=beginning.name,
             group=beginning.group,
             config=dict(beginning.parameters),
@@ -74,3 +76,7 @@ class WandbTracker:
 
     def end(self, how: End) -> None:
         self.run.finish(exit_code=EXIT_CODES[how])
+
+
+def _project() -> str:
+    return os.environ.get("WANDB_PROJECT", PROJECT)
