@@ -16,8 +16,8 @@ import numpy as np
 
 import tf_muscle
 from tf_muscle.model.bundled_model import FOLDER, MANIFEST, WEIGHTS, write_weights
+from tf_muscle.model.loading import load_network
 from tf_muscle.model.metrics import confusion_matrix, scores
-from tf_muscle.prediction.model_files import load_network
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.roboflow.reader import Export, read_mask
 from tf_muscle.runs.folder import find_run, write_json

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from tf_muscle.model.ensemble import averaged, cost_sentence
+from tf_muscle.errors import UserError
+from tf_muscle.model.ensemble import averaged, cost_sentence, load_networks
 from tf_muscle.model.folding import fold_batch_normalization, foldable
+from tf_muscle.runs.folder import RunFolder
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 12, 10, 3), np.uint8)
 
@@ -79,3 +81,12 @@ def test_cost() -> None:
     assert cost_sentence(5) == (
         "The mean of 5 networks, one a fold: about 5 times the time and size of one."
     )
+
+
+def test_a_damaged_network_is_told_in_a_sentence(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.model.write_bytes(b"PK damaged")
+    with pytest.raises(
+        UserError, match=r"best\.keras cannot be loaded \(.*\): give the best\.keras"
+    ):
+        load_networks(run)

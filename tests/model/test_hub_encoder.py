@@ -19,9 +19,9 @@ from tf_muscle.model.compiled import known_encoder
 from tf_muscle.model.encoder_weights import load_encoder_weights
 from tf_muscle.model.folding import fold_batch_normalization, foldable
 from tf_muscle.model.hub_encoder import BACKBONE, OUTPUT, Pyramid, read_preset
+from tf_muscle.model.loading import load_network
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE, NORMALIZATION, build_unet
-from tf_muscle.prediction.model_files import load_network
 from tf_muscle.runs.encoder import HubEncoder
 from tf_muscle.runs.environment import EncoderStart
 

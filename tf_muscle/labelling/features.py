@@ -11,8 +11,9 @@ from PIL import Image
 from tf_muscle.data.geometry import Box
 from tf_muscle.errors import UserError
 from tf_muscle.model import hub_encoder
+from tf_muscle.model.loading import load_network
 from tf_muscle.model.unet import CORE, ENCODERS, NORMALIZATION, crop_to
-from tf_muscle.prediction.model_files import load_network, network_files
+from tf_muscle.prediction.model_files import network_files
 
 
 class Networks:

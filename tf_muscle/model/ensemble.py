@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-import tf_muscle.model.hub_encoder  # noqa: F401  # Keras has to know its layer
+from tf_muscle.model.loading import load_network
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.runs.folds import trained_runs
 
@@ -17,9 +17,9 @@ def load_networks(run: RunFolder) -> list[keras.Model]:
     """The network of a finished run; of a run with folds, that of each fold.
 
     Raises:
-        UserError: a training is not finished.
+        UserError: a training is not finished, or its best.keras is damaged.
     """
-    return [keras.saving.load_model(one.model) for one in trained_runs(run)]
+    return [load_network(one.model) for one in trained_runs(run)]
 
 
 def averaged(networks: Sequence[keras.Model]) -> keras.Model:

@@ -126,6 +126,7 @@ def _load_keras(
     single: bool,
 ) -> Loaded:
     from tf_muscle.model.ensemble import averaged  # TensorFlow, which writers do without
+    from tf_muscle.model.loading import load_network
 
     path = paths[0]
     networks = [load_network(one) for one in paths]
@@ -200,27 +201,6 @@ def _of_network(
     if single:
         forward = constant_weights(traced)
     return Loaded(forward, class_names, geometry, calibration)
-
-
-def load_network(path: Path) -> "keras.Model":
-    """The network in a .keras file.
-
-    Raises:
-        UserError: the file is damaged, or of another kind.
-    """
-    import keras
-
-    import tf_muscle.model.hub_encoder  # noqa: F401  # makes Keras know what it finds in the file
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except UserError:  # a package is missing
-        raise
-    except Exception as error:  # of a damaged file: what its bytes happen to lead to
-        reason = shortened(one_line(error))
-        raise UserError(
-            f"{path} cannot be loaded ({reason}): give the best.keras of a finished run"
-        ) from error
 
 
 def _beside(run: RunFolder, class_count: int) -> Packed:

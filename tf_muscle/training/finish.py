@@ -17,6 +17,7 @@ from tf_muscle.data.pipeline import as_arrays
 from tf_muscle.errors import UserError
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.saved_model import write_saved_model
+from tf_muscle.model.loading import load_network
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE, build_unet
 from tf_muscle.report import photo_sheets, plots
@@ -72,7 +73,7 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     may take one size only). Class names and geometry are packed in.
 
     Raises:
-        UserError: the file of the best weights is damaged.
+        UserError: the file of the best weights, or best.keras, is damaged.
     """
     if not run.model.is_file():
         if reason := corruption_reason(run.best_weights):
@@ -92,7 +93,7 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
         with replacing(run.model) as unfinished:
             model.save(unfinished)
             pack(unfinished, data.class_names, data.geometry)
-    return keras.saving.load_model(run.model)
+    return load_network(run.model)
 
 
 def finish(run: RunFolder, config: Config, data: Data) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from PIL import Image
 from rich.console import Console
@@ -16,6 +15,7 @@ from tf_muscle.atomic import replacing
 from tf_muscle.config import Config
 from tf_muscle.data.dataset import load_data
 from tf_muscle.data.pipeline import as_arrays
+from tf_muscle.model.loading import load_network
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import scores
 from tf_muscle.model.score_records import mean_and_spread
@@ -83,7 +83,7 @@ def _test_fold(
     names = [one.decode() for one in examples.map(lambda e: e["file_name"]).as_numpy_iterator()]
     by_name = {photo.name: photo for photo in folds.photos}
     scored = scored_photos(
-        keras.saving.load_model(fold.model),
+        load_network(fold.model),
         examples,
         len(data.class_names),
         SegmentationLoss.from_config(read_environment(fold).loss),
