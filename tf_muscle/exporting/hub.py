@@ -162,7 +162,7 @@ def push(address: str, files: Mapping[str, Path], message: str) -> None:
         if kept := sorted(one for one in there - {*files, *removed} if one[0] != "."):
             print(f"These stay in it as they are: {listed(kept)}")
         api.create_repo(repository, private=True, exist_ok=True)
-        operations = [
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
             *(CommitOperationAdd(name, str(path)) for name, path in files.items()),
             *(CommitOperationDelete(name) for name in removed),
         ]
