@@ -20,7 +20,7 @@ pytest.importorskip("ray", reason="needs the extra cluster")
 LONG = 120.0  # seconds
 
 
-@pytest.mark.parametrize("output_format", ["both", "coco"])
+@pytest.mark.parametrize("output_format", ["both", pytest.param("coco", marks=pytest.mark.slow)])
 def test_workers_write_what_one_process_writes(
     output_format: str,
     tmp_path: Path,

@@ -117,6 +117,7 @@ def test_onnx(calibrated_run: RunFolder, tmp_path: Path) -> None:
     assert (mask == expected_mask(calibrated_run)).mean() > 0.999
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_plain_if_asked(calibrated_run: RunFolder, tmp_path: Path) -> None:
     (folder,) = export(calibrated_run, saved_models_dir=tmp_path, calibrated=False)
     assert load_predictor(folder).calibration == Calibration()

@@ -44,6 +44,7 @@ def test_saved_model(
     assert "the scores of the single networks, each on the photos that it was not" in card
 
 
+@pytest.mark.slow
 def test_litert(folds: RunFolder, expected: np.ndarray, tmp_path: Path) -> None:
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     (folder,) = export(

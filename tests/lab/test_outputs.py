@@ -66,7 +66,7 @@ def command(
     write_emg(tmp_path / "made.csv")
 
     def run(*words: object) -> tuple[int, str]:
-        code = run_command(predict.main, ["model", *map(str, words), "--smooth", "0"])
+        code = run_command(predict.main, ["model.keras", *map(str, words), "--smooth", "0"])
         captured = capsys.readouterr()
         return code, captured.out + captured.err
 

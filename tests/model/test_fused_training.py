@@ -34,6 +34,7 @@ def test_network_is_the_librarys(decoder: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_fifty_steps_end_where_keras_own_do() -> None:
     """50 steps from the same weights: stock layers and Adam against the fused ones, in float32.
 

@@ -43,6 +43,7 @@ def settings(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)  # where MLflow puts mlruns/
 
 
+@pytest.mark.slow
 def test_a_training_is_recorded_and_goes_on_as_the_same_run(
     small_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def words(export: Path, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_budget_trains_as_its_epochs_would(small_export: Path, tmp_path: Path) -> None:
     """Deterministic, so that a single random number drawn by the timing would show."""
     script = [sys.executable, "-c", TRAINED_TWICE, str(tmp_path)]

@@ -67,6 +67,7 @@ def test_own_photos_are_scored_by_the_fold_that_held_them_out(
     assert "--split train has photos that folds of" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_exports_photos_are_scored_by_the_mean(
     folds: RunFolder, small: RunFolder, small_export: Path, tmp_path: Path
 ) -> None:

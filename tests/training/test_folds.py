@@ -175,6 +175,7 @@ def test_folds_add_up_to_the_whole(whole: RunFolder) -> None:
         assert (row["group"], int(row["fold"])) == (photo.group, photo.fold)
 
 
+@pytest.mark.slow
 def test_folds_trained_one_by_one_give_the_same(
     whole: RunFolder, small_export: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ def earlier(small: RunFolder, tmp_path: Path) -> RunFolder:
     return run
 
 
+@pytest.mark.slow
 def test_its_model_is_evaluated_used_and_exported(
     earlier: RunFolder, small: RunFolder, small_export: Path, tmp_path: Path
 ) -> None:

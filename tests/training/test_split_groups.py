@@ -13,6 +13,7 @@ from tf_muscle.runs.folder import RunFolder
 from tf_muscle.train import main
 
 
+@pytest.mark.slow
 def test_a_split_by_groups(
     small_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_run_learns_from_the_mean_of_folds_and_says_what_that_means(
     assert val_loss > 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_needs_its_own_teacher(
     small: RunFolder, large: RunFolder, small_export: Path, places: tuple[Path, Path],
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
