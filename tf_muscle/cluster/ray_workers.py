@@ -123,6 +123,19 @@ def results_of_workers(
         ray.shutdown()
 
 
+def own_address(address: str) -> str:
+    """The IP address by which a cluster knows this machine.
+
+    Raises:
+        UserError: there is no cluster at `address`.
+    """
+    _connect(address)
+    try:
+        return str(ray.util.get_node_ip_address())
+    finally:
+        ray.shutdown()
+
+
 def _connect(address: str) -> None:
     """Starts a cluster on this machine, or joins one.
 
