@@ -59,7 +59,7 @@ def become_chief(cluster: Cluster) -> Role:
 
 
 def _reachable(cluster: Cluster) -> str:
-    """This machine's address in the cluster.
+    """The address of this machine in the cluster.
 
     Raises:
         UserError: there is no such cluster, or other machines cannot reach the address.

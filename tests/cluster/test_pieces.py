@@ -63,6 +63,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         ([(16, 2)], 1000, 0.5, (4, 4, 0.5)),
         ([(16, 4)], 3, 2.0, (2, 8, 2.0)),
         ([(10, 1)], 1000, 0.1, (10, 1, 0.1)),
+        ([(16, 2)], 1000, 0.4, (4, 4, 0.4)),  # two on each GPU: none is on both
     ],
 )
 def test_a_cluster_is_divided(

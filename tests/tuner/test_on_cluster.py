@@ -14,7 +14,7 @@ pytest.importorskip("ray", reason="needs the extra cluster")
 
 @pytest.fixture(autouse=True)
 def no_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process has no part in a search, neither before the test nor after it."""
+    """No part in a search is given to the process of the tests."""
     for name in VARIABLES:
         monkeypatch.setenv(name, "")
 

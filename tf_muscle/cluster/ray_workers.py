@@ -30,7 +30,8 @@ from tf_muscle.tensorflow_log import LEVEL, set_up
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
-LOSSES = 3  # workers that a piece may lose; behind the third it is the piece that ends them
+LOSSES = 3  # a piece that loses three workers is itself at fault
+ROOM = 30.0  # seconds without a worker until the user is told
 PATIENCE = 10.0  # seconds until the head of a cluster has to answer
 STORE = 200 * 2**20  # bytes of shared memory for results on the way; they are small
 # Threads that libraries take for what does not go through TensorFlow.
@@ -92,11 +93,12 @@ def share(nodes: Sequence[tuple[int, float]], pieces: int, worker_gpus: float) -
     """
     gpus = worker_gpus if any(gpus for _, gpus in nodes) else 0.0
 
+    def on_gpus(own: float) -> int:
+        """Workers of a machine; one with less than a GPU has it on a single one."""
+        return int(own) * int(1 / gpus + 1e-6) if gpus < 1 else int(own / gpus)
+
     def room(cores: int) -> int:
-        return sum(
-            min(own // cores, int(own_gpus / gpus + 1e-6) if gpus else own)
-            for own, own_gpus in nodes
-        )
+        return sum(min(own // cores, on_gpus(own_gpus) if gpus else own) for own, own_gpus in nodes)
 
     workers = min(pieces, room(1))
     if not workers:
@@ -176,6 +178,7 @@ class _Pool:
         self._make = ray.put(make)
         self._loading: dict[Any, Any] = {}  # the worker of each call that loads
         self._busy: dict[Any, tuple[Any, int]] = {}  # the worker and the piece of each call
+        self._told = False  # of there being no worker
         print(
             f"workers: {self._share.workers}, cores of each: {self._share.cores}, machines: "
             f"{len(nodes)}",
@@ -200,6 +203,21 @@ class _Pool:
         worker = options.remote(str(Path.cwd()))
         self._loading[worker.load.remote(self._make)] = worker
 
+    def _next(self) -> Any:
+        """Waits for the call that ends next; other work may keep the cluster for long."""
+        while True:
+            done, _ = ray.wait([*self._busy, *self._loading], num_returns=1, timeout=ROOM)
+            if done:
+                return done[0]
+            if not self._busy and not self._told:
+                self._told = True
+                gpus = f" and {self._share.gpus:g} GPUs" if self._share.gpus else ""
+                print(
+                    f"waiting for {self._share.cores} cores{gpus} for a worker: other work may "
+                    "keep the cluster, or the first worker still loads",
+                    file=sys.stderr,
+                )
+
     def results(self, pieces: Sequence[Piece]) -> Generator[tuple[int, Any], None, None]:
         """See `pieces.results`."""
         waiting = deque(range(len(pieces)))
@@ -210,7 +228,7 @@ class _Pool:
             while waiting and idle:
                 number, worker = waiting.popleft(), idle.pop()
                 self._busy[worker.do.remote(pieces[number])] = worker, number
-            (call,), _ = ray.wait([*self._busy, *self._loading], num_returns=1)
+            call = self._next()
             is_piece = call in self._busy
             worker, number = self._busy.pop(call) if is_piece else (self._loading.pop(call), -1)
             try:
