@@ -100,7 +100,12 @@ def search_with_workers(
     host, port = (os.environ[name] for name in VARIABLES[1:])
     work = partial(_work, command, tuple(argv), host, port)
     try:
-        for _ in results(range(1, trials + 1), partial(_as_it_is, work), cluster):
+        for _ in results(
+            range(1, trials + 1),
+            partial(_as_it_is, work),
+            cluster,
+            "worker {} of the search".format,
+        ):
             if not chief.is_alive():
                 break
     except UserError as error:

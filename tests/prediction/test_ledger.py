@@ -34,7 +34,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces are done by the loop of this process, from the last to the first."""
     results = on_cluster.results
 
-    def backwards(pieces: list, make: object, cluster: object) -> Iterator:
+    def backwards(pieces: list, make: object, cluster: object, name: object) -> Iterator:
         return results(pieces[::-1], make, None)
 
     monkeypatch.setattr(on_cluster, "results", backwards)

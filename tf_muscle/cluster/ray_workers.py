@@ -114,13 +114,14 @@ def results_of_workers(
     pieces: Sequence[Piece],
     make: Callable[[], Callable[[Piece], Result]],
     cluster: Cluster,
+    name: Callable[[Piece], str],
 ) -> Generator[tuple[int, Result], None, None]:
     """See `pieces.results`."""
     if not pieces:
         return
     _connect(cluster.address)
     try:
-        yield from _Pool(len(pieces), make, cluster).results(pieces)
+        yield from _Pool(len(pieces), make, cluster).results(pieces, name)
     finally:
         ray.shutdown()
 
@@ -218,7 +219,9 @@ class _Pool:
                     file=sys.stderr,
                 )
 
-    def results(self, pieces: Sequence[Piece]) -> Generator[tuple[int, Any], None, None]:
+    def results(
+        self, pieces: Sequence[Piece], name: Callable[[Piece], str]
+    ) -> Generator[tuple[int, Any], None, None]:
         """See `pieces.results`."""
         waiting = deque(range(len(pieces)))
         idle: list[Any] = []
@@ -239,11 +242,15 @@ class _Pool:
             except ray.exceptions.RayError as error:
                 in_a_row += 1
                 losses[number] += is_piece
-                if losses[number] == LOSSES or in_a_row == LOSSES * self._share.workers:
+                lost = ""
+                if losses[number] == LOSSES:
+                    lost = f"{LOSSES} workers were lost at {name(pieces[number])}"
+                elif in_a_row == LOSSES * self._share.workers:
+                    lost = f"{in_a_row} workers in a row were lost"
+                if lost:
                     raise UserError(
-                        f"{in_a_row} workers in a row were lost, perhaps for want of memory: see "
-                        "the logs of Ray, then give the same command again, or leave out --cluster "
-                        f"({one_line(error)[:300]})"
+                        f"{lost}, perhaps for want of memory: see the logs of Ray, then give the "
+                        f"same command again, or leave out --cluster ({one_line(error)[:300]})"
                     ) from error
                 print("a worker was lost; what it was at is done again", file=sys.stderr)
                 if is_piece:
