@@ -84,6 +84,15 @@ def test_a_cluster_without_room_is_refused() -> None:
         share([(16, 2)], 5, 4.0)
 
 
+def test_no_keys_go_to_the_workers() -> None:
+    pytest.importorskip("ray", reason="needs the extra cluster")
+    from tf_muscle.cluster.ray_workers import passed_on
+
+    kept = {"TF_ENABLE_ONEDNN_OPTS": "0", "MLFLOW_TRACKING_URI": "http://lab", "HF_HOME": "/hf"}
+    own = {"WANDB_API_KEY": "k", "HF_TOKEN": "t", "MLFLOW_TRACKING_PASSWORD": "p", "PATH": "/bin"}
+    assert passed_on(kept | own) == kept
+
+
 def test_importing_the_room_needs_no_ray() -> None:
     source = Path(__file__).parents[2] / "tf_muscle"
     importing = {

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +36,14 @@ PATIENCE = 10.0  # seconds until the head of a cluster has to answer
 STORE = 200 * 2**20  # bytes of shared memory for results on the way; they are small
 # Threads that libraries take for what does not go through TensorFlow.
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-# What decides how TensorFlow computes and where it finds data; other variables stay a node's own.
+# How TensorFlow computes, where data and models are found, and where runs are recorded. No keys:
+# they, as other variables, stay a node's own.
 PASSED_ON = ("TF_", "TFDS_", "KERAS_")
+PASSED_ON_NAMES = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"),
+    *("WANDB_MODE", "WANDB_PROJECT", "WANDB_BASE_URL"),
+    *("HF_HOME", "HF_ENDPOINT"),
+)
 
 
 class Worker:
@@ -108,6 +114,15 @@ def share(nodes: Sequence[tuple[int, float]], pieces: int, worker_gpus: float) -
         )
     most = max(cores for cores, _ in nodes)
     return Share(workers, max(c for c in range(1, most + 1) if room(c) >= workers), gpus)
+
+
+def passed_on(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that go to the workers."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name.startswith(PASSED_ON) or name in PASSED_ON_NAMES
+    }
 
 
 def results_of_workers(
@@ -191,7 +206,7 @@ class _Pool:
     def _start(self) -> None:
         """Asks for a worker; it loads as soon as there is room for it."""
         cores, gpus = self._share.cores, self._share.gpus
-        variables = {k: v for k, v in os.environ.items() if k.startswith(PASSED_ON)}
+        variables = passed_on(os.environ)
         variables |= dict.fromkeys((*THREADS, *LIBRARY_THREADS), str(cores))
         if not gpus:
             variables["CUDA_VISIBLE_DEVICES"] = ""  # each worker would take the memory of them all
