@@ -149,11 +149,20 @@ def parse(
 
 
 def parse_over_preset(
-    parser: jsonargparse.ArgumentParser, argv: Sequence[str], default_preset: str
+    parser: jsonargparse.ArgumentParser,
+    argv: Sequence[str],
+    default_preset: str,
+    not_in_presets: Collection[str] = (),
 ) -> dict[str, Any]:
     """Parses options over the presets that they name, or over a bundled one.
 
     An option wins over a preset wherever it stands, and a later preset over an earlier one.
+
+    Args:
+        parser: with the options.
+        argv: words of the command line.
+        default_preset: name of the bundled one.
+        not_in_presets: options without a default that are taken from the command line only.
 
     Returns:
         Flat options; "config" holds the paths of the presets that were named.
@@ -178,6 +187,12 @@ def parse_over_preset(
         except UserError as error:
             raise UserError(f"--config {preset}: {error}") from error
         refuse_removed(options, f"--config {preset}")
+        for name in not_in_presets:
+            if options[name] is not None:
+                raise UserError(
+                    f"--config {preset} holds {name}: {options[name]}, which is for the command "
+                    f"line: give --{name} there, and leave it out of the preset"
+                )
     words = [word for preset in presets for word in ("--config", preset)]
     return parse(parser, [*words, *others]) | vars(named)
 

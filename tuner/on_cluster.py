@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 from tf_muscle.cluster.address import LOCAL, Cluster
@@ -40,21 +41,39 @@ def become_chief(cluster: Cluster) -> Role:
     """Makes this process the chief, at a free port of an address that the workers can reach.
 
     Raises:
-        UserError: it is a chief or a worker already.
+        UserError: it is a chief or a worker already, or there is no such cluster or address.
     """
     if given := [name for name in VARIABLES if os.environ.get(name)]:
         raise UserError(
             f"--cluster starts chief and workers by itself, but {given[0]} is set: unset it, or "
             "leave out --cluster"
         )
-    host = "127.0.0.1" if cluster.address == LOCAL else socket.gethostbyname(socket.gethostname())
+    # Read when gRPC is imported: it would warn of every process that Ray starts beside the chief.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    host = "127.0.0.1" if cluster.address == LOCAL else _reachable(cluster)
     with socket.socket() as free:
         free.bind((host, 0))
         port = free.getsockname()[1]
     os.environ |= dict(zip(VARIABLES, ("chief", host, str(port)), strict=True))
-    # Read when gRPC is imported: it would warn of every process that Ray starts beside the chief.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     return role()
+
+
+def _reachable(cluster: Cluster) -> str:
+    """The address of this machine in the cluster.
+
+    Raises:
+        UserError: there is no such cluster, or other machines cannot reach the address.
+    """
+    from tf_muscle.cluster.ray_workers import own_address  # an extra of this package
+
+    host = own_address(cluster.address)
+    if ip_address(host).is_loopback:
+        raise UserError(
+            f"--cluster {cluster.address} knows this machine as {host}, which no other machine "
+            "reaches: start Ray with --node-ip-address and the address in your network, or give "
+            "--cluster local"
+        )
+    return host
 
 
 def search_with_workers(
@@ -81,7 +100,12 @@ def search_with_workers(
     host, port = (os.environ[name] for name in VARIABLES[1:])
     work = partial(_work, command, tuple(argv), host, port)
     try:
-        for _ in results(range(1, trials + 1), partial(_as_it_is, work), cluster):
+        for _ in results(
+            range(1, trials + 1),
+            partial(_as_it_is, work),
+            cluster,
+            "worker {} of the search".format,
+        ):
             if not chief.is_alive():
                 break
     except UserError as error:

@@ -35,6 +35,8 @@ NOT_OF_THE_SEARCH = (
     "retrain",
     "dry_run",
 )
+# Workers of a cluster are given the same presets, but must not start workers themselves.
+ONLY_OF_THE_CHIEF = ("cluster", "worker_gpus")
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
@@ -224,7 +226,9 @@ def parse_search(argv: Sequence[str]) -> Search:
     Raises:
         UserError: an option is unknown or out of range, or the preset cannot be read.
     """
-    options = parse_over_preset(search_parser(), lists_joined(argv), DEFAULT_PRESET)
+    options = parse_over_preset(
+        search_parser(), lists_joined(argv), DEFAULT_PRESET, ONLY_OF_THE_CHIEF
+    )
     if options["trials"] is not None:
         options["trials"] = [Combination(**vars(one)) for one in options["trials"]]
     names = [field.name for field in dataclasses.fields(SearchOptions)]

@@ -62,7 +62,6 @@ def test_folds_score_as_in_a_loop(small_export: Path, tmp_path: Path) -> None:
     assert ours["confusion_matrix"] == theirs["confusion_matrix"]
 
 
-@pytest.mark.slow
 @slow
 def test_the_search_finds_the_same(small_export: Path, tmp_path: Path) -> None:
     words = [*TINY, "--data", small_export, "--data_dir", tmp_path / "tfds"]
@@ -91,7 +90,6 @@ def test_an_export_is_inspected_alike(small_export: Path, tmp_path: Path) -> Non
     assert json.loads(one)
 
 
-@pytest.mark.slow
 @slow
 def test_the_same_photos_and_frames_are_suggested(small_export: Path, tmp_path: Path) -> None:
     tiny_run(tmp_path / "mine", small_export, tmp_path / "tfds", size=32)

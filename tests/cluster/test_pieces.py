@@ -63,6 +63,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         ([(16, 2)], 1000, 0.5, (4, 4, 0.5)),
         ([(16, 4)], 3, 2.0, (2, 8, 2.0)),
         ([(10, 1)], 1000, 0.1, (10, 1, 0.1)),
+        ([(16, 2)], 1000, 0.4, (4, 4, 0.4)),  # two on each GPU: none is on both
     ],
 )
 def test_a_cluster_is_divided(
@@ -81,6 +82,15 @@ def test_a_cluster_without_room_is_refused() -> None:
 
     with pytest.raises(UserError, match="no machine of the cluster has a free core and 4 GPUs"):
         share([(16, 2)], 5, 4.0)
+
+
+def test_no_keys_go_to_the_workers() -> None:
+    pytest.importorskip("ray", reason="needs the extra cluster")
+    from tf_muscle.cluster.ray_workers import passed_on
+
+    kept = {"TF_ENABLE_ONEDNN_OPTS": "0", "MLFLOW_TRACKING_URI": "http://lab", "HF_HOME": "/hf"}
+    own = {"WANDB_API_KEY": "k", "HF_TOKEN": "t", "MLFLOW_TRACKING_PASSWORD": "p", "PATH": "/bin"}
+    assert passed_on(kept | own) == kept
 
 
 def test_importing_the_room_needs_no_ray() -> None:

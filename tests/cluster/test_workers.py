@@ -25,6 +25,8 @@ def maker(folder: Path) -> Callable[[], Callable[[str], dict[str, str | int]]]:
         if piece == "lost" and not (folder / "lost").exists():
             (folder / "lost").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if piece == "fatal":
+            os.kill(os.getpid(), signal.SIGKILL)
         if piece == "wrong":
             raise UserError("the piece is wrong: mend it")
         import cv2
@@ -67,6 +69,16 @@ def test_a_mistake_of_the_user_ends_the_work_with_its_own_sentence(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"^the piece is wrong: mend it$"):
         list(results(["wrong"], maker(tmp_path), Cluster("local")))
+
+
+def test_a_piece_that_ends_its_workers_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tf_muscle.cluster.ray_workers.this_processor", lambda: TwoThreads)
+    pieces = ["a", "fatal", "b"]
+    with pytest.raises(UserError, match=r"^3 workers were lost at piece fatal, perhaps"):
+        list(results(pieces, maker(tmp_path), Cluster("local"), "piece {}".format))
 
 
 @pytest.mark.parametrize("address", ["auto", "127.0.0.1:9"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from clips import tables, write_sources
 from light_model import light_of_three
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
@@ -34,7 +35,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces are done by the loop of this process, from the last to the first."""
     results = on_cluster.results
 
-    def backwards(pieces: list, make: object, cluster: object) -> Iterator:
+    def backwards(pieces: list, make: object, cluster: object, name: object) -> Iterator:
         return results(pieces[::-1], make, None)
 
     monkeypatch.setattr(on_cluster, "results", backwards)
@@ -112,7 +113,7 @@ def test_another_command_does_not_go_on_with_it(sources: Path, tmp_path: Path) -
     with ledger.opened(pieces, {"smooth": 0.1, "person": None}):
         pass
     with (
-        pytest.raises(UserError, match="begun with another choice of smooth: give the same"),
+        pytest.raises(UserError, match="begun with another choice of smooth, or with other files"),
         ledger.opened(pieces, {"smooth": 0.2, "person": None}),
     ):
         pass
@@ -126,6 +127,19 @@ def test_another_command_does_not_go_on_with_it(sources: Path, tmp_path: Path) -
         pytest.raises(UserError, match="another process is writing"),
         ledger.opened(pieces, {"smooth": 0.1, "person": None}),
     ):
+        pass
+
+
+def test_a_photo_that_was_replaced_is_noticed(tmp_path: Path) -> None:
+    photo = tmp_path / "photos/a.png"
+    photo.parent.mkdir()
+    Image.new("RGB", (32, 32)).save(photo)
+    pieces = divide(find_sources([str(photo.parent)]), 4)
+    ledger = Ledger(tmp_path / "out")
+    with ledger.opened(pieces, {}):
+        pass
+    Image.new("RGB", (64, 48), "red").save(photo)
+    with pytest.raises(UserError, match="choice of sources, or"), ledger.opened(pieces, {}):
         pass
 
 

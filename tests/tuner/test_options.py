@@ -84,6 +84,16 @@ def test_preset_of_a_training_is_a_search_of_one(tmp_path: Path) -> None:
     assert search.name == "mine"
 
 
+@pytest.mark.parametrize("line", ["cluster: local", "worker_gpus: 0.5"])
+def test_a_cluster_in_a_preset_is_refused(line: str, tmp_path: Path) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(f"epochs: 3\n{line}\n")
+    name = line.split(":")[0]
+    with pytest.raises(UserError, match=f"mine.yaml holds {line}, .* give --{name} there, and"):
+        parse_search(["--config", str(preset), "--cluster", "auto"])
+    assert parse_search(["--cluster", "auto", "--worker_gpus", "0.5"]) == parse_search([])
+
+
 def test_values_are_joined_up_to_the_next_option() -> None:
     assert lists_joined(["--epochs", "1", "2", "--dry_run", "--epochs", "3", "--epochs=4"]) == [
         "--epochs=[1,2]",

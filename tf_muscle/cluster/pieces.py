@@ -13,6 +13,7 @@ def results(
     pieces: Sequence[Piece],
     make: Callable[[], Callable[[Piece], Result]],
     cluster: Cluster | None,
+    name: Callable[[Piece], str] = str,
 ) -> Generator[tuple[int, Result], None, None]:
     """Does each piece once, and gives its index and result as it is done.
 
@@ -24,6 +25,7 @@ def results(
         pieces: what there is to do.
         make: gives the function; called once in each worker, for what takes long to load.
         cluster: the workers; None for a loop in this process, in the order of the pieces.
+        name: what the user is told that a piece is, if workers are lost at it.
 
     Raises:
         UserError: a piece raised one, there is no such cluster, or it loses worker after worker.
@@ -31,7 +33,7 @@ def results(
     if cluster is not None:
         from tf_muscle.cluster.ray_workers import results_of_workers  # an extra of this package
 
-        yield from results_of_workers(pieces, make, cluster)
+        yield from results_of_workers(pieces, make, cluster, name)
         return
     if pieces:
         function = make()

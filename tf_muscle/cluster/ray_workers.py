@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +30,20 @@ from tf_muscle.tensorflow_log import LEVEL, set_up
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
-LOSSES = 3  # workers that a piece may lose; behind the third it is the piece that ends them
+LOSSES = 3  # a piece that loses three workers is itself at fault
+ROOM = 30.0  # seconds without a worker until the user is told
 PATIENCE = 10.0  # seconds until the head of a cluster has to answer
 STORE = 200 * 2**20  # bytes of shared memory for results on the way; they are small
 # Threads that libraries take for what does not go through TensorFlow.
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-# What decides how TensorFlow computes and where it finds data; other variables stay a node's own.
+# How TensorFlow computes, where data and models are found, and where runs are recorded. No keys:
+# they, as other variables, stay a node's own.
 PASSED_ON = ("TF_", "TFDS_", "KERAS_")
+PASSED_ON_NAMES = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"),
+    *("WANDB_MODE", "WANDB_PROJECT", "WANDB_BASE_URL"),
+    *("HF_HOME", "HF_ENDPOINT"),
+)
 
 
 class Worker:
@@ -92,11 +99,12 @@ def share(nodes: Sequence[tuple[int, float]], pieces: int, worker_gpus: float) -
     """
     gpus = worker_gpus if any(gpus for _, gpus in nodes) else 0.0
 
+    def on_gpus(own: float) -> int:
+        """Workers of a machine; one with less than a GPU has it on a single one."""
+        return int(own) * int(1 / gpus + 1e-6) if gpus < 1 else int(own / gpus)
+
     def room(cores: int) -> int:
-        return sum(
-            min(own // cores, int(own_gpus / gpus + 1e-6) if gpus else own)
-            for own, own_gpus in nodes
-        )
+        return sum(min(own // cores, on_gpus(own_gpus) if gpus else own) for own, own_gpus in nodes)
 
     workers = min(pieces, room(1))
     if not workers:
@@ -108,17 +116,40 @@ def share(nodes: Sequence[tuple[int, float]], pieces: int, worker_gpus: float) -
     return Share(workers, max(c for c in range(1, most + 1) if room(c) >= workers), gpus)
 
 
+def passed_on(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that go to the workers."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name.startswith(PASSED_ON) or name in PASSED_ON_NAMES
+    }
+
+
 def results_of_workers(
     pieces: Sequence[Piece],
     make: Callable[[], Callable[[Piece], Result]],
     cluster: Cluster,
+    name: Callable[[Piece], str],
 ) -> Generator[tuple[int, Result], None, None]:
     """See `pieces.results`."""
     if not pieces:
         return
     _connect(cluster.address)
     try:
-        yield from _Pool(len(pieces), make, cluster).results(pieces)
+        yield from _Pool(len(pieces), make, cluster).results(pieces, name)
+    finally:
+        ray.shutdown()
+
+
+def own_address(address: str) -> str:
+    """The IP address by which a cluster knows this machine.
+
+    Raises:
+        UserError: there is no cluster at `address`.
+    """
+    _connect(address)
+    try:
+        return str(ray.util.get_node_ip_address())
     finally:
         ray.shutdown()
 
@@ -163,6 +194,7 @@ class _Pool:
         self._make = ray.put(make)
         self._loading: dict[Any, Any] = {}  # the worker of each call that loads
         self._busy: dict[Any, tuple[Any, int]] = {}  # the worker and the piece of each call
+        self._told = False  # of there being no worker
         print(
             f"workers: {self._share.workers}, cores of each: {self._share.cores}, machines: "
             f"{len(nodes)}",
@@ -174,7 +206,7 @@ class _Pool:
     def _start(self) -> None:
         """Asks for a worker; it loads as soon as there is room for it."""
         cores, gpus = self._share.cores, self._share.gpus
-        variables = {k: v for k, v in os.environ.items() if k.startswith(PASSED_ON)}
+        variables = passed_on(os.environ)
         variables |= dict.fromkeys((*THREADS, *LIBRARY_THREADS), str(cores))
         if not gpus:
             variables["CUDA_VISIBLE_DEVICES"] = ""  # each worker would take the memory of them all
@@ -187,7 +219,24 @@ class _Pool:
         worker = options.remote(str(Path.cwd()))
         self._loading[worker.load.remote(self._make)] = worker
 
-    def results(self, pieces: Sequence[Piece]) -> Generator[tuple[int, Any], None, None]:
+    def _next(self) -> Any:
+        """Waits for the call that ends next; other work may keep the cluster for long."""
+        while True:
+            done, _ = ray.wait([*self._busy, *self._loading], num_returns=1, timeout=ROOM)
+            if done:
+                return done[0]
+            if not self._busy and not self._told:
+                self._told = True
+                gpus = f" and {self._share.gpus:g} GPUs" if self._share.gpus else ""
+                print(
+                    f"waiting for {self._share.cores} cores{gpus} for a worker: other work may "
+                    "keep the cluster, or the first worker still loads",
+                    file=sys.stderr,
+                )
+
+    def results(
+        self, pieces: Sequence[Piece], name: Callable[[Piece], str]
+    ) -> Generator[tuple[int, Any], None, None]:
         """See `pieces.results`."""
         waiting = deque(range(len(pieces)))
         idle: list[Any] = []
@@ -197,7 +246,7 @@ class _Pool:
             while waiting and idle:
                 number, worker = waiting.popleft(), idle.pop()
                 self._busy[worker.do.remote(pieces[number])] = worker, number
-            (call,), _ = ray.wait([*self._busy, *self._loading], num_returns=1)
+            call = self._next()
             is_piece = call in self._busy
             worker, number = self._busy.pop(call) if is_piece else (self._loading.pop(call), -1)
             try:
@@ -208,11 +257,15 @@ class _Pool:
             except ray.exceptions.RayError as error:
                 in_a_row += 1
                 losses[number] += is_piece
-                if losses[number] == LOSSES or in_a_row == LOSSES * self._share.workers:
+                lost = ""
+                if losses[number] == LOSSES:
+                    lost = f"{LOSSES} workers were lost at {name(pieces[number])}"
+                elif in_a_row == LOSSES * self._share.workers:
+                    lost = f"{in_a_row} workers in a row were lost"
+                if lost:
                     raise UserError(
-                        f"{in_a_row} workers in a row were lost, perhaps for want of memory: see "
-                        "the logs of Ray, then give the same command again, or leave out --cluster "
-                        f"({one_line(error)[:300]})"
+                        f"{lost}, perhaps for want of memory: see the logs of Ray, then give the "
+                        f"same command again, or leave out --cluster ({one_line(error)[:300]})"
                     ) from error
                 print("a worker was lost; what it was at is done again", file=sys.stderr)
                 if is_piece:

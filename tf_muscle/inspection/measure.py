@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from tf_muscle.cluster.address import Cluster
 from tf_muscle.cluster.pieces import in_order, results
+from tf_muscle.errors import printable
 from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.image_files import UPRIGHT, decode_photo, open_image, orientation
 from tf_muscle.roboflow.pixels import read_mask
@@ -114,7 +115,8 @@ def survey(export: Export, cluster: Cluster | None = None) -> Survey:
     heat = np.zeros((class_count, GRID, GRID))
     size_counts = np.zeros((class_count, len(SIZE_EDGES) - 1), np.int64)
     images: list[ImageInfo] = []
-    measured = in_order(results(blocks, partial(_measurer, class_count), cluster))
+    make = partial(_measurer, class_count)
+    measured = in_order(results(blocks, make, cluster, _name_of_block))
     for block in _with_progress(measured, len(blocks)):
         images += block.images
         heat += block.heat
@@ -130,6 +132,11 @@ class _Measured:
     images: list[ImageInfo]
     heat: np.ndarray
     size_counts: np.ndarray
+
+
+def _name_of_block(block: Sequence[tuple[str, Example]]) -> str:
+    first, last = (printable(f"{split}/{one.file_name}") for split, one in (block[0], block[-1]))
+    return f"{first} to {last}"
 
 
 def _measurer(class_count: int) -> Callable[[Sequence[tuple[str, Example]]], _Measured]:

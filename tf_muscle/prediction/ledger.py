@@ -75,7 +75,7 @@ class Ledger:
 
         Args:
             pieces: all of them.
-            options: which decide what the outputs hold.
+            options: which decide what the outputs hold, as text; digests for what files hold.
 
         Raises:
             UserError: the folder holds something else, or another process is at it.
@@ -89,8 +89,9 @@ class Ledger:
         begun = json.loads((self.folder / PLAN).read_text(encoding="utf-8"))
         if others := sorted(name for name in plan | begun if plan.get(name) != begun.get(name)):
             raise UserError(
-                f"{self.out} was begun with another choice of {listed(others)}: give the same "
-                "command as then, or another --out"
+                f"{self.out} was begun with another choice of {listed(others)}, or with other "
+                "files of that name: give the same command as then with the same files, or another "
+                "--out"
             )
         with only_process(
             self.folder, f"another process is writing {self.out}: wait for it, or end that first"
@@ -113,21 +114,26 @@ class Ledger:
 
     def keep(self, number: int, scratch: Path, told: Told) -> None:
         """Moves the outputs of a piece to their places, and then counts it as done."""
+        folders = {self.out}
         for path in sorted(scratch.rglob("*")):
             place = self.out / path.relative_to(scratch)
             if path.is_dir():
                 make_folder(place)
+                folders.add(place)
             elif path.name not in OF_THE_WHOLE:
                 synced(path).replace(place)
         write_json(scratch / TOLD, asdict(told))
         for name in (TABLE, f"train/{COCO_FILE}"):
             if (scratch / name).is_file():
                 synced(scratch / name)
+        for folder in folders:  # the new names reach the disk before the record that counts them
+            synced(folder)
         try:
             scratch.replace(self._record(number))
         except OSError:  # a worker that was given up has done it after all
             if self.told(number) is None:
                 raise
+        synced(self.folder)
 
     def join(self, count: int) -> None:
         """Puts the files of the whole together out of those of all pieces, and ends the ledger.
@@ -152,10 +158,11 @@ class Ledger:
 
 
 def _digest(pieces: Sequence[Piece]) -> str:
-    """SHA-256 of all sources and names."""
+    """SHA-256 of all sources, their sizes and names; to read a large archive would take hours."""
     digest = hashlib.sha256()
     for piece in pieces:
         for source in (*piece.photos, *piece.videos):
-            digest.update(f"{source}\0{piece.names[source]}\0".encode(errors="surrogateescape"))
+            told = f"{source}\0{source.stat().st_size}\0{piece.names[source]}\0"
+            digest.update(told.encode(errors="surrogateescape"))
         digest.update(b"\n")
     return digest.hexdigest()

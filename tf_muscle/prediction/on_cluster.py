@@ -87,7 +87,8 @@ def predict_pieces(
         else:
             add(told)
     numbered = [(number, pieces[number]) for number in rest]
-    for _, told in results(numbered, partial(_worker, load, wanted, ledger), cluster):
+    make = partial(_worker, load, wanted, ledger)
+    for _, told in results(numbered, make, cluster, lambda numbered: str(numbered[1])):
         add(told)
     ledger.join(len(pieces))
     return failures

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, printable
 from tf_muscle.prediction.output_names import Beginnings, output_names
 from tf_muscle.prediction.sources import Source, Sources
 
@@ -25,6 +25,11 @@ class Piece:
     photos: tuple[Path, ...]
     videos: tuple[Path, ...]
     names: Mapping[Source, str]
+
+    def __str__(self) -> str:
+        sources = (*self.photos, *self.videos)
+        last = f" to {printable(str(sources[-1]))}" if len(sources) > 1 else ""
+        return f"{printable(str(sources[0]))}{last}"
 
 
 def divide(sources: Sources, batch_size: int) -> list[Piece]:

@@ -13,6 +13,7 @@ from tf_muscle.cluster.address import Cluster
 from tf_muscle.errors import UserError
 from tf_muscle.lab.outputs import LabFormat, LabOutputs
 from tf_muscle.model.bundled_model import HINT
+from tf_muscle.prediction.fingerprints import files_digest, model_digest
 from tf_muscle.prediction.into_folder import add_photos, add_videos
 from tf_muscle.prediction.ledger import Ledger
 from tf_muscle.prediction.live_model import live_model
@@ -137,7 +138,17 @@ def predict_sources(
         console.print(predictor.settings)
     wanted = Wanted(output_format, person, lab, smooth, part)
     if cluster:
-        plan = vars(wanted) | options | {"model": model, "calibration": predictor.calibration}
+        plan = vars(wanted) | options
+        plan |= {
+            "model": model_digest(model),
+            "classes": predictor.class_names,
+            "geometry": predictor.geometry,
+            "calibration": predictor.calibration,
+            "lab": (lab.formats, lab.lag),
+            "sync": lab.emg and files_digest([lab.emg]),
+            "emg_channel": [(one.muscle, one.name) for one in lab.channels],
+            "emg_rate": emg_rate,
+        }
         with ledger.opened(pieces, plan), Progress(console=console) as progress:
             load = partial(load_predictor, model, **options)
             try:

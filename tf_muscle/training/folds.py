@@ -104,11 +104,11 @@ def train_folds(
     numbers = range(1, folds.count + 1)
     chosen = numbers if config.run.fold is None else [config.run.fold]
     complete = [number for number in chosen if run.fold_run(number).manifest.is_file()]
-    make = partial(_trainer, run, config, folds)
     for number in complete:
-        make()(number)
+        _train_alone(run, config, folds, number)
+    make = partial(_trainer, run, config, folds)
     rest = [number for number in chosen if number not in complete]
-    for _ in results(rest, make, cluster):
+    for _ in results(rest, make, cluster, "fold {}".format):
         pass
     open_folds = [number for number in numbers if not run.fold_run(number).manifest.is_file()]
     if open_folds:
