@@ -49,7 +49,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(sources: Path, out: Path, output_format: Format) -> dict[str, bytes]:
     """What one process writes."""
     found = find_sources([str(sources)])
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     with (
         ResultsFolder(out, NAMES, output_format, names=output_names(found)) as results,
         Progress(console=console, disable=True) as progress,
@@ -66,7 +66,7 @@ def in_pieces(
     assert len(pieces) == 5
     ledger = Ledger(out)
     wanted = Wanted(output_format, None, LabOutputs(), 0.1, WHOLE)
-    progress = Progress(console=Console(stderr=True), disable=True)
+    progress = Progress(console=Console(stderr=True, soft_wrap=True), disable=True)
     with ledger.opened(pieces, vars(wanted)), progress:
         return predict_pieces(pieces, lambda: predictor, wanted, ledger, None, progress)
 
