@@ -94,3 +94,18 @@ def test_muscles_without_room_in_the_legend_are_counted(
         "never active: muscle 0, muscle 1 and 28 more",
         "never active: 30 muscles",
     ]
+
+
+@pytest.mark.parametrize(("repetitions", "triangles"), [(20, 20), (400, 0)])
+def test_an_hour_of_repetitions_is_no_black_bar(
+    repetitions: int, triangles: int, tmp_path: Path, drawn_figures: list[Figure]
+) -> None:
+    seconds = np.arange(0, 2.5 * repetitions, 0.1)
+    area = 0.01 * (1 - np.cos(2 * np.pi * seconds / 2.5))[:, None]
+    timeline = Timeline(("biceps",), seconds, area, np.where(area > 0, 0.8, np.nan))
+    draw_timeline(timeline, tmp_path / "timeline.png")
+    (figure,) = drawn_figures
+    (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
+    assert len(marks.get_xdata()) == triangles
+    (label,) = [text.get_text() for text in figure.legends[0].texts]
+    assert label == f"biceps: {repetitions} repetitions"

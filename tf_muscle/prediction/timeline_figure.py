@@ -14,6 +14,7 @@ from tf_muscle.report.overlays import class_colors
 # Some colours of masks are too light for a line on white by themselves.
 OUTLINE = withStroke(linewidth=3.2, foreground="#333333")
 BINS = 1000  # the axes are about as many pixels wide
+CROWDED = 100  # repetitions from which on their triangles would be one black bar
 DOT = {"linestyle": "none", "marker": "o", "markersize": 5, "markeredgecolor": "#333333"}
 LINE_STYLES = ("-", "--", ":", "-.")  # tells muscles apart without colours, too
 
@@ -21,9 +22,9 @@ LINE_STYLES = ("-", "--", ":", "-.")  # tells muscles apart without colours, too
 def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
     """Writes two charts, one over the other, of the person whose repetitions are counted.
 
-    A triangle stands on each repetition, and the area below it is tinted from start to end. Of a
-    muscle's two sides the right one is a thin line with white triangles. Muscles that never appear
-    are named in the legend and not drawn.
+    A triangle stands on each repetition, unless there are too many to tell them apart, and the area
+    below it is tinted from start to end. Of a muscle's two sides the right one is a thin line with
+    white triangles. Muscles that never appear are named in the legend and not drawn.
 
     Args:
         timeline: the numbers of the video.
@@ -45,12 +46,12 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
             never.append(names[i])
             continue
         peaks = np.array([one.peak for one in series.repetitions])
-        second = signal.side == "right"
+        second, crowded = signal.side == "right", len(peaks) >= CROWDED
         style = {
             "color": colors[i],
             "linestyle": LINE_STYLES[i % len(LINE_STYLES)],
-            "linewidth": 1 if second else 2,
-            "path_effects": [OUTLINE],
+            "linewidth": 0.5 if crowded else 1 if second else 2,
+            "path_effects": [] if crowded else [OUTLINE],
         }
         x, y = _thinned(timeline.seconds, area)
         inside = [(x >= one.start) & (x <= one.end) for one in series.repetitions]
@@ -62,9 +63,10 @@ def draw_timeline(timeline: Timeline, path: Path, *, title: str = "") -> Path:
             alone = _alone(y)  # a line of one point is not seen
             axis.plot(x[alone], y[alone], color=colors[i], **DOT)
         handles += lines
+        marked = peaks[:0] if crowded else peaks
         above.plot(
-            peaks,
-            np.interp(peaks, timeline.seconds, area),
+            marked,
+            np.interp(marked, timeline.seconds, area),
             linestyle="none",
             marker="v",
             markersize=9,
