@@ -1,20 +1,16 @@
 """The model in the package against the bundled sample, and its 8 bits against the kernels."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tf_muscle
-from tf_muscle.model.bundled_model import (
-    FOLDER,
-    MANIFEST,
-    WEIGHTS,
-    quantize,
-    read_weights,
-    write_weights,
-)
+from tf_muscle.errors import UserError
+from tf_muscle.model import bundled_model
+from tf_muscle.model.bundled_model import FOLDER, MANIFEST, quantize, read_weights, write_weights
 from tf_muscle.model.metrics import confusion_matrix, scores
 from tf_muscle.model.unet import build_unet
 from tf_muscle.roboflow.archive import fingerprint
@@ -67,7 +63,27 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     written = build_unet(4, encoder="efficientnet_lite0", decoder_filters=16, fused=False)
     write_weights(tmp_path / "weights.npz", written, ("background", "a", "b", "c"))
     other = build_unet(4, encoder="efficientnet_lite0", decoder_filters=32, fused=False)
+    class_names, weights = read_weights(tmp_path / "weights.npz")
     with pytest.raises(ValueError, match="shape"):
-        read_weights(tmp_path / "weights.npz", other)
-    assert read_weights(tmp_path / "weights.npz", written) == ("background", "a", "b", "c")
-    assert WEIGHTS.is_file()
+        other.set_weights(weights)
+    written.set_weights(weights)
+    assert class_names == ("background", "a", "b", "c")
+
+
+@pytest.mark.parametrize("damaged", ["weights.npz", "run.json"])
+@pytest.mark.parametrize("kept", [None, 0, 0.5])
+def test_a_damaged_or_missing_file_is_one_sentence(
+    damaged: str, kept: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Absent, empty, and cut off in the middle."""
+    folder = tmp_path / "bundled"
+    shutil.copytree(FOLDER, folder)
+    monkeypatch.setattr(bundled_model, "WEIGHTS", folder / "weights.npz")
+    monkeypatch.setattr(bundled_model, "MANIFEST", folder / "run.json")
+    content = (folder / damaged).read_bytes()
+    (folder / damaged).unlink()
+    if kept is not None:
+        (folder / damaged).write_bytes(content[: int(kept * len(content))])
+    told = r"^the model in the package, .*, cannot be read \(.*\): install tf_muscle again"
+    with pytest.raises(UserError, match=told):
+        tf_muscle.load_predictor()

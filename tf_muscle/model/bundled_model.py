@@ -5,10 +5,13 @@ run: the kernels in 8 bits with a scale for each output channel, which is a quar
 the rest as it is.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tf_muscle.errors import UserError, one_line, shortened
 
 FOLDER = Path(__file__).with_name("bundled")
 WEIGHTS = FOLDER / "weights.npz"
@@ -67,19 +70,38 @@ def write_weights(path: Path, model: Any, class_names: tuple[str, ...]) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
-def read_weights(path: Path, model: Any) -> tuple[str, ...]:
-    """Puts the weights of a file into a model of the same build.
+def read_weights(path: Path) -> tuple[tuple[str, ...], list[np.ndarray]]:
+    """Reads what `write_weights` has written.
 
     Returns:
-        K names of the classes.
-
-    Raises:
-        ValueError: the file is of another network.
+        K names of the classes, and the weights as `set_weights` of a model of the same build takes
+        them.
     """
     with np.load(path) as file:
-        for position, variable in enumerate(model.weights):
-            array = file[str(position)]
-            if f"{position}/scale" in file:
-                array = array * file[f"{position}/scale"]
-            variable.assign(array)  # ValueError for another shape
-        return tuple(str(name) for name in file["class_names"])
+        class_names = tuple(str(name) for name in file["class_names"])
+        positions = sorted(int(name) for name in file if name.isdecimal())
+        weights = [
+            file[f"{one}"] * file[f"{one}/scale"] if f"{one}/scale" in file else file[f"{one}"]
+            for one in positions
+        ]
+    return class_names, weights
+
+
+def read_bundled() -> tuple[dict[str, Any], tuple[str, ...], list[np.ndarray]]:
+    """Reads the model in the package.
+
+    Returns:
+        The options of its training by their names, and what `read_weights` gives.
+
+    Raises:
+        UserError: a file of it is missing or damaged.
+    """
+    try:
+        options = json.loads(MANIFEST.read_text(encoding="utf-8"))["config"]
+        return options, *read_weights(WEIGHTS)
+    except Exception as error:  # of a damaged file: what its bytes happen to lead to
+        reason = shortened(one_line(error))
+        raise UserError(
+            f"the model in the package, {FOLDER}, cannot be read ({reason}): install tf_muscle "
+            "again, or give a model of yours"
+        ) from error

@@ -1,6 +1,5 @@
 """The files that a model lies in: a run, a .keras file, a SavedModel; and what they tell of it."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, listed, one_line, shortened
 from tf_muscle.exporting.hub import PREFIX
 from tf_muscle.exporting.packed import Packed, unpack
-from tf_muscle.model import bundled_model
+from tf_muscle.model.bundled_model import read_bundled
 from tf_muscle.runs.calibration import Calibration, read_calibration
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_run, read_options
@@ -159,10 +158,10 @@ def _load_keras(
 def _load_bundled(image_size: int | None, single: bool) -> Loaded:
     from tf_muscle.model.unet import build_unet  # as above
 
-    options = json.loads(bundled_model.MANIFEST.read_text(encoding="utf-8"))["config"]
+    options, class_names, weights = read_bundled()
     names = ("encoder", "decoder", "decoder_filters", "head_kernel")
-    network = build_unet(4, fused=False, **{name: options[name] for name in names})
-    class_names = bundled_model.read_weights(bundled_model.WEIGHTS, network)
+    network = build_unet(len(class_names), fused=False, **{name: options[name] for name in names})
+    network.set_weights(weights)
     geometry = Geometry(options["resize"], image_size or options["image_size"])
     if single:
         network = _folded(network)
@@ -204,7 +203,14 @@ def _of_network(
 
 
 def _beside(run: RunFolder, class_count: int) -> Packed:
-    """What the files beside a model tell, which has it not in its own; else numbered classes."""
+    """What the other files of a run tell of a model that has nothing packed into its own file.
+
+    Without them the classes are numbered.
+
+    Args:
+        run: the folder that the model lies in.
+        class_count: K, of the model's outputs.
+    """
     options = read_options(run) if run.config.is_file() else {}
     geometry = Geometry(options.get("resize", "pad"), options.get("image_size", DEFAULT_IMAGE_SIZE))
     if not run.environment.is_file():
