@@ -3,8 +3,8 @@
     python -m tf_muscle.train --run_name bundled
     python tools/pack_bundled_model.py runs/bundled
 
-Of the run's manifest all is kept but the machine's names. Printed are the scores on the sample's
-test photos before and after. The same run gives the same bytes.
+The run's manifest is kept without the names and folders of the machine that trained. The scores on
+the sample's test photos are printed, before and after. The same run gives the same bytes.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
 def main() -> None:
     """Packs the run that the command line names."""
     run = find_run(sys.argv[1])
-    network = tf_muscle.load_predictor(run.path, calibrated=False)
+    trained = tf_muscle.load_predictor(run.path, calibrated=False)
     FOLDER.mkdir(exist_ok=True)
-    write_weights(WEIGHTS, load_network(run.model), network.class_names)
+    write_weights(WEIGHTS, load_network(run.model), trained.class_names)
     manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
     del manifest["saved_model"]  # it lies on the machine that trained
     del manifest["versions"]["platform"]
@@ -40,12 +40,17 @@ def main() -> None:
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     print(f"{WEIGHTS}: {WEIGHTS.stat().st_size:,} bytes, SHA-256 {digest}")
     export = tf_muscle.read_export(SAMPLE)
-    for name, predictor in (("run", network), ("packed", tf_muscle.load_predictor())):
+    for name, predictor in (("run", trained), ("packed", tf_muscle.load_predictor())):
         print(f"{name}: test foreground mIoU {foreground_mean_iou(export, predictor):.4f}")
 
 
 def foreground_mean_iou(export: Export, predictor: Predictor) -> float:
-    """Over all pixels of the test photos, at their own size."""
+    """A model's score in [0, 1], over all pixels of an export's test photos at their own size.
+
+    Args:
+        export: with the classes of the model.
+        predictor: the model.
+    """
     count = len(export.class_names)
     confusion = np.zeros((count, count), np.int64)
     examples = export.splits["test"]
