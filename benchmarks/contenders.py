@@ -51,11 +51,10 @@ def batch(work: Work) -> tuple[np.ndarray, np.ndarray]:
 
 def encoder_of(name: str, image_size: int) -> Any:
     """What `build_unet` takes of an encoder's name; of KerasHub's "kerashub:" and a preset."""
-    from tf_muscle.encoders import preset_of
-    from tf_muscle.model.hub_encoder import read_preset
+    import tf_muscle
+    from tf_muscle.model.compiled import encoder_asked_for
 
-    preset = preset_of(name)
-    return read_preset(preset, image_size) if preset else name
+    return encoder_asked_for(tf_muscle.Config.of(encoder=name, image_size=image_size))
 
 
 def keras_step(work: Work) -> Step:

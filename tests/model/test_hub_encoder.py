@@ -15,7 +15,7 @@ from hub_backbones import BACKBONES, SIDE, converter, save_preset
 
 from tf_muscle.config import Config
 from tf_muscle.exporting.inference import rebuild
-from tf_muscle.model.compiled import known_encoder
+from tf_muscle.model.compiled import encoder_asked_for
 from tf_muscle.model.encoder_weights import load_encoder_weights
 from tf_muscle.model.folding import fold_batch_normalization, foldable
 from tf_muscle.model.hub_encoder import BACKBONE, OUTPUT, Pyramid, read_preset
@@ -180,6 +180,21 @@ def test_a_damaged_preset_is_refused(tmp_path: Path) -> None:
         read_preset(str(tmp_path), SIDE)
 
 
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "{}",
+        '{"class_name": "Gone", "module": "keras_hub", "config": {}, "registered_name": "Gone"}',
+        '{"class_name": "ReLU", "module": "keras.layers", "config": {}, "registered_name": null}',
+    ],
+    ids=["empty", "of another KerasHub", "no backbone"],
+)
+def test_a_configuration_that_kerashub_does_not_know_is_refused(backbone: str) -> None:
+    encoder = HubEncoder("mine", backbone, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    with pytest.raises(UserError, match=r"^the KerasHub encoder cannot be built \(.*\): put the"):
+        unet(encoder)
+
+
 def test_a_backbone_without_a_pyramid_is_refused(tmp_path: Path) -> None:
     import keras_hub
 
@@ -205,7 +220,7 @@ def test_a_size_that_a_backbone_does_not_take(tmp_path: Path) -> None:
     save_preset("mit", tmp_path)
     config = Config.of(encoder=f"kerashub:{tmp_path}", image_size=SIDE, crop=32)
     with pytest.raises(UserError, match=r"--crop 32: --encoder \S+ takes photos of one size only"):
-        known_encoder(config)
+        encoder_asked_for(config)
     assert read_preset(str(tmp_path), 45).size == 45
     assert unet(read_preset(str(tmp_path), 45)).input_shape == (None, 45, 45, 3)
 

@@ -41,7 +41,8 @@ def compiled_model(
         precision: "float32", "bfloat16" or "float16".
         steps_per_epoch: for the learning rate's schedule.
         teacher: whose probabilities the model learns beside the masks.
-        encoder: of an earlier `known_encoder`, so that its preset need not be there any more.
+        encoder: as `build_unet` takes it, of a run that has it already, so that its preset need
+            not be there any more; by default that of `encoder_asked_for`.
 
     Returns:
         The model, and what its encoder really starts from.
@@ -50,7 +51,7 @@ def compiled_model(
         UserError: the encoder or its weights cannot be had.
     """
     choice = config.optimization
-    encoder = encoder or known_encoder(config)
+    encoder = encoder or encoder_asked_for(config)
     model = build_unet(
         len(data.class_names),
         None if config.augment.crop else config.data.image_size,
@@ -91,7 +92,7 @@ def compiled_model(
     return model, encoder_start
 
 
-def known_encoder(config: Config) -> str | HubEncoder:
+def encoder_asked_for(config: Config) -> str | HubEncoder:
     """The encoder that the options ask for, as `build_unet` takes it.
 
     Raises:

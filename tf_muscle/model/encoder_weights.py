@@ -23,14 +23,12 @@ ALTERNATIVES = (
 )
 
 
-def load_encoder_weights(
-    core: keras.Model, encoder_name: str | HubEncoder, source: str
-) -> EncoderStart:
+def load_encoder_weights(core: keras.Model, encoder: str | HubEncoder, source: str) -> EncoderStart:
     """Loads the encoder's weights into the U-Net, as its input is normalized.
 
     Args:
         core: the network inside the model of `build_unet`, layer `unet.CORE`.
-        encoder_name: one of `unet.ENCODERS`, or a backbone of KerasHub, whose preset has weights.
+        encoder: one of `unet.ENCODERS`, or a backbone of KerasHub, whose preset has weights.
         source: "imagenet" (in the package for efficientnet_lite0; else downloaded once by
             segmentation-models' own loader; checksum verified), "none" (left random), "auto"
             (imagenet, else random), or the path of an .h5 file of the encoder without top: of a
@@ -44,21 +42,21 @@ def load_encoder_weights(
     """
     if source == "none":
         return EncoderStart("random")
-    if isinstance(encoder_name, HubEncoder):
+    if isinstance(encoder, HubEncoder):
         if source not in ("imagenet", "auto"):
             raise UserError(
-                f"--encoder_weights {source}: --encoder {KERASHUB}{encoder_name.preset} brings its "
+                f"--encoder_weights {source}: --encoder {KERASHUB}{encoder.preset} brings its "
                 "own weights; give imagenet for these, or none for random ones"
             )
-        return load_weights(core, encoder_name)
-    encoder = keras.Model(core.input, core.get_layer(ENCODERS[encoder_name].output).output)
-    bundled = encoder_name == efficientnet_lite0.NAME
+        return load_weights(core, encoder)
+    network = keras.Model(core.input, core.get_layer(ENCODERS[encoder].output).output)
+    bundled = encoder == efficientnet_lite0.NAME
     if bundled and source in ("imagenet", "auto"):
-        start = _read_bundled_into(encoder)
+        start = _read_bundled_into(network)
     elif source in ("imagenet", "auto"):
-        start = _download_into(encoder, encoder_name, required=source == "imagenet")
+        start = _download_into(network, encoder, required=source == "imagenet")
     else:
-        start = _read_into(encoder, encoder_name, Path(source))
+        start = _read_into(network, encoder, Path(source))
     if start.kind != "random" and not bundled:
         fold_data_statistics(core.get_layer("bn_data"))
     return start

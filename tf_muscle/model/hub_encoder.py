@@ -129,24 +129,19 @@ class Features:
 
     Args:
         encoder: what to build, with random weights.
-        input_shape: of one photo, [H, W, 3]; photos are preprocessed, float32.
         momentum: of the batch normalizations.
 
     Attributes:
-        input: photos [B, H, W, 3].
+        input: preprocessed photos, float32 [B, H, W, 3].
         output: the deepest features, [B, H/32, W/32, F].
-        layers: none that segmentation-models would treat in another way.
+        layers: [None], since segmentation-models only asks whether the last one is a pooling.
         names: of the skips, the deepest first.
     """
 
-    def __init__(
-        self,
-        encoder: HubEncoder,
-        input_shape: tuple[int | None, int | None, int],
-        momentum: float,
-    ) -> None:
-        self.input = keras.Input(input_shape)
-        deepest, *others = Pyramid(json.loads(encoder.backbone), momentum)(self.input)
+    def __init__(self, encoder: HubEncoder, momentum: float) -> None:
+        pyramid = Pyramid(json.loads(encoder.backbone), momentum)
+        self.input = keras.Input(pyramid.input_shape[1:])
+        deepest, *others = pyramid(self.input)
         self.output = keras.layers.Identity(name=OUTPUT)(deepest)
         self.layers = [None]
         self.names = tuple(f"stride_{stride}" for stride in STRIDES[1 : len(others) + 1])
@@ -202,11 +197,22 @@ def loading(preset: str, file: str = "") -> Iterator[None]:
 
 
 def _built(backbone: Mapping[str, Any]) -> keras.Model:
-    """The backbone with random weights, from KerasHub's configuration of it."""
+    """The backbone with random weights, from KerasHub's configuration of it.
+
+    Raises:
+        UserError: the configuration is damaged, or of another version of KerasHub.
+    """
     keras_hub = kerashub("a network with an encoder of KerasHub")
-    network = keras.saving.deserialize_keras_object(dict(backbone))
-    if not isinstance(network, keras_hub.models.Backbone):
-        raise UserError(f"{shortened(backbone)} is no KerasHub backbone")
+    try:
+        network = keras.saving.deserialize_keras_object(dict(backbone))
+        if not isinstance(network, keras_hub.models.Backbone):
+            raise TypeError(f"{backbone} is no backbone")
+    except Exception as error:  # of a wrong configuration: what Keras happens to be led to
+        raise UserError(
+            f"the KerasHub encoder cannot be built ({shortened(one_line(error))}): put the run's "
+            "encoder.json and best.keras back as it wrote them, or install the keras-hub that it "
+            "was trained with"
+        ) from error
     return network
 
 

@@ -54,7 +54,7 @@ ENCODERS = {
 }
 
 
-def described(encoder: str | HubEncoder) -> Encoder:
+def encoder_facts(encoder: str | HubEncoder) -> Encoder:
     """What the network has to know of an encoder, one of `ENCODERS` or a backbone of KerasHub."""
     if isinstance(encoder, str):
         return ENCODERS[encoder]
@@ -220,12 +220,11 @@ def _build(
     head_kernel: int,
     fused: bool,
 ) -> keras.Model:
-    name, side = encoder, None
+    name = encoder
     sm = import_segmentation_models()
     if isinstance(encoder, HubEncoder):
         name, image_size = hub_encoder.NAME, encoder.size or image_size
-        side = -(-encoder.size // STRIDE) * STRIDE if encoder.size else None
-        _introduce(hub_encoder.Features(encoder, (side, side, 3), BATCH_NORM_MOMENTUM))
+        _introduce(hub_encoder.Features(encoder, BATCH_NORM_MOMENTUM))
     submodules = {
         "backend": keras.backend,
         "layers": layers_namespace(fused),
@@ -234,7 +233,7 @@ def _build(
     }
     library_unet = sm.models.unet.Unet(
         name,
-        input_shape=(side, side, 3),
+        input_shape=(None, None, 3),  # an encoder of KerasHub has its own
         classes=class_count,
         activation="linear",
         encoder_weights=None,
@@ -251,7 +250,7 @@ def _build(
 
     images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
     padded = pad_to_stride(images)
-    statistics = described(encoder)
+    statistics = encoder_facts(encoder)
     normalized = keras.layers.Normalization(
         mean=255 * np.array(statistics.mean),
         variance=(255 * np.array(statistics.std)) ** 2,

@@ -21,7 +21,7 @@ from tf_muscle.data.pipeline import (
     training_batches,
 )
 from tf_muscle.errors import UserError, system_errors
-from tf_muscle.model.compiled import AugmentingModel, compiled_model, known_encoder
+from tf_muscle.model.compiled import AugmentingModel, compiled_model, encoder_asked_for
 from tf_muscle.model.metrics import floor_mean_iou
 from tf_muscle.processor import this_processor
 from tf_muscle.roboflow.archive import is_bundled_sample
@@ -93,7 +93,7 @@ def train_model(
             with replacing(resumed.config) as unfinished:
                 config.save(unfinished)
     left_out = print_notes(config, data)
-    encoder = encoder_of(resumed, config.model.encoder) if resumed else known_encoder(config)
+    encoder = encoder_of(resumed, config.model.encoder) if resumed else encoder_asked_for(config)
     devices = strategy()
     teacher = record = None
     if config.optimization.distill and not (resumed and resumed.model.is_file()):
