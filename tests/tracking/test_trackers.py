@@ -184,6 +184,12 @@ def test_a_run_is_not_gone_on_with_where_its_tracker_is_away(
         read_ids(run)
 
 
+def test_a_run_whose_name_has_braces_is_named(tmp_path: Path, notebook: Notebook) -> None:
+    notebook.down = True
+    with pytest.raises(UserError, match=r"take mlflow out of log in .*\{1\}/config\.yaml$"):
+        refuse_unreachable(["mlflow"], RunFolder(tmp_path / "{1}"))
+
+
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r'^--log wandb needs wandb: .*"\.\[wandb\]"$'):

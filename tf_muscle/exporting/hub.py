@@ -20,8 +20,8 @@ MODEL = "best.keras"  # as a run calls it
 # What is downloaded: nothing in folders, where `push` puts SavedModels and the like.
 CHOSEN = ["*.keras", "calibration.json", "run.json", "README.md"]
 IN_FOLDERS = "*/*"
-# What `push` has sent in some cases and not in others: left beside another model, it would be
-# taken for that one's.
+# Files that not every push sends: left there from an earlier one, they would be taken for a part of
+# the new model.
 OF_A_MODEL = re.compile(
     r"calibration\.json|run\.json|fold_\d+/run\.json|litert/(float32|float16|dynamic|int8)\.tflite"
 )
@@ -133,8 +133,8 @@ def push(address: str, files: Mapping[str, Path], message: str) -> None:
 
     A new repository is private. In one that is there, a file of the same name gets a new version,
     and what an earlier push told of its model is removed if this one has nothing in its place: its
-    calibration, manifests, and LiteRT files where others are sent. Both stay in the repository's
-    history. Other files stay as they are.
+    calibration, manifests, and LiteRT files where others are sent. What is replaced or removed
+    stays in the repository's history. Other files stay as they are.
 
     Args:
         address: hf://USER/NAME.

@@ -31,15 +31,15 @@ def refuse_unreachable(names: Sequence[str], run: RunFolder | None = None) -> No
             know the run.
     """
     ids = read_ids(run) if run else {}
-    remedy = f"take {{}} out of log in {run.config}" if run else "leave --log {} out"
     for name in _chosen(names):
         refuse_missing(f"--log {name}", name, [name])
         try:
             TRACKERS[name]().reach(ids.get(name))
         except Exception as error:  # each package has its own
             reason = shortened(one_line(error))
+            remedy = f"take {name} out of log in {run.config}" if run else f"leave --log {name} out"
             raise UserError(
-                f"--log {name} cannot be used ({reason}): mend that, or {remedy.format(name)}"
+                f"--log {name} cannot be used ({reason}): mend that, or {remedy}"
             ) from error
 
 
@@ -61,17 +61,16 @@ class Trackers:
 
     def begin(self, config: Config, fingerprint: str) -> None:
         """Opens a run in each tracker, or goes on with the one that it has there."""
+        ids = read_ids(self.run)
+        ids_of_folds = [read_ids(fold) for fold in self.run.fold_runs]
+        shown_name, group = _name_and_group(self.run, config)
         for name, tracker in list(self.open.items()):
-            ids = read_ids(self.run)
             beginning = Beginning(
-                *_names(self.run, config),
+                shown_name,
+                group,
                 self.run.path,
                 config.flat() | {"data_fingerprint": fingerprint},
-                tuple(
-                    fold_ids[name]
-                    for fold in self.run.fold_runs
-                    if name in (fold_ids := read_ids(fold))
-                ),
+                tuple(one[name] for one in ids_of_folds if name in one),
             )
             try:
                 ids[name] = tracker.begin(beginning, ids.get(name))
@@ -153,7 +152,7 @@ def tracked(run: RunFolder, config: Config, fingerprint: str) -> Iterator[Tracke
 
 
 def read_ids(run: RunFolder) -> dict[str, str]:
-    """The ids that trackers have given to a run, by the trackers' names.
+    """The ids that trackers have given to a run, by the trackers' names; none if it has no file.
 
     Raises:
         UserError: trackers.json is damaged.
@@ -189,7 +188,7 @@ def result_of(run: RunFolder) -> Result:
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores of a split, those of its classes as "iou/biceps"."""
+    """The scores of a split by their names, also those of its classes, such as "iou/biceps"."""
     by_class = {
         f"{name}/{label}": value
         for name in ("iou", "dice")
@@ -198,7 +197,7 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, **by_class}
 
 
-def _names(run: RunFolder, config: Config) -> tuple[str, str | None]:
+def _name_and_group(run: RunFolder, config: Config) -> tuple[str, str | None]:
     """Name and group of a run as a tracker shows it."""
     path = run.path.absolute()
     if config.run.fold is not None:
@@ -207,4 +206,5 @@ def _names(run: RunFolder, config: Config) -> tuple[str, str | None]:
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
+    """The trackers among the names of `--log`, each once."""
     return [name for name in dict.fromkeys(names) if name in TRACKERS]
