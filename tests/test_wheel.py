@@ -4,6 +4,7 @@ The wheel is installed into an environment of its own. It sees the libraries of 
 the tests run in, but not the editable install there, since a .pth file does not read others.
 """
 
+import csv
 import os
 import shutil
 import socket
@@ -178,6 +179,12 @@ def test_train_and_predict(installed: Installed, sample: Path, run: Path) -> Non
 def test_predict_by_the_model_in_the_wheel(installed: Installed, sample: Path) -> None:
     photo = max((sample / "test").glob("*.jpg"))
     installed.run(*installed.command("predict", str(photo)))
+    (folder,) = (installed.folder / "predictions").glob("bundled-*")
+    assert (folder / "overlays" / photo.name).is_file()
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["muscle"] for row in rows] == ["biceps", "triceps", "calf"]
+    assert any(row["active"] == "yes" for row in rows)
 
 
 def test_inspect(installed: Installed, sample: Path) -> None:
