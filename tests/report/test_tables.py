@@ -1,4 +1,3 @@
-import copy
 import io
 import re
 from pathlib import Path
@@ -6,59 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from report_inputs import NAMES, OPTIONS
 from rich.console import Console
 
 from tf_muscle.model.score_records import summarize
-from tf_muscle.report import photo_sheets, plots, published, tables
-from tf_muscle.report.model_card import model_card
+from tf_muscle.report import photo_sheets, plots, tables
 from tf_muscle.runs.environment import Environment
 
-NAMES = ["background", "biceps", "triceps", "calf"]
-# Rows true, columns predicted. By hand: IoU 900/950, 20/60, 0/10 and absent, so mIoU is .427 and
-# foreground mIoU .167; recall 900/930, 20/30, 0/10, so their mean is 54.5%; 20 of the 40 annotated
-# and 920 of all 970 pixels are right; Dice is 1800/1850, 40/80, 0; the floor 930/970/3.
-CONFUSION = np.array([[900, 30, 0, 0], [10, 20, 0, 0], [10, 0, 0, 0], [0, 0, 0, 0]])
 NOTHING_FOUND = np.array([[930, 0, 0, 0], [30, 0, 0, 0], [10, 0, 0, 0], [0, 0, 0, 0]])
 HISTORY = {"loss": [1.0, 0.5, 0.25], "val_mean_iou": [0.3, 0.42, 0.4]}
-OPTIONS = {
-    "image_size": 128,
-    "resize": "pad",
-    "encoder": "resnet18",
-    "loss": "focal",
-    "resume": None,
-    "encoder_weights": "auto",
-}
 BACKGROUND_ONLY = "background only: mIoU 0.320 is the floor of this data set, 0.3196"
-
-
-@pytest.fixture
-def metrics() -> dict[str, dict[str, Any]]:
-    record = summarize(CONFUSION[None], np.array([0.04567]), NAMES)
-    record["intervals"] |= {
-        "loss": [0.03, 0.0612],
-        "mean_iou": [0.3123, 0.4877],
-        "mean_class_accuracy": [0.4, 0.61239],
-    }
-    return {split: copy.deepcopy(record) for split in ("train", "valid", "test")}
-
-
-@pytest.fixture
-def environment() -> dict[str, Any]:
-    return {
-        "tensorflow": "2.21.0",
-        "encoder_weights": "random, because the ImageNet weights could not be had",
-        "augmentation_left_out": [],
-        "data": {
-            "name": "my_export.zip",
-            "fingerprint": "0123456789abcdef",
-            "synthetic": False,
-            "class_names": NAMES,
-            "num_examples": {"train": 4800, "valid": 20, "test": 20},
-            "pixel_counts": {"train": [975, 25, 0, 0], "valid": [9, 1, 0, 0], "test": [1, 0, 0, 0]},
-            "baked_augmentation": ["shear", "blur"],
-            "notes": ["Something to know."],
-        },
-    }
 
 
 @pytest.fixture
@@ -239,37 +195,6 @@ def test_class_name_with_a_bar(
     assert "left&#124;right, pixels" in text
 
 
-def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, Any]]) -> None:
-    environment["data"]["synthetic"] = True
-    record = Environment.from_json(environment)
-    card = model_card("calves", OPTIONS, record, metrics)
-    assert card.startswith("# calves\n")
-    assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
-    assert "with a ResNet18 encoder" in card
-    assert 'tf.saved_model.load("calves")' in card
-    assert "longer side was resized to 128 pixels" in card
-    stretched = model_card("c", OPTIONS | {"resize": "stretch"}, record, metrics)
-    assert "photos stretched to 128x128" in stretched
-    assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
-    assert "`my_export.zip`" in card
-    assert "**Every photo is synthetic**" in card
-    assert "published" not in card
-
-
-def test_the_card_on_the_hub_tells_what_opens_the_network(
-    environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
-) -> None:
-    record = Environment.from_json(environment)
-    alone = "Without tf_muscle, `keras.saving.load_model` opens `best.keras`."
-    assert alone in model_card("hf://a/b", OPTIONS, record, metrics, "hub")
-    of_kerashub = OPTIONS | {"encoder": "kerashub:mit_b0_ade20k_512"}
-    card = model_card("hf://a/b", of_kerashub, record, metrics, "hub")
-    assert alone not in card
-    assert (
-        "without tf_muscle and its extra `hub` (keras-hub), `keras.saving.load_model` does" in card
-    )
-
-
 def test_results_table(metrics: dict[str, dict[str, Any]]) -> None:
     page = io.StringIO()
     Console(file=page, width=100).print(tables.results_table({"test": metrics["test"]}))
@@ -282,29 +207,3 @@ def test_results_table(metrics: dict[str, dict[str, Any]]) -> None:
     )
     assert page.getvalue().count("(synthetic)") == 3
     assert "0.5165" in page.getvalue()
-
-
-def test_trials_at_the_floor() -> None:
-    """Ten of the thirteen published trials never left background alone."""
-    trials = published.TRIALS
-    assert len(trials) == 13
-    assert len({(t.learning_rate, t.batch_size, t.optimizer) for t in trials}) == 13
-    assert sum(round(t.val_mean_iou, 3) == 0.245 for t in trials) == 10
-    assert max(trials, key=lambda t: t.val_mean_iou) == published.BEST_RUN
-    assert published.SCORES["mean_iou"][1] == str(published.BEST_RUN.val_mean_iou)
-    assert published.SCORES["loss"][1] == str(published.BEST_RUN.val_loss)
-
-
-@pytest.mark.parametrize(
-    ("class_names", "same"),
-    [
-        (NAMES, True),
-        (["background", "Activated Calf", "activated_biceps", "activated-triceps"], True),
-        (NAMES[:3], False),
-        ([*NAMES, "quadriceps"], False),
-        (["background", "biceps", "biceps", "calf"], False),
-        (["background", "wall", "door", "bin"], False),
-    ],
-)
-def test_published_classes(class_names: list[str], same: bool) -> None:
-    assert published.has_published_classes(class_names) == same

@@ -1,0 +1,37 @@
+from typing import Any
+
+from report_inputs import OPTIONS
+
+from tf_muscle.report.model_card import model_card
+from tf_muscle.runs.environment import Environment
+
+
+def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, Any]]) -> None:
+    environment["data"]["synthetic"] = True
+    record = Environment.from_json(environment)
+    card = model_card("calves", OPTIONS, record, metrics)
+    assert card.startswith("# calves\n")
+    assert "0 background, 1 biceps, 2 triceps, 3 calf" in card
+    assert "with a ResNet18 encoder" in card
+    assert 'tf.saved_model.load("calves")' in card
+    assert "longer side was resized to 128 pixels" in card
+    stretched = model_card("c", OPTIONS | {"resize": "stretch"}, record, metrics)
+    assert "photos stretched to 128x128" in stretched
+    assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
+    assert "`my_export.zip`" in card
+    assert "**Every photo is synthetic**" in card
+    assert "published" not in card
+
+
+def test_the_card_on_the_hub_tells_what_opens_the_network(
+    environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    record = Environment.from_json(environment)
+    alone = "Without tf_muscle, `keras.saving.load_model` opens `best.keras`."
+    assert alone in model_card("hf://a/b", OPTIONS, record, metrics, "hub")
+    of_kerashub = OPTIONS | {"encoder": "kerashub:mit_b0_ade20k_512"}
+    card = model_card("hf://a/b", of_kerashub, record, metrics, "hub")
+    assert alone not in card
+    assert (
+        "without tf_muscle and its extra `hub` (keras-hub), `keras.saving.load_model` does" in card
+    )
