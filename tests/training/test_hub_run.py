@@ -25,15 +25,7 @@ SIZE = 64
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
-    [
-        "resnet_vd",
-        pytest.param("mit", marks=pytest.mark.slow),
-        pytest.param("hgnetv2", marks=pytest.mark.slow),
-        pytest.param("efficientnet", marks=pytest.mark.slow),
-        pytest.param("densenet", marks=pytest.mark.slow),
-        pytest.param("cspnet", marks=pytest.mark.slow),
-    ],
+    "name", ["resnet_vd", "mit", "hgnetv2", "efficientnet", "densenet", "cspnet"]
 )
 def test_a_run_needs_its_preset_once(
     name: str, small_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

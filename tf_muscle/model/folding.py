@@ -23,8 +23,8 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
     that pad its output stand for another value than zeros in its input.
 
     Args:
-        model: functional, also with functional models inside; it is left as it is. Layers of
-            KerasHub, which have several steps of their own, are shared with the copy.
+        model: functional, also with functional models inside; it is left as it is. The
+            copy shares the layers of KerasHub with it.
 
     Returns:
         A model with the same inputs and outputs (float32 rounding apart) and the same layer names

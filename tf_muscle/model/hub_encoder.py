@@ -87,6 +87,7 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
     options.pop("dtype", None)  # the network's, whatever the preset was saved in
     for shape in {"image_shape", "input_shape"} & set(options):
         options[shape] = (side, side, 3)
+    # Without build_config and compile_config, which tell nothing of a backbone.
     record = {name: record[name] for name in ("module", "class_name", "registered_name", "config")}
     encoder = HubEncoder(
         preset,

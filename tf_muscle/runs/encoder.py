@@ -20,8 +20,9 @@ class HubEncoder:
         preset: as it was given, after `kerashub:`.
         backbone: KerasHub's configuration of it, JSON.
         scale: factors of the channels of a photo in 0-255.
-        offset: what is added to them then.
-        size: height and width, in pixels, of the only photos that it takes; None takes any.
+        offset: what is added to the channels after that.
+        size: height and width in pixels of the photos, where it takes those of one size only; else
+            None.
     """
 
     preset: str

@@ -69,8 +69,8 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     """The model of the best epoch, saved as best.keras if that was not done yet.
 
     Saved in float32 and built of Keras' own layers, whatever it was trained in, so that any Keras
-    loads it, for images of any size, without this package (an encoder of KerasHub needs both, and
-    may take one size only). Class names and geometry are packed in.
+    loads it, for images of any size, without this package. With an encoder of KerasHub it needs
+    KerasHub and this package, and may take one size only. Class names and geometry are packed in.
 
     Raises:
         UserError: the file of the best weights, or best.keras, is damaged.
