@@ -11,10 +11,9 @@ EXCEPTIONS = {
     # One training step and one forward pass, without data, run folder or report around them.
     "benchmarks/contenders.py": {
         "tf_muscle.data.geometry",
-        "tf_muscle.encoders",
         "tf_muscle.exporting",
         "tf_muscle.model",
-        "tf_muscle.model.hub_encoder",
+        "tf_muscle.model.compiled",
         "tf_muscle.model.losses",
         "tf_muscle.model.unet",
         "tf_muscle.prediction.predictor",

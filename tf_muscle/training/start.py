@@ -54,7 +54,11 @@ def train(config: Config, run_name: str | None = None, cluster: Cluster | None =
 
 
 def resume(run: RunFolder, data: str | None = None, cluster: Cluster | None = None) -> RunFolder:
-    """Goes on with an interrupted run; see `loop.resume_model` and `folds.resume_folds`."""
+    """Goes on with an interrupted run; see `loop.resume_model` and `folds.resume_folds`.
+
+    Raises:
+        UserError: a tracker of the run cannot be used, or what these two raise.
+    """
     refuse_unreachable(from_options(read_options(run)).run.log, run)
     if run.folds.is_file():
         return resume_folds(run, data, cluster)
