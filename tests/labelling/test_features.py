@@ -44,6 +44,15 @@ def test_the_features_are_the_last_of_the_encoder(encoder: str, tmp_path: Path) 
     np.testing.assert_allclose(features, np.array(encode(normalized)), atol=1e-3)
 
 
+def test_a_network_is_read_by_a_process_that_built_none(tmp_path: Path) -> None:
+    """There Keras' counters of names begin at 0, as they did when the network was built."""
+    keras.backend.clear_session()
+    build_unet(3, encoder="resnet18", decoder_filters=16).save(tmp_path / "model.keras")
+    keras.backend.clear_session()
+    probabilities, _ = Networks(str(tmp_path / "model.keras")).look(photos())
+    assert probabilities.shape == (1, 2, 64, 64, 3)
+
+
 def test_features_are_pooled_over_the_photo_alone() -> None:
     """By hand: 96 pixels on a side, of which the middle third shows a photo."""
     features = np.zeros((3, 3, 2), np.float32)

@@ -90,7 +90,10 @@ def _with_features(network: keras.Model, file: Path) -> keras.Model:
         ) from error
     both = keras.Model(core.input, [core.output, core.get_layer(output).output])
     logits, features = both(normalized)
-    return keras.Model(network.input, [crop_to(logits, network.input), features])
+    # One layer with a name of its own: the operations of a bare crop_to() would be named as those
+    # that are in a loaded network already, and Keras refuses two of one name.
+    crop = keras.layers.Lambda(lambda tensors: crop_to(*tensors), name="crop_beside_features")
+    return keras.Model(network.input, [crop([logits, network.input]), features])
 
 
 def _compiled(network: keras.Model) -> tf.types.experimental.PolymorphicFunction:
