@@ -148,6 +148,8 @@ def test_option_of_an_earlier_version_is_refused(words: list[str]) -> None:
         (AugmentConfig, "zoom", -0.1),
         (AugmentConfig, "shift", 1.5),
         (AugmentConfig, "brightness", 2.0),
+        (AugmentConfig, "geometry_probability", 1.1),
+        (AugmentConfig, "color_probability", -0.1),
         (AugmentConfig, "crop", 16),
         (AugmentConfig, "crop", -64),
         (OptimizationConfig, "epochs", 0),

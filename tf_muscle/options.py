@@ -91,6 +91,9 @@ class AugmentConfig:
     """Largest change of scale: 0.3 draws a factor of 1/1.3 to 1.3. The report has none."""
     shift: float = 0.0
     """Largest shift, as a share of the image size from 0 to 1. The report has none."""
+    geometry_probability: float = 1.0
+    """Probability that a photo is sheared, rotated, scaled and shifted at all, 0 to 1. Below 1, a
+    short training sees photos as they are, too."""
     brightness: float = 0.0
     """Largest change of brightness and of contrast, 0 to 1: 0.2 adds up to 20 percent of white or
     black and multiplies the contrast by 0.8 to 1.2. The report has none."""
@@ -98,6 +101,9 @@ class AugmentConfig:
     """Largest change of saturation, 0 to 1: 0.3 multiplies by 0.7 to 1.3. The report has none."""
     hue: float = 0.0
     """Largest shift of the hue, as a share of the colour circle, 0 to 0.5. The report has none."""
+    color_probability: float = 1.0
+    """Probability that brightness and contrast change at all, 0 to 1, and likewise, drawn for
+    itself, that saturation and hue do."""
     crop: int = 0
     """Height and width, in pixels, of random crops to train on; 0 trains on whole photos. Two
     thirds of the crops have muscle in them. With a quarter of the pixels a step is four times as
@@ -111,7 +117,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         shares = ("horizontal_flip", "vertical_flip", "grayscale", "noise", "shift", "brightness")
-        for name in (*shares, "saturation"):
+        for name in (*shares, "saturation", "geometry_probability", "color_probability"):
             between(name, getattr(self, name), 0.0, 1.0)
         between("hue", self.hue, 0.0, 0.5)
         between("shear", self.shear, 0.0, 45.0)  # Roboflow's largest; 90 degrees have no picture

@@ -66,14 +66,14 @@ def compose(config: AugmentConfig) -> A.Compose:
         translate_percent=(-config.shift, config.shift),
         balanced_scale=True,
         keep_ratio=True,
-        p=1.0,
+        p=config.geometry_probability,
     )
     colours = A.ColorJitter(
         brightness=(1.0, 1.0),
         contrast=(1.0, 1.0),
         saturation=(1 - config.saturation, 1 + config.saturation),
         hue=(-config.hue, config.hue),
-        p=1.0,
+        p=config.color_probability,
     )
     parts = [
         (config.horizontal_flip, A.HorizontalFlip(p=config.horizontal_flip)),
@@ -81,7 +81,9 @@ def compose(config: AugmentConfig) -> A.Compose:
         (config.shear or config.rotate or config.zoom or config.shift, geometry),
         (
             config.brightness,
-            A.RandomBrightnessContrast(config.brightness, config.brightness, p=1.0),
+            A.RandomBrightnessContrast(
+                config.brightness, config.brightness, p=config.color_probability
+            ),
         ),
         (config.saturation or config.hue, colours),
         (config.grayscale, A.ToGray(p=config.grayscale)),

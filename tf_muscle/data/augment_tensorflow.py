@@ -239,6 +239,13 @@ class TensorFlowAugmenter:
         def happens(probability: float) -> tf.Tensor:
             return between(0.0, 1.0) < probability
 
+        def perhaps(probability: float, changed: tf.Tensor, unchanged: object) -> tf.Tensor:
+            """`changed` of the photos that it happens to, `unchanged` of the others."""
+            if probability == 1:
+                return changed
+            happened = tf.reshape(happens(probability), [count] + [1] * (len(changed.shape) - 1))
+            return tf.where(happened, changed, unchanged)
+
         for probability, axis in ((config.horizontal_flip, 2), (config.vertical_flip, 1)):
             if probability:
                 flipped = happens(probability)
@@ -260,15 +267,19 @@ class TensorFlowAugmenter:
                 ),
                 size=size,
             )
+            identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+            matrices = perhaps(config.geometry_probability, matrices, identity)
             pixels, masks = warp(pixels, masks, matrices)
         if config.brightness:
             contrast = 1 + between(-config.brightness, config.brightness)
             added = 255 * between(-config.brightness, config.brightness)
-            pixels = pixels * contrast[:, None, None, None] + added[:, None, None, None]
-            pixels = tf.clip_by_value(pixels, 0.0, 255.0)
+            changed = pixels * contrast[:, None, None, None] + added[:, None, None, None]
+            changed = tf.clip_by_value(changed, 0.0, 255.0)
+            pixels = perhaps(config.color_probability, changed, pixels)
         if config.saturation or config.hue:
             factor = 1 + between(-config.saturation, config.saturation)
-            pixels = recolour(pixels, factor, between(-config.hue, config.hue))
+            changed = recolour(pixels, factor, between(-config.hue, config.hue))
+            pixels = perhaps(config.color_probability, changed, pixels)
         if config.grayscale:
             gray = tf.reduce_sum(pixels * LUMA, axis=-1, keepdims=True)
             pixels = tf.where(happens(config.grayscale)[:, None, None, None], gray, pixels)
