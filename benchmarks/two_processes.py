@@ -3,15 +3,15 @@
 Command: python -m benchmarks.two_processes [--steps 20] [--quick] [options of train]
 
 The sample's network at 64 pixels trains on the same batches of 8 photos, not augmented, by
-processes of one thread each:
+processes of one thread each, and each way is compared with the first of its case:
 
 - one: one process
-- keras: one process with Keras' own batch normalization in place of the fused kernel, by the same
-  mathematics: it shows what rounding does
+- keras: one process with Keras' own batch normalization in place of the fused kernel, which has no
+  float64; by the same mathematics, so that it shows what rounding does
 - shared: two processes of 4 photos, with `benchmarks.shared_batches`
 - gradients: two processes of 4 photos that share their gradients alone
 
-Each is compared with the first of its case. The fused kernel has no float64, which hardly rounds.
+"busy seconds" are the processor time of a step in one process.
 """
 
 import json
@@ -78,8 +78,8 @@ def train(way: str, optimizer: str, dtype: str, steps: int, more: Sequence[str])
         on_train_batch_end=lambda batch, logs: clock.append((time.time(), time.process_time()))
     )
     logs = model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[watch])
-    seconds, processor = (np.array(clock[-1]) - clock[0]) / (steps - 1)  # the first one traces
-    facts = {"loss": logs.history["loss"][0], "step_seconds": seconds, "processor": processor}
+    seconds, busy = (np.array(clock[-1]) - clock[0]) / (steps - 1)  # the first one traces
+    facts = {"loss": logs.history["loss"][0], "step_seconds": seconds, "busy_seconds": busy}
     return {"facts": json.dumps(facts)} | {one.path: one.numpy() for one in model.weights}
 
 
@@ -105,8 +105,7 @@ def start(way: str, folder: Path, words: Sequence[str]) -> None:
         (own := folder / f"{way}{rank}").mkdir()
         command = [sys.executable, "-m", "benchmarks.two_processes", "worker", str(own), way]
         processes.append(subprocess.Popen([*command, *words], env=os.environ | variables))
-    codes = [process.wait() for process in processes]  # TensorFlow ends one after the other
-    if any(codes):
+    if any([process.wait() for process in processes]):  # noqa: C419  # waits for both
         sys.exit(f"a process of {way} failed, see above")
 
 
