@@ -108,16 +108,12 @@ def summing(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optim
     return made
 
 
-def copy_of(model: keras.Model, norm: type[keras.layers.Layer] | None, dtype: str) -> keras.Model:
-    """The same network and weights, with another batch normalization, and of another type."""
+def copy_of(model: keras.Model, norm: type[keras.layers.Layer] | None) -> keras.Model:
+    """The same network and weights, with another batch normalization."""
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind, fields = type(layer), layer.get_config()
-        if norm and isinstance(layer, keras.layers.BatchNormalization):
-            kind = norm
-        if not isinstance(layer, keras.layers.InputLayer):
-            fields["dtype"] = dtype
-        return kind.from_config(fields)
+        is_other = norm and isinstance(layer, keras.layers.BatchNormalization)
+        return (norm if is_other else type(layer)).from_config(layer.get_config())
 
     copied = keras.models.clone_model(model, clone_function=copy, recursive=True)
     copied.set_weights(model.get_weights())
