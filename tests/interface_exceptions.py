@@ -93,6 +93,14 @@ EXCEPTIONS = {
         "tf_muscle.training.device",
         "tf_muscle.training.evaluation",
     },
+    # Steps of a copy of the network that a training would have.
+    "benchmarks/two_processes.py": {
+        "tf_muscle.command",
+        "tf_muscle.config",
+        "tf_muscle.data.dataset",
+        "tf_muscle.data.pipeline",
+        "tf_muscle.model.compiled",
+    },
     # A video's averages and repetitions one by one.
     "benchmarks/video_masks.py": {
         "tf_muscle.prediction.frames",

@@ -17,6 +17,7 @@ from fold_options import metrics_of, options
 from tiny_run import tiny_run
 
 from tf_muscle.command import run_command
+from tf_muscle.config import Config
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.train import main as train
 
@@ -104,10 +105,24 @@ def test_the_same_photos_and_frames_are_suggested(small_export: Path, tmp_path: 
 
 
 def test_one_training_is_refused_in_a_sentence(
-    small_export: Path, capsys: pytest.CaptureFixture[str]
+    small_export: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """It names what is divided among machines: folds, and the trials of a search."""
+    monkeypatch.chdir(tmp_path)
+    refusal = (
+        "--cluster local trains no single model, since one training stays on one machine: give "
+        "--folds with it, or search with it by tf-muscle tune"
+    )
     words = ["--data", str(small_export), "--cluster", "local"]
     assert run_command(train, words) == 2
-    assert "give --folds with it, or search" in capsys.readouterr().err
+    assert refusal in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())  # no run was begun
+    (tmp_path / "begun").mkdir()
+    Config.of(data=str(small_export)).save(tmp_path / "begun" / "config.yaml")
+    assert run_command(train, ["--resume", "begun", "--cluster", "local"]) == 2
+    assert refusal in capsys.readouterr().err
     assert run_command(train, [*words, "--folds", "2", "--fold", "1"]) == 2
     assert "--fold is done by this process" in capsys.readouterr().err
