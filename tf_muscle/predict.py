@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Literal
 
-from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import asked_cluster
 from tf_muscle.command import (
     add_cluster,
     add_no_calibration,
@@ -132,7 +132,7 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
-    options["cluster"] = Cluster.asked(options)
+    options["cluster"] = asked_cluster(options)
     options["calibrated"] = not options.pop("no_calibration")
     words, out = options.pop("source"), options.pop("out")
     from tf_muscle.prediction.run_predict import predict_words
