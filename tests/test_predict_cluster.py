@@ -14,6 +14,7 @@ from one_layer_run import one_layer_run
 
 from tf_muscle.command import run_command
 from tf_muscle.predict import main
+from tf_muscle.prediction import run_predict
 
 pytest.importorskip("ray", reason="needs the extra cluster")
 
@@ -44,7 +45,29 @@ def test_workers_write_what_one_process_writes(
 
 def test_a_camera_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(main, ["0", "--cluster", "local"]) == 2
-    assert "--cluster is for files, not for camera 0" in capsys.readouterr().err
+    assert "are for files, not for camera 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["autoo", "no-such-host.invalid:99", "127.0.0.1:9", "auto"])
+def test_a_wrong_address_is_refused_first(
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    write_sources(tmp_path / "photos", 3, 0)
+    before = set(tmp_path.rglob("*"))
+    loaded = []
+    monkeypatch.setattr(run_predict, "load_predictor", lambda *a, **b: loaded.append(a))
+    assert run_command(main, ["photos", "--out", "many", "--cluster", address]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --cluster ")
+    assert address in said
+    assert said.count("\n") == 1
+    assert not loaded
+    assert set(tmp_path.rglob("*")) == before
 
 
 class TwoNodes:

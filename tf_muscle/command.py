@@ -90,7 +90,7 @@ def add_no_calibration(parser: jsonargparse.ArgumentParser) -> None:
 
 
 def add_cluster(parser: jsonargparse.ArgumentParser) -> None:
-    """Adds --cluster and --worker_gpus; `Cluster.asked` takes what is given."""
+    """Adds --cluster and --worker_gpus; `asked_cluster` takes what is given."""
     parser.add_argument(
         "--cluster",
         type=str,

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import asked_cluster
 from tf_muscle.command import add_cluster, command_parser, parse, run_command
 from tf_muscle.runs.folder import default_name
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add_cluster(parser)
     options = parse(parser, argv)
-    cluster = Cluster.asked(options)
+    cluster = asked_cluster(options)
     data = options["export"]
     name = Path(data).resolve().name.removesuffix(".zip")
     out = Path(options["out"] or Path("inspections") / default_name(name))

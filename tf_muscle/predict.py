@@ -2,10 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
-from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import asked_cluster
 from tf_muscle.command import (
     add_cluster,
     add_no_calibration,
@@ -27,10 +26,14 @@ def main(argv: Sequence[str]) -> int:
         help="First the model: a run (runs/NAME), a .keras or .tflite file, a SavedModel folder "
         "(saved_models/NAME), or one on the Hugging Face Hub (hf://USER/NAME). Without one, the "
         "model in the package, which has seen rendered figures only. Then photos, folders, globs, "
-        "videos, or the number of a camera.",
+        "videos, also in an object store (s3://BUCKET/NAME, gs://BUCKET/NAME), or the number of a "
+        "camera.",
     )
     parser.add_argument(
-        "--out", type=str, help="New folder for the results. Without it, predictions/MODEL-TIME."
+        "--out",
+        type=str,
+        help="New folder for the results, also in an object store (s3://BUCKET/NAME). Without it, "
+        "predictions/MODEL-TIME.",
     )
     parser.add_argument(
         "--format",
@@ -129,12 +132,12 @@ def main(argv: Sequence[str]) -> int:
     if options["threshold"] is not None:
         between("threshold", options["threshold"], 0.0, 1.0)
 
-    options["cluster"] = Cluster.asked(options)
+    options["cluster"] = asked_cluster(options)
     options["calibrated"] = not options.pop("no_calibration")
     words, out = options.pop("source"), options.pop("out")
     from tf_muscle.prediction.run_predict import predict_words
 
-    return predict_words(words, out and Path(out), options.pop("format"), **options)
+    return predict_words(words, out, options.pop("format"), **options)
 
 
 if __name__ == "__main__":

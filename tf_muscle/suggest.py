@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import asked_cluster
 from tf_muscle.command import add_cluster, command_parser, parse, run_command
 from tf_muscle.errors import at_least
 from tf_muscle.runs.folder import default_name
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add_cluster(parser)
     options = parse(parser, argv)
-    cluster = Cluster.asked(options)
+    cluster = asked_cluster(options)
     at_least("count", options["count"], 1)
     at_least("every", options["every"], 0)
     at_least("batch_size", options["batch_size"], 1)

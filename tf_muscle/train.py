@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.pieces import asked_cluster
 from tf_muscle.command import (
     DEFAULT_PRESET,
     add_cluster,
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add_cluster(parser)
     options = parse_over_preset(parser, argv, DEFAULT_PRESET)
-    cluster = Cluster.asked(options)
+    cluster = asked_cluster(options)
     if options["resume"]:
         presets = options["config"]
         given = {"config": presets} if presets else parse(parser, argv, defaults=False)

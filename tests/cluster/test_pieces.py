@@ -39,6 +39,17 @@ def test_a_cluster_is_taken_out_of_the_options() -> None:
             Cluster.asked({"cluster": "local", "worker_gpus": gpus})
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["autoo", "", "lab", "lab:", ":6379", "lab:0", "lab:65536", "ray://lab:10001", "lab:80/x"],
+)
+def test_an_address_of_another_form_is_refused(address: str) -> None:
+    with pytest.raises(
+        UserError, match=f"--cluster must be local, auto or HOST:PORT, got {address}"
+    ):
+        Cluster.asked({"cluster": address})
+
+
 def test_gpus_without_a_cluster_are_refused() -> None:
     with pytest.raises(UserError, match=r"--worker_gpus 0\.5 needs --cluster"):
         Cluster.asked({"cluster": None, "worker_gpus": 0.5})

@@ -1,12 +1,28 @@
 """Pieces of work that do not need each other: a loop here, or workers of a cluster."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tf_muscle.cluster.address import Cluster
+from tf_muscle.cluster.address import LOCAL, Cluster
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+
+def asked_cluster(options: dict[str, Any]) -> Cluster | None:
+    """`Cluster.asked`; one that shall be there already is joined for a moment.
+
+    So a wrong address is told before anything is loaded or written.
+
+    Raises:
+        UserError: of `Cluster.asked`, or there is no such cluster.
+    """
+    cluster = Cluster.asked(options)
+    if cluster is not None and cluster.address != LOCAL:
+        from tf_muscle.cluster.ray_workers import own_address  # an extra of this package
+
+        own_address(cluster.address)
+    return cluster
 
 
 def results(

@@ -4,7 +4,6 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from tf_muscle.inspection.measure import photo_hashes
 from tf_muscle.labelling.choosing import Frames
 from tf_muscle.labelling.features import pooled
 from tf_muscle.labelling.uncertainty import Uncertainty, measure_uncertainty
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.frames import Frame
 
 MOST = 10_000  # records that are kept at a time, about 20 MB; the least uncertain one gives way
@@ -31,7 +31,7 @@ class Place:
         seconds: from the first frame of the video; None for a photo.
     """
 
-    path: Path
+    path: File
     frame: int | None = None
     seconds: float | None = None
 
@@ -96,7 +96,7 @@ def sampled(
 
 
 def sampled_frames(
-    path: Path, frames: Iterable[Frame], every: float, geometry: Geometry
+    path: File, frames: Iterable[Frame], every: float, geometry: Geometry
 ) -> Iterator[Sample]:
     """Takes frames of a video that are at least `every` seconds apart, each with the next one."""
     due = 0.0
@@ -187,7 +187,7 @@ class Pool:
 
 def as_frames(candidates: Sequence[Candidate]) -> Frames:
     """The arrays that a choice is made from; of at least one candidate."""
-    videos: dict[Path, int] = {}
+    videos: dict[File, int] = {}
     for one in candidates:
         if one.place.frame is not None:
             videos.setdefault(one.place.path, len(videos))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +22,7 @@ from tf_muscle.labelling.candidates import (
     sampled,
     sampled_frames,
 )
+from tf_muscle.prediction.addresses import File, fetched
 from tf_muscle.prediction.into_folder import opened
 from tf_muscle.prediction.pieces import Piece
 from tf_muscle.prediction.predictor import Predictor, load_predictor
@@ -109,9 +109,10 @@ class _Reading:
             else:
                 yield sampled(Place(photo.path), photo.image, self._geometry)
         for path in self._piece.videos:
-            yield from self._frames(path)
+            with fetched(path) as file:
+                yield from self._frames(file)
 
-    def _frames(self, path: Path) -> Iterator[Sample]:
+    def _frames(self, path: File) -> Iterator[Sample]:
         name = printable(path.name)
         task = self._progress.add_task(escape(name), total=None)
         found = 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_muscle.errors import UserError
 from tf_muscle.labelling.suggestions import Suggestion
+from tf_muscle.prediction.addresses import File, fetched
 from tf_muscle.prediction.dataset_folders import (
     LONGEST_STEM,
     CocoFolder,
@@ -68,7 +69,7 @@ def write_photos(
     kind = MaskFolder if output_format == "mask" else CocoFolder
     dataset = kind(folder / "train", predictor.class_names)
     names = UniqueNames()
-    videos: dict[Path, str] = {}  # a name for each, as two may have the same one
+    videos: dict[File, str] = {}  # a name for each, as two may have the same one
     written = []
     read, seen = tee(_read_again(suggestions, skipped))
     predicted = predictor.stream(image for _, image, _ in seen)
@@ -94,28 +95,30 @@ def _read_again(
     suggestions: Sequence[Suggestion], skipped: Callable[[str], None]
 ) -> Iterator[tuple[Suggestion, np.ndarray, bytes | None]]:
     """Each suggestion with its picture and, if the file can be copied as it is, its bytes."""
-    frames: dict[Path, dict[int, Suggestion]] = {}
+    frames: dict[File, dict[int, Suggestion]] = {}
     for one in suggestions:
         place = one.candidate.place
         if place.frame is not None:
             frames.setdefault(place.path, {})[place.frame] = one
             continue
-        try:
-            photo = open_photo(place.path)
-        except UserError as error:
-            skipped(str(error))
-            continue
+        with fetched(place.path) as file:
+            try:
+                photo = open_photo(file)
+            except UserError as error:
+                skipped(str(error))
+                continue
         yield one, photo.image, photo.original
     for path, wanted in frames.items():
-        try:
-            with closing(open_frames(path)) as video:
-                for number, frame in enumerate(video):
-                    if number in wanted:
-                        yield wanted.pop(number), frame.image, None
-                    if not wanted:
-                        break
-        except UserError as error:
-            skipped(str(error))
+        with fetched(path) as file:
+            try:
+                with closing(open_frames(file)) as video:
+                    for number, frame in enumerate(video):
+                        if number in wanted:
+                            yield wanted.pop(number), frame.image, None
+                        if not wanted:
+                            break
+            except UserError as error:
+                skipped(str(error))
         if wanted:
             skipped(f"{path}: {len(wanted)} chosen frames could not be decoded a second time")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from pathlib import Path
 
 from tf_muscle.errors import UserError, one_line, printable
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.frames import MAX_SIDE, Frame
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.roboflow.image_files import (
@@ -42,7 +42,7 @@ class AnimationFrames:
     """
 
     def __init__(
-        self, path: Path, *, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
+        self, path: File, *, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
     ) -> None:
         self.path = path
         self.note: str | None = None

@@ -1,7 +1,8 @@
 """What a file is by its first bytes, whatever its name."""
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from tf_muscle.roboflow.image_files import (
     ANIMATED,
@@ -52,10 +53,10 @@ WAYS_OUT = {  # of formats that this installation may not read
 }
 
 
-def content_of(path: Path) -> Content | None:
+def content_of(path: os.PathLike[str]) -> Content | None:
     """The photo format (Pillow's name) or "video"; None if it is neither or cannot be read."""
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return content_of_bytes(file.read(HEAD))
     except OSError:
         return None
@@ -85,12 +86,15 @@ def is_readable(content: Content) -> bool:
     return content == "video" or content in readable_formats()
 
 
-def is_animation(path: Path) -> bool:
+def is_animation(path: os.PathLike[str]) -> bool:
     """Whether a file is a GIF, WebP, PNG or AVIF of several frames."""
-    if content_of(path) not in ANIMATED:
-        return False
+    return content_of(path) in ANIMATED and holds_frames(path)
+
+
+def holds_frames(file: os.PathLike[str] | BinaryIO) -> bool:
+    """Whether an image of a format in which several pictures are frames has several."""
     try:
-        with open_image(path) as image:
+        with open_image(file) as image:
             return has_more(image)
     except UnreadableImageError:
         return False

@@ -1,5 +1,6 @@
 """Frames out of video files and into MP4 files, one at a time."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,7 @@ import av
 import numpy as np
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.roboflow.image_files import MAX_PIXELS
 
@@ -54,7 +56,7 @@ class VideoFrames:
     """
 
     def __init__(
-        self, path: Path, *, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
+        self, path: File, *, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
     ) -> None:
         self.path = path
         self.note: str | None = None
@@ -63,7 +65,7 @@ class VideoFrames:
         try:
             self._container = av.open(
                 # A name like concat:a|b would be taken for another protocol than a file.
-                f"file:{path}",
+                f"file:{os.fspath(path)}",
                 options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
             )
         except (OSError, av.error.FFmpegError) as error:

@@ -1,15 +1,15 @@
 """Photos and videos predicted into a results folder, with a bar for how far it is."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.addresses import File, fetched
 from tf_muscle.prediction.live_meter import LiveMeter
 from tf_muscle.prediction.photos import Photo, open_photo
 from tf_muscle.prediction.predictor import Predictor
@@ -23,7 +23,7 @@ OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB 
 
 
 def add_photos(
-    results: ResultsFolder, predictor: Predictor, paths: Sequence[Path], progress: Progress
+    results: ResultsFolder, predictor: Predictor, paths: Sequence[File], progress: Progress
 ) -> int:
     """Predicts photos, a batch after the other; returns how many could not be read."""
     if not paths:
@@ -42,13 +42,20 @@ def add_photos(
     return len(paths) - read
 
 
-def opened(paths: Sequence[Path], progress: Progress) -> Iterator[Photo | None]:
-    """Opens photos, and tells which cannot be read, None, and which hold several pictures."""
+def opened(paths: Sequence[File], progress: Progress) -> Iterator[Photo | None]:
+    """Opens photos, and tells which cannot be read, None, and which hold several pictures.
+
+    Raises:
+        UserError: one cannot be fetched, see `fetched`.
+    """
     for path in paths:
-        try:
-            photo = open_photo(path)
-        except UserError as error:
-            progress.console.print(f"skipped: {error}")
+        with fetched(path) as file:
+            try:
+                photo = open_photo(file)
+            except UserError as error:
+                progress.console.print(f"skipped: {error}")
+                photo = None
+        if photo is None:
             yield None
             continue
         if photo.has_more:
@@ -71,6 +78,7 @@ def add_videos(
         How many could not be read.
 
     Raises:
+        UserError: one cannot be fetched, see `fetched`.
         KeyboardInterrupt: ctrl-C stopped a video before its end, after its outputs are written; it
             is how a camera's recording ends and then stops nothing.
     """
@@ -79,16 +87,17 @@ def add_videos(
         name = f"camera {source}" if isinstance(source, int) else printable(source.name)
         until = ", until ctrl-C" if isinstance(source, int) else ""
         task = progress.add_task(escape(name) + until, total=None)
-        try:
-            opened = VideoPredictions(predictor, source, smooth=smooth, time_range=time_range)
-            with closing(opened) as predictions:
-                show = partial(_show_frame, progress, task, name, predictions.live)
-                video = results.add_video(predictions, show)
-        except UserError as error:
-            failures += 1
-            progress.console.print(f"skipped: {error}")
-            progress.remove_task(task)
-            continue
+        with nullcontext(source) if isinstance(source, int) else fetched(source) as place:
+            try:
+                opened = VideoPredictions(predictor, place, smooth=smooth, time_range=time_range)
+                with closing(opened) as predictions:
+                    show = partial(_show_frame, progress, task, name, predictions.live)
+                    video = results.add_video(predictions, show)
+            except UserError as error:
+                failures += 1
+                progress.console.print(f"skipped: {error}")
+                progress.remove_task(task)
+                continue
         if video.note:
             progress.console.print(f"note: {video.note}")
         progress.console.print(f"{name}: {video.timeline.told}")

@@ -13,10 +13,11 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tf_muscle.atomic import UNFINISHED, make_folder, only_process, replacing, synced
 from tf_muscle.errors import UserError, listed
@@ -65,9 +66,12 @@ class Ledger:
         return (self.folder / PLAN).is_file()
 
     @property
-    def beginnings(self) -> tuple[str, ...]:
-        """What a command that was killed in its first moment may have left in OUT."""
-        return (f"{UNFINISHED}{FOLDER}",)
+    def taken(self) -> bool:
+        """Whether OUT holds anything else; a command killed in its first moment leaves a folder."""
+        if not self.out.exists() or self.begun:
+            return False
+        beginning = f"{UNFINISHED}{FOLDER}"
+        return not self.out.is_dir() or any(one.name != beginning for one in self.out.iterdir())
 
     @contextmanager
     def opened(self, pieces: Sequence[Piece], options: Mapping[str, object]) -> Iterator[None]:
@@ -80,19 +84,12 @@ class Ledger:
         Raises:
             UserError: the folder holds something else, or another process is at it.
         """
-        plan = {name: str(value) for name, value in options.items()}
-        plan["sources"] = _digest(pieces)
+        plan = planned(pieces, options)
         if not self.begun:
             with replacing(self.folder) as unfinished:
                 unfinished.mkdir()
                 write_json(unfinished / PLAN, plan)
-        begun = json.loads((self.folder / PLAN).read_text(encoding="utf-8"))
-        if others := sorted(name for name in plan | begun if plan.get(name) != begun.get(name)):
-            raise UserError(
-                f"{self.out} was begun with another choice of {listed(others)}, or with other "
-                "files of that name: give the same command as then with the same files, or another "
-                "--out"
-            )
+        refuse_other_plan(self.out, plan, (self.folder / PLAN).read_bytes())
         with only_process(
             self.folder, f"another process is writing {self.out}: wait for it, or end that first"
         ):
@@ -100,13 +97,10 @@ class Ledger:
                 shutil.rmtree(left, ignore_errors=True)
             yield
 
-    def told(self, number: int) -> Told | None:
-        """What is told of a piece that is done; None for others."""
-        file = self._record(number) / TOLD
-        if not file.is_file():
-            return None
-        told = json.loads(file.read_text(encoding="utf-8"))
-        return Told(told["failures"], tuple(told["sentences"]))
+    def done(self, count: int) -> dict[int, Told]:
+        """What is told of the pieces that are done, by their numbers below `count`."""
+        files = ((number, self._record(number) / TOLD) for number in range(count))
+        return {number: told_of(file.read_bytes()) for number, file in files if file.is_file()}
 
     def scratch(self) -> Path:
         """A new folder for a worker to write a piece's outputs to, as if it were OUT."""
@@ -131,7 +125,7 @@ class Ledger:
         try:
             scratch.replace(self._record(number))
         except OSError:  # a worker that was given up has done it after all
-            if self.told(number) is None:
+            if not (self._record(number) / TOLD).is_file():
                 raise
         synced(self.folder)
 
@@ -143,13 +137,11 @@ class Ledger:
         """
         records = [self._record(number) for number in range(count)]
         with replacing(self.out / TABLE) as unfinished, unfinished.open("wb") as table:
-            for number, record in enumerate(records):
-                header, _, rows = (record / TABLE).read_bytes().partition(b"\n")
-                table.write(rows if number else header + b"\n" + rows)
+            join_tables(((record / TABLE).read_bytes() for record in records), table)
         outlines = [record / "train" / COCO_FILE for record in records]
         if outlines[0].is_file():
-            documents = (json.loads(path.read_text(encoding="utf-8")) for path in outlines)
-            write_json(self.out / "train" / COCO_FILE, join_outlines(documents))
+            parts = (path.read_bytes() for path in outlines)
+            write_json(self.out / "train" / COCO_FILE, join_outlines(map(json.loads, parts)))
         (self.folder / PLAN).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -157,12 +149,47 @@ class Ledger:
         return self.folder / f"{number:06d}"
 
 
+def planned(pieces: Sequence[Piece], options: Mapping[str, object]) -> dict[str, str]:
+    """What decides the outputs, as `Ledger.opened` takes it."""
+    return {name: str(value) for name, value in options.items()} | {"sources": _digest(pieces)}
+
+
+def refuse_other_plan(out: object, plan: Mapping[str, str], content: bytes) -> None:
+    """Refuses to go on with what another command has begun.
+
+    Args:
+        out: the results folder, as the user calls it.
+        plan: of this command.
+        content: of the file with that of the other.
+    """
+    begun = json.loads(content)
+    if others := sorted(name for name in plan | begun if plan.get(name) != begun.get(name)):
+        raise UserError(
+            f"{out} was begun with another choice of {listed(others)}, or with other files of that "
+            "name: give the same command as then with the same files, or another --out"
+        )
+
+
+def told_of(content: bytes) -> Told:
+    """What is told of a piece by its file."""
+    told = json.loads(content)
+    return Told(told["failures"], tuple(told["sentences"]))
+
+
+def join_tables(parts: Iterable[bytes], table: BinaryIO) -> None:
+    """Writes the tables of all pieces as one, under the header of the first."""
+    for number, part in enumerate(parts):
+        header, _, rows = part.partition(b"\n")
+        table.write(rows if number else header + b"\n" + rows)
+
+
 def _digest(pieces: Sequence[Piece]) -> str:
     """SHA-256 of all sources, their sizes and names; to read a large archive would take hours."""
     digest = hashlib.sha256()
     for piece in pieces:
         for source in (*piece.photos, *piece.videos):
-            told = f"{source}\0{source.stat().st_size}\0{piece.names[source]}\0"
+            size = source.stat().st_size if isinstance(source, Path) else source.size
+            told = f"{source}\0{size}\0{piece.names[source]}\0"
             digest.update(told.encode(errors="surrogateescape"))
         digest.update(b"\n")
     return digest.hexdigest()

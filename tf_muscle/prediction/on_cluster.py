@@ -1,4 +1,4 @@
-"""Predictions by the workers of a cluster: the outputs are those of one process."""
+"""Predictions in pieces, by a loop or the workers of a cluster: outputs are those of the whole."""
 
 import io
 import shutil
@@ -16,6 +16,7 @@ from tf_muscle.prediction.into_folder import add_photos, add_videos
 from tf_muscle.prediction.ledger import Ledger, Told
 from tf_muscle.prediction.pieces import Piece
 from tf_muscle.prediction.predictor import Predictor
+from tf_muscle.prediction.remote_ledger import RemoteLedger
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
 from tf_muscle.prediction.time_range import TimeRange
 from tf_muscle.tensorflow_log import has_gpu
@@ -49,8 +50,8 @@ def predict_pieces(
     pieces: Sequence[Piece],
     load: Callable[[], Predictor],
     wanted: Wanted,
-    ledger: Ledger,
-    cluster: Cluster,
+    ledger: Ledger | RemoteLedger,
+    cluster: Cluster | None,
     progress: Progress,
 ) -> int:
     """Does the pieces that are not done, and puts the files of the whole together.
@@ -60,7 +61,7 @@ def predict_pieces(
         load: gives the model; called in each worker.
         wanted: the outputs.
         ledger: which is opened.
-        cluster: the workers.
+        cluster: the workers; None for a loop in this process.
         progress: for a bar, and sentences for the user.
 
     Returns:
@@ -71,7 +72,6 @@ def predict_pieces(
     """
     task = progress.add_task("pieces", total=len(pieces))
     failures = 0
-    rest = []
 
     def add(told: Told) -> None:
         nonlocal failures
@@ -80,13 +80,10 @@ def predict_pieces(
             progress.console.print(sentence)
         progress.advance(task)
 
-    for number in range(len(pieces)):
-        told = ledger.told(number)
-        if told is None:
-            rest.append(number)
-        else:
-            add(told)
-    numbered = [(number, pieces[number]) for number in rest]
+    done = ledger.done(len(pieces))
+    for told in done.values():
+        add(told)
+    numbered = [(number, pieces[number]) for number in range(len(pieces)) if number not in done]
     make = partial(_worker, load, wanted, ledger)
     for _, told in results(numbered, make, cluster, lambda numbered: str(numbered[1])):
         add(told)
@@ -95,13 +92,16 @@ def predict_pieces(
 
 
 def _worker(
-    load: Callable[[], Predictor], wanted: Wanted, ledger: Ledger
+    load: Callable[[], Predictor], wanted: Wanted, ledger: Ledger | RemoteLedger
 ) -> Callable[[tuple[int, Piece]], Told]:
     return partial(_predict, load(), wanted, ledger)
 
 
 def _predict(
-    predictor: Predictor, wanted: Wanted, ledger: Ledger, numbered: tuple[int, Piece]
+    predictor: Predictor,
+    wanted: Wanted,
+    ledger: Ledger | RemoteLedger,
+    numbered: tuple[int, Piece],
 ) -> Told:
     """Predicts a piece."""
     number, piece = numbered

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
 
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.dataset_folders import LONGEST_STEM, UniqueNames, plain
 from tf_muscle.prediction.sources import VIDEO_SUFFIXES, Source, Sources
 
@@ -25,12 +26,12 @@ def video_name(source: Source, names: UniqueNames) -> str:
     return names.add(file.stem, longest=LONGEST_STEM - len(frame_name("", file, 0)))
 
 
-def source_file(source: Source) -> Path:
+def source_file(source: Source) -> File:
     """A file by which a camera is called, too."""
     return Path(f"camera_{source}") if isinstance(source, int) else source
 
 
-def frame_name(name: str, file: Path, number: int) -> str:
+def frame_name(name: str, file: File, number: int) -> str:
     """The name of a video's frame as a photo, as Roboflow names those of an uploaded video.
 
     By it, readers of the export know which photos are neighbours: curl_mp4-000012. What has no

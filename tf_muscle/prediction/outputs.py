@@ -4,7 +4,6 @@ import csv
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import find_objects
 
+from tf_muscle.prediction.addresses import File
 from tf_muscle.report.lettering import class_labels, draw_text, fitted, percent, text_width
 from tf_muscle.report.overlays import class_colors, overlay
 
@@ -118,7 +118,7 @@ class PredictionTable:
         self._writer = csv.writer(file)
         self._writer.writerow(COLUMNS)
 
-    def add(self, path: Path, output: str, rows: Sequence[MuscleRow]) -> None:
+    def add(self, path: File, output: str, rows: Sequence[MuscleRow]) -> None:
         """Writes the rows of one photo or video, whose outputs are called `output`."""
         for row in rows:
             probability = "" if row.mean_probability is None else f"{row.mean_probability:.4f}"

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.file_kinds import WAYS_OUT, content_of, is_readable
 from tf_muscle.roboflow.image_files import (
     MAX_PIXELS,
@@ -32,7 +33,7 @@ class Photo:
         original: the file's bytes if it is a JPEG or PNG that lies as it is shown; else None.
     """
 
-    path: Path
+    path: File
     image: np.ndarray
     has_more: bool
     original: bytes | None
@@ -43,19 +44,19 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return open_photo(path, max_pixels=max_pixels).image
 
 
-def open_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> Photo:
+def open_photo(path: File, *, max_pixels: int = MAX_PIXELS) -> Photo:
     """Reads and decodes a photo; its file is opened once.
 
     Args:
-        path: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC, whatever its name; of several pictures
-            in it, the first is taken.
+        path: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC, whatever its name, on this machine; of
+            several pictures in it, the first is taken.
         max_pixels: height times width that is still decoded.
 
     Raises:
         UserError: the file is no photo, is damaged, or has too many pixels.
     """
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             decoded = decode(file, max_pixels)
             original = None
             if decoded.upright and decoded.format in ("JPEG", "PNG"):

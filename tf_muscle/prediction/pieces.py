@@ -1,10 +1,10 @@
-"""A prediction divided among the workers of a cluster: blocks of photos, and one video each."""
+"""A prediction in pieces, each done once: blocks of photos, and one video each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tf_muscle.errors import UserError, printable
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.output_names import Beginnings, output_names
 from tf_muscle.prediction.sources import Source, Sources
 
@@ -22,8 +22,8 @@ class Piece:
             like.
     """
 
-    photos: tuple[Path, ...]
-    videos: tuple[Path, ...]
+    photos: tuple[File, ...]
+    videos: tuple[File, ...]
     names: Mapping[Source, str]
 
     def __str__(self) -> str:
@@ -47,6 +47,9 @@ def divide(sources: Sources, batch_size: int) -> list[Piece]:
         pieces.append(Piece(photos, (), {path: names[path] for path in photos}))
     for video in sources.videos:
         if isinstance(video, int):
-            raise UserError(f"--cluster is for files, not for camera {video}: leave it out")
+            raise UserError(
+                f"--cluster and addresses of stores are for files, not for camera {video}: leave "
+                "them out"
+            )
         pieces.append(Piece((), (video,), beginnings.of(names[video])))
     return pieces

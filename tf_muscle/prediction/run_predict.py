@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from functools import partial
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from rich.progress import Progress
 
 from tf_muscle.cluster.address import Cluster
 from tf_muscle.errors import UserError
+from tf_muscle.exporting.hub import PREFIX
 from tf_muscle.lab.outputs import LabFormat, LabOutputs
 from tf_muscle.model.bundled_model import HINT
+from tf_muscle.prediction.addresses import RemoteFile, is_address, refuse_unusable
 from tf_muscle.prediction.fingerprints import files_digest, model_digest
 from tf_muscle.prediction.into_folder import add_photos, add_videos
 from tf_muscle.prediction.ledger import Ledger
@@ -22,13 +25,14 @@ from tf_muscle.prediction.on_cluster import Wanted, leave_gpus, predict_pieces
 from tf_muscle.prediction.output_names import output_names
 from tf_muscle.prediction.pieces import divide
 from tf_muscle.prediction.predictor import load_predictor
+from tf_muscle.prediction.remote_ledger import RemoteLedger
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
 from tf_muscle.prediction.sources import Sources, find_sources
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.runs.folder import default_name
 
 
-def predict_words(words: Sequence[str], out: Path | None, *args: Any, **options: Any) -> int:
+def predict_words(words: Sequence[str], out: str | None, *args: Any, **options: Any) -> int:
     """`predict_sources` of the words of a command line, the first of which may be the model.
 
     Args:
@@ -38,7 +42,7 @@ def predict_words(words: Sequence[str], out: Path | None, *args: Any, **options:
     """
     model, sources = model_and_sources(words)
     name = "bundled" if model is None else Path(model).resolve().stem
-    out = out or Path("predictions") / default_name(name)
+    out = out or str(Path("predictions") / default_name(name))
     return predict_sources(model, sources, out, *args, **options)
 
 
@@ -49,6 +53,14 @@ def model_and_sources(words: Sequence[str]) -> tuple[str | None, list[str]]:
         UserError: there is a model and no source, or the first of several words is neither.
     """
     first, *others = words
+    if is_address(first) and not first.startswith(PREFIX):
+        refuse_unusable(first)
+        if is_model(first):
+            raise UserError(
+                f"{first}: a model is not read from a store, but from this machine or "
+                f"{PREFIX}USER/NAME: copy it here"
+            )
+        return None, list(words)
     if is_model(first):
         if not others:
             raise UserError(f"nothing to predict on: name photos or videos after the model {first}")
@@ -64,7 +76,7 @@ def model_and_sources(words: Sequence[str]) -> tuple[str | None, list[str]]:
 def predict_sources(
     model: str | None,
     words: Sequence[str],
-    out: Path,
+    out: str | Path,
     output_format: Format,
     *,
     smooth: float,
@@ -82,7 +94,8 @@ def predict_sources(
     Args:
         model: see `load_predictor`.
         words: see `find_sources`.
-        out: folder to write, absent or empty, or begun by the same command with a cluster.
+        out: folder to write, or its address in a store; absent or empty, or begun by the same
+            command in pieces.
         output_format: see `ResultsFolder`.
         smooth: see `VideoPredictions`.
         person: see `Timeline`.
@@ -109,9 +122,13 @@ def predict_sources(
         refuse_unless_one_file("sync", sources)
     if lab_formats and not sources.videos:
         raise UserError("--lab_formats is for videos, got photos only: leave it out")
-    pieces = divide(sources, options["batch_size"]) if cluster else []
-    ledger = Ledger(out)
-    refuse_taken(out, ledger, cluster)
+    ledger = ledger_at(out)
+    remote = isinstance(ledger, RemoteLedger) or any(
+        isinstance(one, RemoteFile) for one in (*sources.photos, *sources.videos)
+    )
+    in_pieces = remote or cluster is not None  # so that a lost connection loses a piece at most
+    pieces = divide(sources, options["batch_size"]) if in_pieces else []
+    refuse_taken(ledger, in_pieces)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
@@ -137,7 +154,7 @@ def predict_sources(
     if predictor.settings:
         console.print(predictor.settings)
     wanted = Wanted(output_format, person, lab, smooth, part)
-    if cluster:
+    if in_pieces:
         plan = vars(wanted) | options
         plan |= {
             "model": model_digest(model),
@@ -150,7 +167,7 @@ def predict_sources(
             "emg_rate": emg_rate,
         }
         with ledger.opened(pieces, plan), Progress(console=console) as progress:
-            load = partial(load_predictor, model, **options)
+            load = partial(load_predictor, model, **options) if cluster else lambda: predictor
             try:
                 failures = predict_pieces(pieces, load, wanted, ledger, cluster, progress)
             except KeyboardInterrupt:
@@ -159,7 +176,7 @@ def predict_sources(
     else:
         with (
             ResultsFolder(
-                out,
+                Path(out),
                 predictor.class_names,
                 output_format,
                 person=person,
@@ -188,15 +205,26 @@ def refuse_unless_one_file(option: str, sources: Sources) -> None:
         )
 
 
-def refuse_taken(out: Path, ledger: Ledger, cluster: Cluster | None) -> None:
-    """Refuses a results folder that holds anything but what a cluster has begun."""
-    if not out.exists():
-        return
-    if ledger.begun:
-        if cluster is None:
-            raise UserError(
-                f"{out} was begun with --cluster and is not complete: give that again, or choose "
-                "another --out"
-            )
-    elif not out.is_dir() or any(path.name not in ledger.beginnings for path in out.iterdir()):
-        raise UserError(f"{out} exists and is never overwritten: choose another --out")
+def ledger_at(out: str | Path) -> Ledger | RemoteLedger:
+    """The ledger of a results folder, or of an address.
+
+    Raises:
+        UserError: it is the address of a glob or cannot be used.
+    """
+    if isinstance(out, Path) or not is_address(out):
+        return Ledger(Path(out))
+    refuse_unusable(out)
+    if has_magic(out):
+        raise UserError(f"--out {out} is a glob: choose a name without *, ? and [")
+    return RemoteLedger(out.rstrip("/"))
+
+
+def refuse_taken(ledger: Ledger | RemoteLedger, in_pieces: bool) -> None:
+    """Refuses a results folder that holds anything but what a command in pieces has begun."""
+    if ledger.taken:
+        raise UserError(f"{ledger.out} exists and is never overwritten: choose another --out")
+    if not in_pieces and ledger.begun:
+        raise UserError(
+            f"{ledger.out} was begun with --cluster or from a store and is not complete: give the "
+            "same command as then, or choose another --out"
+        )

@@ -1,14 +1,24 @@
-"""What can be predicted on: photos, folders, globs, videos, cameras."""
+"""What can be predicted on: photos, folders, globs, videos, cameras; also in an object store."""
 
 import glob
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tf_muscle.errors import UserError, listed, printable, shortened
+from tf_muscle.prediction.addresses import (
+    File,
+    RemoteFile,
+    files_at,
+    is_address,
+    looked_at,
+    names_beside,
+    refuse_unusable,
+)
 from tf_muscle.prediction.file_kinds import (
     WAYS_OUT,
+    Content,
     content_of,
     is_animation,
     is_readable,
@@ -30,7 +40,7 @@ RAW_SUFFIXES = (
 )
 LONGEST_NUMBER = 3  # digits of a camera's number
 
-Source = Path | int  # a photo or a video, or the number of a camera
+Source = File | int  # a photo or a video, or the number of a camera
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Sources:
             counted by suffix; None if there are none.
     """
 
-    photos: tuple[Path, ...]
+    photos: tuple[File, ...]
     videos: tuple[Source, ...]
     passed_over: str | None
 
@@ -53,10 +63,10 @@ class Sources:
 class _PassedOver:
     """Files of folders and globs that are neither photo nor video, each counted once."""
 
-    files: dict[Path, str] = field(default_factory=dict)  # what each is called in the sentence
+    files: dict[File, str] = field(default_factory=dict)  # what each is called in the sentence
 
-    def add(self, path: Path, name: str) -> None:
-        self.files.setdefault(path.resolve(), name)
+    def add(self, path: File, name: str) -> None:
+        self.files.setdefault(_resolved(path), name)
 
     def __str__(self) -> str:
         counts = Counter(self.files.values())
@@ -68,12 +78,13 @@ def find_sources(words: Sequence[str]) -> Sources:
 
     A word is a file, a folder (taken with its subfolders, without hidden files and without the
     masks X_mask.png of a Roboflow export), a glob such as "day*/*.jpg", or the number of a camera.
-    What exists is never a glob. Photos and videos are told apart by what is in them.
+    What exists is never a glob. Files, folders and globs may be in an object store, as
+    s3://bucket/clips. Photos and videos are told apart by what is in them.
 
     Raises:
         UserError: a word stands for nothing, or a folder holds neither photo nor video.
     """
-    photos: dict[Path, Path] = {}  # by resolved path, so that overlapping words count once
+    photos: dict[File, File] = {}  # by resolved path, so that overlapping words count once
     videos: dict[Source, Source] = {}
     passed_over = _PassedOver()
     for word in words:
@@ -82,16 +93,16 @@ def find_sources(words: Sequence[str]) -> Sources:
                 if isinstance(source, int):
                     videos.setdefault(source, source)
                 elif is_video(source):
-                    videos.setdefault(source.resolve(), source)
+                    videos.setdefault(_resolved(source), source)
                 else:
-                    photos.setdefault(source.resolve(), source)
+                    photos.setdefault(_resolved(source), source)
         except OSError as error:  # a name that is too long for the system
             raise UserError(
                 f"{shortened(word)} is no source ({error.strerror}): give photos, folders, globs, "
                 "videos, or the number of a camera"
             ) from error
     for path in (*photos, *videos):  # left out of a folder, but named as well
-        if isinstance(path, Path):
+        if not isinstance(path, int):
             passed_over.files.pop(path, None)
     told = f"passed over: {passed_over}" if passed_over.files else None
     return Sources(tuple(photos.values()), tuple(videos.values()), told)
@@ -101,13 +112,26 @@ def is_video(source: Source) -> bool:
     """Whether a source gives frames: a camera, a video, a GIF, WebP, PNG or AVIF that moves."""
     if isinstance(source, int):
         return True
-    content = content_of(source)
+    content = _content(source)
     if content is None:
         return source.suffix.lower() in VIDEO_SUFFIXES
+    if isinstance(source, RemoteFile):
+        return content == "video" or source.moves
     return content == "video" or is_animation(source)
 
 
+def _resolved(file: File) -> File:
+    """What is equal for two words that stand for one file."""
+    return file.resolve() if isinstance(file, Path) else file
+
+
+def _content(file: File) -> Content | None:
+    return file.content if isinstance(file, RemoteFile) else content_of(file)
+
+
 def _found(word: str, passed_over: _PassedOver) -> Sequence[Source]:
+    if is_address(word):
+        return _in_store(word, passed_over)
     path = Path(word)
     if word.isdecimal() and len(word) <= LONGEST_NUMBER and not path.exists():
         return [int(word)]
@@ -116,7 +140,20 @@ def _found(word: str, passed_over: _PassedOver) -> Sequence[Source]:
     return [path] if path.is_file() else _matches(word, passed_over)
 
 
-def _matches(pattern: str, passed_over: _PassedOver) -> list[Path]:
+def _in_store(address: str, passed_over: _PassedOver) -> list[File]:
+    refuse_unusable(address)
+    files = files_at(address)
+    if not files:
+        raise UserError(
+            f"{address} does not exist and matches no file: give the address of photos, folders, "
+            "globs or videos"
+        )
+    if files[0].address == address:
+        return looked_at(files)
+    return _wanted(files, address, passed_over)
+
+
+def _matches(pattern: str, passed_over: _PassedOver) -> list[File]:
     matches = sorted(Path(match) for match in glob.glob(_literal(pattern), recursive=True))  # noqa: PTH207
     if not matches:
         raise UserError(
@@ -143,16 +180,20 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _wanted(files: Iterator[Path] | list[Path], word: str, passed_over: _PassedOver) -> list[Path]:
+def _wanted(files: Iterable[File], word: str, passed_over: _PassedOver) -> list[File]:
     """Those files that are photos or videos, and not the masks that lie beside photos."""
     wanted = []
-    here = _PassedOver()
-    stems: dict[Path, set[str]] = {}
+    names: dict[File, str | None] = {}
+    stems: dict[Path | str, set[str]] = {}
     for path in files:
-        name = _mask(path, stems) or _unwanted(path)
-        if name is None:
+        names[path] = _mask(path, stems)
+    for path in looked_at([path for path in names if names[path] is None]):
+        names[path] = _unwanted(path)
+        if names[path] is None:
             wanted.append(path)
-        else:
+    here = _PassedOver()
+    for path, name in names.items():
+        if name is not None:
             here.add(path, name)
             passed_over.add(path, name)
     if not wanted:
@@ -164,24 +205,29 @@ def _wanted(files: Iterator[Path] | list[Path], word: str, passed_over: _PassedO
     return wanted
 
 
-def _mask(path: Path, stems: dict[Path, set[str]]) -> str | None:
+def _mask(path: File, stems: dict[Path | str, set[str]]) -> str | None:
     """A word for a mask that lies beside its photo, else None; `stems` of photos stay by folder."""
     if path.suffix.lower() != ".png" or not path.stem.endswith("_mask"):
         return None
     if path.parent not in stems:
+        names = (
+            [other.name for other in path.parent.iterdir()]
+            if isinstance(path, Path)
+            else names_beside(path)
+        )
         stems[path.parent] = {
-            other.stem
-            for other in path.parent.iterdir()
-            if other.suffix.lower() in PHOTO_SUFFIXES and not other.name.startswith(".")
+            Path(name).stem
+            for name in names
+            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
         }
     return "X_mask.png" if path.stem.removesuffix("_mask") in stems[path.parent] else None
 
 
-def _unwanted(path: Path) -> str | None:
+def _unwanted(path: File) -> str | None:
     """What a file that is not predicted on is called by; None for photos and videos."""
     suffix = path.suffix.lower()
     name = printable(shortened(path.suffix)) or "without suffix"
-    content = content_of(path)
+    content = _content(path)
     if suffix in RAW_SUFFIXES and content in ("TIFF", None):
         return f"{name} (raw: export them as JPEG)"
     if content is None:

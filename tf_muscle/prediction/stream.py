@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import tee
-from pathlib import Path
 
 import numpy as np
 
 from tf_muscle.errors import UserError
+from tf_muscle.prediction.addresses import File
 from tf_muscle.prediction.animations import AnimationFrames
 from tf_muscle.prediction.camera import CameraFrames
 from tf_muscle.prediction.file_kinds import is_animation
@@ -90,12 +90,12 @@ def predicted_frame(
 
 
 def open_frames(
-    path: Path, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
+    path: File, max_pixels: int = MAX_PIXELS, time_range: TimeRange = WHOLE
 ) -> AnimationFrames | VideoFrames:
     """Opens a video or an animated picture; to be closed.
 
     Args:
-        path: its file.
+        path: its file, on this machine.
         max_pixels: height times width of a frame that is still decoded.
         time_range: the frames that are given.
 

@@ -1,12 +1,12 @@
 """Opening image files of unknown origin: formats, how large they may be, how they are turned."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -72,7 +72,9 @@ class LargeImageError(UnreadableImageError):
 
 
 @contextmanager
-def open_image(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile]:
+def open_image(
+    file: os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS
+) -> Iterator[ImageFile]:
     """Opens an image for the time of a block; nothing is decoded before its size is known.
 
     Args:
@@ -127,12 +129,12 @@ class DecodedPhoto:
     has_more: bool
 
 
-def decode_photo(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_photo(file: os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The pixels of `decode`: RGB, uint8 [H, W, 3]."""
     return decode(file, max_pixels).pixels
 
 
-def decode(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
+def decode(file: os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
     """Decodes a photo as viewers show it: turned as its EXIF orientation says, on white.
 
     Training, evaluation and prediction all see photos through this one function. Samples of more
