@@ -89,6 +89,19 @@ def cspnet() -> keras.Model:
     )
 
 
+def dinov2(registers: int = 0) -> keras.Model:
+    return keras_hub.models.DINOV2Backbone(
+        patch_size=14,
+        num_layers=4,
+        hidden_dim=16,
+        num_heads=2,
+        intermediate_dim=32,
+        num_register_tokens=registers,
+        image_shape=(56, 56, 3),
+        position_embedding_shape=(84, 84, 3),
+    )
+
+
 BACKBONES = {
     "resnet": lambda: resnet("basic_block"),
     "resnet_v2": lambda: resnet("bottleneck_block", True),
@@ -99,6 +112,8 @@ BACKBONES = {
     "mit": mit,
     "densenet": densenet,
     "cspnet": cspnet,
+    "dinov2": dinov2,
+    "dinov2_registers": lambda: dinov2(4),
 }
 
 
