@@ -142,7 +142,7 @@ class ModelConfig:
     decoder_filters: int = 256
     """Filters of the decoder's first block; each further one has half as many, at least 16. 256 is
     segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 is a third shorter. Every
-    block of DINOv2's decoder has this many; 256 is its paper's, 64 takes a tenth of the time."""
+    block of DINOv2's decoder has this many; 256 is its paper's."""
     head_kernel: Literal[1, 3] = 1
     """Height and width of the last convolution. 1 is the report's; with 3, as in
     segmentation_models.pytorch, the first epochs learn much faster: Adam moves a logit by the
