@@ -83,6 +83,18 @@ HUB: dict[str, tuple[str, dict[str, Any]]] = {
             "hidden_dims": [32, 64, 160, 256],
         },
     ),
+    "dinov2_small": (
+        "DINOV2Backbone",
+        {
+            "patch_size": 14,
+            "num_layers": 12,
+            "hidden_dim": 384,
+            "num_heads": 6,
+            "intermediate_dim": 1536,
+            "image_shape": (518, 518, 3),
+            "position_embedding_shape": (518, 518, 3),
+        },
+    ),
 }
 
 

@@ -89,6 +89,20 @@ def cspnet() -> keras.Model:
     )
 
 
+def dinov2(registers: int = 0, num_layers: int = 4, **options: Any) -> keras.Model:
+    return keras_hub.models.DINOV2Backbone(
+        patch_size=14,
+        num_layers=num_layers,
+        hidden_dim=16,
+        num_heads=2,
+        intermediate_dim=32,
+        num_register_tokens=registers,
+        image_shape=(56, 56, 3),
+        position_embedding_shape=(84, 84, 3),
+        **options,
+    )
+
+
 BACKBONES = {
     "resnet": lambda: resnet("basic_block"),
     "resnet_v2": lambda: resnet("bottleneck_block", True),
@@ -100,6 +114,7 @@ BACKBONES = {
     "densenet": densenet,
     "cspnet": cspnet,
 }
+PLAIN = {"dinov2": dinov2, "dinov2_registers": lambda: dinov2(4)}
 
 
 def converter(backbone: keras.Model, **options: Any) -> keras.layers.Layer:
@@ -116,12 +131,12 @@ def save_preset(name: str, folder: Path, **options: Any) -> tuple[keras.Model, k
     """Writes a preset, and gives its backbone and its preprocessing.
 
     Args:
-        name: of `BACKBONES`.
+        name: of `BACKBONES` or `PLAIN`.
         folder: to write.
         options: of the preprocessing.
     """
     keras.utils.set_random_seed(1)
-    backbone = BACKBONES[name]()
+    backbone = (BACKBONES | PLAIN)[name]()
     preprocessing = converter(backbone, **options)
     backbone.save_to_preset(str(folder))
     preprocessing.save_to_preset(str(folder))

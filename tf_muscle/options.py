@@ -130,7 +130,7 @@ class AugmentConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The U-Net."""
+    """The network: a U-Net, except where the encoder is a plain transformer."""
 
     encoder_weights: str = "imagenet"
     """Weights that the encoder starts from. imagenet: downloaded, as in the report (those of
@@ -140,13 +140,15 @@ class ModelConfig:
     encoder: str = "resnet34"
     """Network that reads the photo: resnet34 (the report's), resnet18 (trains 1.5 times as fast),
     efficientnet_lite0 (for phones; its ImageNet weights need no network) or kerashub:PRESET, a
-    backbone of KerasHub by its name there, hf://USER/NAME or a folder of save_to_preset."""
+    backbone of KerasHub by its name there, hf://USER/NAME or a folder of save_to_preset. MiT and
+    DINOv2 take squares of one size, so that --crop is refused."""
     decoder: Literal["transpose", "upsampling"] = "transpose"
     """How the features are brought back to the photo's size. transpose: transposed convolutions, as
-    in the report; upsampling: repeated pixels."""
+    in the report; upsampling: repeated pixels, which DINOv2's decoder does not have."""
     decoder_filters: int = 256
     """Filters of the decoder's first block; each further one has half as many, at least 16. 256 is
-    segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 is a third shorter."""
+    segmentation-models' decoder. With 128, an epoch of efficientnet_lite0 is a third shorter. Every
+    block of DINOv2's decoder has this many; 256 is its paper's."""
     head_kernel: Literal[1, 3] = 1
     """Height and width of the last convolution. 1 is the report's; with 3, as in
     segmentation_models.pytorch, the first epochs learn much faster: Adam moves a logit by the

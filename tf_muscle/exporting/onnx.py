@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from tf_muscle.data.geometry import PADDING, Geometry
+from tf_muscle.errors import UserError
 from tf_muscle.exporting.agreement import Predict
 from tf_muscle.exporting.inference import frozen
 from tf_muscle.runs.calibration import Calibration
@@ -33,11 +34,20 @@ def save(
         calibration: its temperature is in the probabilities; kept as the properties `temperature`,
             `tta`, `thresholds` (K-1 numbers, or nothing) and `smallest_area`.
         path: the .onnx file.
+
+    Raises:
+        UserError: the network has an operation that ONNX has not.
     """
     import onnx
     import tf2onnx
 
     function = frozen(model, temperature=calibration.temperature)
+    graph = function.get_concrete_function().graph.as_graph_def()
+    if "Erfc" in {node.op for inner in graph.library.function for node in inner.node_def}:
+        raise UserError(
+            "--formats onnx: the encoder has GELUs, which TensorFlow computes by Erfc, and tf2onnx "
+            "does not know that: leave onnx out, and take saved_model or litert"
+        )
     converted, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
     properties = {
         "labels": "\n".join(class_names),

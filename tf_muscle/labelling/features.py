@@ -49,7 +49,7 @@ class Networks:
 
         Returns:
             Probabilities float32 [M, B, S, S, K], and the last features of the encoder, float32
-            [B, S / 32, S / 32, F].
+            [B, S / 32, S / 32, F]; of a plain transformer a patch each, [B, S / 14, S / 14, F].
         """
         batch = tf.constant(images)
         logits, features = self._first(batch)

@@ -16,7 +16,7 @@ from tf_muscle.encoders import preset_of
 from tf_muscle.errors import UserError
 from tf_muscle.model.distilling import DistillingModel, Teach
 from tf_muscle.model.encoder_weights import WITHOUT_NETWORK, load_encoder_weights
-from tf_muscle.model.hub_encoder import read_preset
+from tf_muscle.model.hub_encoder import is_plain, read_preset
 from tf_muscle.model.keras_metrics import SegmentationScores
 from tf_muscle.model.losses import DistillationLoss, SegmentationLoss, balanced_class_weights
 from tf_muscle.model.optimizers import optimizer
@@ -106,6 +106,11 @@ def encoder_asked_for(config: Config) -> str | HubEncoder:
         raise UserError(
             f"--crop {config.augment.crop}: --encoder {name} takes photos of one size only; leave "
             "--crop out"
+        )
+    if is_plain(encoder) and config.model.decoder != "transpose":
+        raise UserError(
+            f"--decoder {config.model.decoder}: --encoder {name} is a plain transformer with a "
+            "decoder of its own; leave --decoder out, or give transpose"
         )
     return encoder
 

@@ -17,15 +17,17 @@ import numpy as np
 
 from tf_muscle.encoders import KERASHUB
 from tf_muscle.errors import UserError, one_line, refuse_missing, shortened
+from tf_muscle.model.transformer_decoder import FEATURES, PLAIN, block_features
 from tf_muscle.runs.encoder import Channels, HubEncoder
 from tf_muscle.runs.environment import EncoderStart
 
 NAME = "kerashub"  # that segmentation-models knows it by
-OUTPUT = "encoder_features"  # layer of the deepest features
+OUTPUT = FEATURES  # layer of the deepest features
 BACKBONE = "backbone"  # layer of the backbone
 STRIDES = (32, 16, 8, 4, 2)  # a backbone that begins with 4x4 patches has no features of stride 2
 PROBED = 64  # pixels at which strides are told apart
-FIXED_SIZE = ("MiTBackbone",)  # takes squares of the size that it was built for
+FIXED_SIZE = ("MiTBackbone", *PLAIN)  # take squares of the size that they were built for
+SHAPES = ("image_shape", "input_shape")  # what families call the shape of a photo
 
 
 @keras.saving.register_keras_serializable(package="tf_muscle")
@@ -40,6 +42,9 @@ class Pyramid(keras.Model):
         momentum: of its batch normalizations.
         name: of the layer.
 
+    Attributes:
+        plain: whether its features are those of `transformer_decoder.block_features`.
+
     Raises:
         UserError: it has no features of strides 32, 16, 8 and 4, or KerasHub is not installed.
     """
@@ -51,7 +56,15 @@ class Pyramid(keras.Model):
                 layer.momentum = momentum
             if isinstance(layer, keras.layers.Conv2D) and layer.groups > 1:
                 layer.convolution_op = functools.partial(_convolution, layer)
-        super().__init__(network.input, _features(network), name=name)
+            if type(layer).__name__ == "DINOV2Embedding":
+                if layer.use_mask_token:
+                    layer.mask_token.trainable = False  # nothing reads it
+                # Its own ways bring the position embeddings to another size and back, which loses
+                # some of what they learned, or leave them out.
+                for way in ("save_own_variables", "load_own_variables"):
+                    setattr(layer, way, functools.partial(getattr(keras.layers.Layer, way), layer))
+        super().__init__(network.inputs[0], _features(network), name=name)
+        self.plain = type(network).__name__ in PLAIN
         self._configuration = {"backbone": backbone, "momentum": momentum, "name": name}
 
     def get_config(self) -> dict[str, Any]:
@@ -81,11 +94,12 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
     with loading(preset, "image_converter.json"):
         converter = keras_hub.layers.ImageConverter.from_preset(preset)
     fixed = type(backbone).__name__ in FIXED_SIZE
-    side = -(-image_size // STRIDES[0]) * STRIDES[0] if fixed else None
+    unit = backbone.patch_size if type(backbone).__name__ in PLAIN else STRIDES[0]
+    side = -(-image_size // unit) * unit if fixed else None
     record = keras.saving.serialize_keras_object(backbone)
     options = record["config"]
     options.pop("dtype", None)  # the network's, whatever the preset was saved in
-    for shape in {"image_shape", "input_shape"} & set(options):
+    for shape in set(SHAPES) & set(options):
         options[shape] = (side, side, 3)
     # Without build_config and compile_config, which tell nothing of a backbone.
     record = {name: record[name] for name in ("module", "class_name", "registered_name", "config")}
@@ -115,9 +129,11 @@ def load_weights(core: keras.Model, encoder: HubEncoder) -> EncoderStart:
         UserError: the weights cannot be had.
     """
     keras_hub = kerashub(f"--encoder {KERASHUB}{encoder.preset}")
+    options = json.loads(encoder.backbone)["config"]
+    shapes = {name: tuple(options[name]) for name in set(SHAPES) & set(options)}
     with loading(encoder.preset):
-        source = keras_hub.models.Backbone.from_preset(encoder.preset)
-        weights = keras.Model(source.input, _features(source)).get_weights()
+        source = keras_hub.models.Backbone.from_preset(encoder.preset, **shapes)
+        weights = keras.Model(source.inputs, _features(source)).get_weights()
         core.get_layer(BACKBONE).set_weights(weights)
     digest = hashlib.sha256()
     for weight in weights:
@@ -125,12 +141,13 @@ def load_weights(core: keras.Model, encoder: HubEncoder) -> EncoderStart:
     return EncoderStart("kerashub", encoder.preset, f"sha256 {digest.hexdigest()[:16]}")
 
 
+def is_plain(encoder: HubEncoder) -> bool:
+    """Whether it is a plain transformer, which `transformer_decoder` is for."""
+    return json.loads(encoder.backbone).get("class_name") in PLAIN
+
+
 class Features:
     """A backbone's features, as segmentation-models reads them from an encoder.
-
-    Args:
-        encoder: what to build, with random weights.
-        momentum: of the batch normalizations.
 
     Attributes:
         input: preprocessed photos, float32 [B, H, W, 3].
@@ -139,8 +156,7 @@ class Features:
         names: of the skips, the deepest first.
     """
 
-    def __init__(self, encoder: HubEncoder, momentum: float) -> None:
-        pyramid = Pyramid(json.loads(encoder.backbone), momentum)
+    def __init__(self, pyramid: Pyramid) -> None:
         self.input = keras.Input(pyramid.input_shape[1:])
         deepest, *others = pyramid(self.input)
         self.output = keras.layers.Identity(name=OUTPUT)(deepest)
@@ -221,8 +237,11 @@ def _features(network: keras.Model) -> list[keras.KerasTensor]:
     """The backbone's features of the strides 32, 16, 8, 4 and, if it has them, 2.
 
     Its pyramid, or its named outputs, say which. What these lack, such as a ResNet's stride 2, is
-    the last that the backbone computes at that stride.
+    the last that the backbone computes at that stride. A plain transformer gives features of four
+    blocks, all of one stride.
     """
+    if type(network).__name__ in PLAIN:
+        return block_features(network)
     found: dict[int, keras.KerasTensor] = {}
     outputs = network.output if isinstance(network.output, dict) else {}
     pyramid = getattr(network, "pyramid_outputs", {}) or outputs

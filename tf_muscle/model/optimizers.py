@@ -78,6 +78,8 @@ def optimizer(config: OptimizationConfig, steps_per_epoch: int) -> keras.optimiz
     if config.optimizer == "adam":
         return FusedAdam(schedule, **betas)
     adamw = FusedAdamW(schedule, weight_decay=config.weight_decay, **betas)
-    # Decay shrinks kernels only, as fastai and timm do: biases and batch normalization set levels.
-    adamw.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    # Decay shrinks kernels only, as fastai and timm do: biases and batch normalization set levels,
+    # and so do a transformer's position embeddings, tokens and factors of its branches.
+    levels = ["bias", "beta", "gamma", "lambda1", "cls_token", "register_tokens"]
+    adamw.exclude_from_weight_decay(var_names=[*levels, "position_embeddings"])
     return adamw

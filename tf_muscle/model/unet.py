@@ -10,6 +10,7 @@ and a head of float32 logits, 1x1 as in the report or 3x3.
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import types
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from keras import ops
 
 from tf_muscle.model import efficientnet_lite0, hub_encoder
 from tf_muscle.model.layers import FusedBatchNormalization
+from tf_muscle.model.transformer_decoder import transformer_core
 from tf_muscle.runs.encoder import HubEncoder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of images in [0, 1]: the report's slides
@@ -214,27 +216,62 @@ def build_unet(
 def _build(
     class_count: int,
     image_size: int | None,
-    encoder: str | HubEncoder,
+    encoder: str | HubEncoder | hub_encoder.Pyramid,
     decoder: str,
     decoder_filters: int,
     head_kernel: int,
     fused: bool,
 ) -> keras.Model:
-    name = encoder
-    sm = import_segmentation_models()
+    statistics = encoder_facts(encoder)
     if isinstance(encoder, HubEncoder):
-        name, image_size = hub_encoder.NAME, encoder.size or image_size
-        _introduce(hub_encoder.Features(encoder, BATCH_NORM_MOMENTUM))
+        image_size = encoder.size or image_size
+        encoder = hub_encoder.Pyramid(json.loads(encoder.backbone), BATCH_NORM_MOMENTUM)
+    plain = isinstance(encoder, hub_encoder.Pyramid) and encoder.plain
+
+    def head(features: keras.KerasTensor) -> keras.KerasTensor:
+        # bfloat16 logits cost accuracy in the softmax, hence float32 in every policy.
+        return keras.layers.Conv2D(
+            class_count, head_kernel, padding="same", dtype="float32", name=HEAD
+        )(features)
+
+    layers = layers_namespace(fused)
+    if plain:
+        photos = keras.Input((image_size, image_size, 3))
+        core = transformer_core(encoder, photos, decoder_filters, head, layers, CORE)
+    else:
+        core = _unet_core(encoder, decoder, decoder_filters, head, layers)
+    images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+    normalized = keras.layers.Normalization(
+        mean=255 * np.array(statistics.mean),
+        variance=(255 * np.array(statistics.std)) ** 2,
+        dtype="float32",
+        name=NORMALIZATION,
+    )(images if plain else pad_to_stride(images))
+    logits = core(normalized)
+    return keras.Model(images, logits if plain else crop_to(logits, images), name="tf_muscle")
+
+
+def _unet_core(
+    encoder: str | hub_encoder.Pyramid,
+    decoder: str,
+    decoder_filters: int,
+    head: Callable,
+    layers: types.SimpleNamespace,
+) -> keras.Model:
+    """The U-Net between normalized photos whose sizes are multiples of 32, and their logits."""
+    sm = import_segmentation_models()
+    if isinstance(encoder, hub_encoder.Pyramid):
+        _introduce(hub_encoder.Features(encoder))
+        encoder = hub_encoder.NAME
     submodules = {
         "backend": keras.backend,
-        "layers": layers_namespace(fused),
+        "layers": layers,
         "models": keras.models,
         "utils": keras.utils,
     }
     library_unet = sm.models.unet.Unet(
-        name,
+        encoder,
         input_shape=(None, None, 3),  # an encoder of KerasHub has its own
-        classes=class_count,
         activation="linear",
         encoder_weights=None,
         decoder_block_type=decoder,
@@ -242,22 +279,7 @@ def _build(
         **submodules,
     )
     features = library_unet.get_layer("final_conv").input
-    # bfloat16 logits cost accuracy in the softmax, hence float32 in every policy.
-    logits = keras.layers.Conv2D(
-        class_count, head_kernel, padding="same", dtype="float32", name=HEAD
-    )(features)
-    core = keras.Model(library_unet.input, logits, name=CORE)
-
-    images = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
-    padded = pad_to_stride(images)
-    statistics = encoder_facts(encoder)
-    normalized = keras.layers.Normalization(
-        mean=255 * np.array(statistics.mean),
-        variance=(255 * np.array(statistics.std)) ** 2,
-        dtype="float32",
-        name=NORMALIZATION,
-    )(padded)
-    return keras.Model(images, crop_to(core(normalized), images), name="tf_muscle")
+    return keras.Model(library_unet.input, head(features), name=CORE)
 
 
 def set_prior_bias(core: keras.Model, pixel_counts: np.ndarray) -> None:

@@ -130,10 +130,12 @@ def model_card(
 
 def _network(encoder: str, count: int) -> str:
     label = encoders.label(encoder)
+    # A backbone of KerasHub can be a plain transformer, which has another decoder than a U-Net's.
+    kind = "network" if encoders.preset_of(encoder) else "U-Net"
     if count == 1:
-        return f"A U-Net with a {label} encoder that gives"
+        return f"A {kind} with a {label} encoder that gives"
     return (
-        f"{count} U-Nets with {label} encoders, trained on {count} divisions of the same photos. "
+        f"{count} {kind}s with {label} encoders, trained on {count} divisions of the same photos. "
         f"The mean of their probabilities, for about {count} times the time and size of one, gives"
     )
 
