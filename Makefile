@@ -19,9 +19,10 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,\
 train: .venv/installed
 	$(BIN)/python -m tf_muscle.train $(ARGS)
 
-# Two processes, a file of tests to each in turn: TensorFlow takes 4 GB in either.
+# Two processes, a file of tests to each in turn: TensorFlow takes gigabytes in either. The end of what
+# it prints has why tests were skipped, and the slowest 20.
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs --durations=20
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

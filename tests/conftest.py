@@ -1,9 +1,11 @@
 """Fixtures that several rooms share."""
 
+import gc
 import shutil
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import tf_muscle  # noqa: F401  # before the tests import TensorFlow, whose kern
 sys.path.insert(0, str(Path(__file__).parent))
 
 from figure_layout import check_layout
+from short_encoder import real_encoder, shorten
 from train_options import small_run
 
 from tf_muscle.command import run_command
@@ -23,7 +26,25 @@ from tf_muscle.train import main as train
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # behind a shell's `&`: ctrl-C never came
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+shorten()  # also for the fixtures of a session
+# Libraries and networks are millions of objects that stay; looking them through for garbage as
+# often as Python does by default took a tenth of the time.
+gc.set_threshold(50_000, 10, 10)
+
 SAMPLE = Path(__file__).parents[1] / "datasets" / "sample_gym"
+
+
+def pytest_collection_finish() -> None:
+    """Takes what is imported by now out of the collections."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def real_resnet18() -> Iterator[None]:
+    """The ResNet18 of users, in place of the one of tests/short_encoder.py."""
+    with real_encoder():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ def options(export: Path, folder: Path, **more: object) -> list[str]:
     """Words for a cross-validation of seconds, everything below `folder`."""
     values = {
         "image_size": 32, "batch_size": 4, "encoder": "resnet18", "encoder_weights": "none",
-        "precision": "float32", "loss": "cross_entropy", "epochs": 1, "folds": 2,
+        "decoder_filters": 16, "precision": "float32", "loss": "cross_entropy", "epochs": 1,
+        "folds": 2,
         "data": export, "groups": people(export, folder), "data_dir": folder / "tfds",
         "runs_dir": folder / "runs", "saved_models_dir": folder / "saved_models",
     } | more  # fmt: skip

@@ -13,6 +13,7 @@ from tf_muscle.export import main
 from tf_muscle.exporting.saved_model import write_saved_model
 from tf_muscle.model.unet import build_unet
 
+pytestmark = pytest.mark.usefixtures("real_resnet18")  # as users have it
 NAMES = ["background", "biceps", "triceps", "calf"]
 
 # A process that has never heard of this package.

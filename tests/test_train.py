@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import short_encoder
 import yaml
 from PIL import Image
 from removed_options import UNUSED
@@ -89,7 +90,7 @@ def test_a_killed_run_goes_on_where_it_stood(
     words = small_run(small_export, training_folder, run_name="killed", epochs=4)
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tf_muscle.train", *words],
+        [sys.executable, short_encoder.__file__, *words],
         env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -225,11 +226,15 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tests, *words = sys.argv[1:]
+sys.path.insert(0, tests)
+import short_encoder
+short_encoder.shorten()
 from tf_muscle.train import main
 from tf_muscle.training import device
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 device.strategy = lambda: mirrored
-main(sys.argv[1:])
+main(words)
 """
 
 
@@ -243,7 +248,8 @@ def test_several_devices_share_the_work(
     a loss that is not divided by the number of devices is twice as large.
     """
     words = small_run(small_export, training_folder, run_name="mirrored", epochs=2)
-    subprocess.run([sys.executable, "-c", MIRRORED, *words], check=True)
+    tests = Path(short_encoder.__file__).parent
+    subprocess.run([sys.executable, "-c", MIRRORED, str(tests), *words], check=True)
     run = training_folder / "runs" / "mirrored"
     assert (run / "report.md").is_file()
     losses = [float(row["loss"]) for row in rows(run)]

@@ -17,8 +17,9 @@ from tf_muscle.training.divide import divide_into_folds, survey_photos
 
 
 def tiny_run(
-    path: Path, export: Path, data_dir: Path, *, size: int, seed: int = 0, decided: float = 0.0
-) -> RunFolder:
+    path: Path, export: Path, data_dir: Path, *, size: int, seed: int = 0, decided: float = 0.0,
+    decoder_filters: int = 16,
+) -> RunFolder:  # fmt: skip
     """Makes a run whose network marks a part of each photo.
 
     Args:
@@ -29,6 +30,7 @@ def tiny_run(
         seed: of the weights.
         decided: how far the background's logit is above the others, in standard deviations: at 3,
             the class of nearly every pixel is clear, as a trained network's is.
+        decoder_filters: of the decoder's first block.
     """
     run = RunFolder(path)
     run.path.mkdir(parents=True)
@@ -36,7 +38,9 @@ def tiny_run(
     metadata = load_builder(data).info.metadata
     class_names = list(metadata["class_names"])
     keras.utils.set_random_seed(seed)
-    model = build_unet(len(class_names), encoder="resnet18", fused=False)
+    model = build_unet(
+        len(class_names), encoder="resnet18", decoder_filters=decoder_filters, fused=False
+    )
     random = np.random.default_rng(seed)
     noise = random.integers(0, 256, (4, size, size, 3), np.uint8)
     spread = float(np.array(model(noise)).std())
@@ -45,7 +49,7 @@ def tiny_run(
     options = {
         "data": str(export), "image_size": size, "resize": "pad", "split_seed": 0,
         "allow_leakage": True, "data_dir": str(data_dir), "encoder": "resnet18",
-        "decoder": "transpose",
+        "decoder": "transpose", "decoder_filters": decoder_filters,
     }  # fmt: skip
     run.config.write_text(yaml.safe_dump(options))
     environment = {

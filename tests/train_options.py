@@ -6,8 +6,8 @@ from tf_muscle.command import DEFAULT_PRESET, config_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
 
 TINY = ("--image_size", "32", "--batch_size", "4", "--encoder_weights", "none", "--precision",
-        "float32", "--encoder", "resnet18", "--loss", "cross_entropy",
-        "--minutes", "0")  # fmt: skip
+        "float32", "--encoder", "resnet18", "--decoder_filters", "16",
+        "--loss", "cross_entropy", "--minutes", "0")  # fmt: skip
 
 
 def train_config(*words: str) -> Config:

@@ -17,9 +17,14 @@ SIZE = 40  # no multiple of 32: padding and cropping are exported too
 
 @pytest.fixture(scope="session")
 def small_run(small_export: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """runs/tiny: random weights that mark a part of each photo; 12 training and 4 test photos."""
+    """runs/tiny: random weights that mark a part of each photo; 12 training and 4 test photos.
+
+    With a decoder of users' size, so that most of a file are weights.
+    """
     runs, data_dir = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("prepared")
-    return tiny_run(runs / "tiny", small_export, data_dir, size=SIZE, decided=3.0)
+    return tiny_run(
+        runs / "tiny", small_export, data_dir, size=SIZE, decided=3.0, decoder_filters=256
+    )
 
 
 @pytest.fixture(scope="session")

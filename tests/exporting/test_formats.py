@@ -13,7 +13,7 @@ from tf_muscle.runs.folder import RunFolder
 NAMES = ["background", "biceps", "triceps", "calf"]
 PHOTOS = np.random.default_rng(5).integers(0, 256, (3, 40, 40, 3), np.uint8)
 # Softmax of logits that differ by float32's rounding; by weights rounded to 11 bits; by activations
-# rounded to 8 bits in each of 40 layers.
+# rounded to 8 bits in each layer.
 TOLERANCES = {"float32": 1e-4, "float16": 0.02, "int8": 0.35}
 
 

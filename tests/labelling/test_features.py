@@ -3,6 +3,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from short_encoder import real_encoder
 
 from tf_muscle.data.geometry import Box
 from tf_muscle.errors import UserError
@@ -28,13 +29,14 @@ def test_each_fold_gives_its_own_probabilities(folds: RunFolder) -> None:
     for number, found in enumerate(probabilities, 1):
         network = keras.saving.load_model(folds.fold_run(number).model)
         np.testing.assert_allclose(found, softmax(np.array(network(photos()))), atol=1e-4)
-    assert features.shape == (2, 2, 2, 512)  # 64 / 32, and ResNet18's channels
+    assert features.shape == (2, 2, 2, 128)  # 64 / 32, and the channels of short_encoder.py
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "efficientnet_lite0"])
 def test_the_features_are_the_last_of_the_encoder(encoder: str, tmp_path: Path) -> None:
     """The core by itself, on photos normalised by numpy."""
-    model = build_unet(3, encoder=encoder, decoder_filters=16, fused=False)
+    with real_encoder():
+        model = build_unet(3, encoder=encoder, decoder_filters=16, fused=False)
     model.save(tmp_path / "model.keras")
     _, features = Networks(str(tmp_path / "model.keras")).look(photos())
     known = ENCODERS[encoder]

@@ -13,6 +13,11 @@ from tf_muscle.model.unet import build_unet
 CLASS_COUNT = 4
 
 
+@pytest.fixture(scope="module", autouse=True)
+def real_networks(real_resnet18: None) -> None:
+    """Here the networks themselves are tested."""
+
+
 @pytest.fixture(scope="session")
 def fused_unet(randomize_normalization: Callable[[keras.Model], None]) -> keras.Model:
     """The network that is trained, for 64x64 photos. Tests leave its weights as they are."""

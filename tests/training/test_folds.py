@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import short_encoder
 import yaml
 from fold_options import GROUP_COUNT, metrics_of, options
 from PIL import Image
@@ -275,7 +276,7 @@ def test_killed_folds_go_on_where_they_stood(
 ) -> None:
     """kill -9 in the training of each fold and in the putting together; the result is the same."""
     run = RunFolder(folder / "runs" / "killed")
-    command = [sys.executable, "-u", "-m", "tf_muscle.train"]
+    command = [sys.executable, "-u", short_encoder.__file__]
     words = options(small_export, folder, run_name="killed")
     moments = (run.fold_run(1).history, run.fold_run(2).environment, run.out_of_fold)
     for moment in moments:

@@ -23,7 +23,7 @@ def options(export: Path, folder: Path, data_dir: Path, **more: object) -> dict[
         "data": str(export), "data_dir": str(data_dir), "runs_dir": str(folder / "runs"),
         "saved_models_dir": str(folder / "saved_models"), "image_size": 40, "batch_size": 4,
         "encoder": "resnet18", "encoder_weights": "none", "precision": "float32", "epochs": 1,
-        "allow_leakage": True,
+        "decoder_filters": 16, "allow_leakage": True,
     } | more  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """An export as the training sees it: three splits, decoded, and what is known of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
@@ -18,7 +19,7 @@ from tf_muscle.runs.assignment import Assignment
 class Data:
     """A prepared data set, decoded at the model's size."""
 
-    splits: dict[str, tf.data.Dataset]  # train, valid, test: examples of pipeline.load_split
+    splits: dict[str, tf.data.Dataset]  # by name: examples of pipeline.load_split
     info: DataInfo
     geometry: Geometry = field(default_factory=lambda: Geometry("pad", 256))
     # By split, of pipeline.load_masks.
@@ -30,13 +31,18 @@ class Data:
         return list(self.info.class_names)
 
 
-def load_data(config: DataConfig, assignment: Assignment | None = None) -> Data:
+def load_data(
+    config: DataConfig,
+    assignment: Assignment | None = None,
+    splits: Sequence[str] = SPLITS,
+) -> Data:
     """Prepares and loads the export.
 
     Args:
         config: which export, and how it is read.
         assignment: which photos are in which split; by default the export's own division. The
             photos are prepared once, whatever divisions of them are loaded.
+        splits: the splits to load.
 
     Raises:
         UserError: the export cannot be used.
@@ -48,10 +54,10 @@ def load_data(config: DataConfig, assignment: Assignment | None = None) -> Data:
         info = replace(info, num_examples=counts, pixel_counts=assignment.pixel_counts)
     geometry = data_geometry(config, info)
     return Data(
-        splits={split: load_split(builder, split, geometry, assignment) for split in SPLITS},
+        splits={split: load_split(builder, split, geometry, assignment) for split in splits},
         info=info,
         geometry=geometry,
-        masks={split: load_masks(builder, split, assignment) for split in SPLITS},
+        masks={split: load_masks(builder, split, assignment) for split in splits},
     )
 
 

@@ -78,7 +78,7 @@ def _test_fold(
 ) -> Iterator[TestedPhoto]:
     """Tests the model of a fold on its photos; writes each one's mask and probabilities."""
     fold = run.fold_run(number)
-    data = load_data(config.data, folds.assignment(number))
+    data = load_data(config.data, folds.assignment(number), ["test"])
     examples = data.splits["test"]
     names = [one.decode() for one in examples.map(lambda e: e["file_name"]).as_numpy_iterator()]
     by_name = {photo.name: photo for photo in folds.photos}
@@ -171,7 +171,7 @@ def _draw_figures(
     names = [one.photo.name for one in shown or tested[:1]]
     counts = dict.fromkeys(SPLITS, (0,) * len(class_names))
     pictured = Assignment(dict.fromkeys(SPLITS, names), counts)
-    images, masks, names = as_arrays(load_data(config.data, pictured).splits["test"])
+    images, masks, names = as_arrays(load_data(config.data, pictured, ["test"]).splits["test"])
     predictions = np.stack(
         [np.load(run.out_of_fold / f"{name}.npz")["probabilities"].argmax(-1) for name in names]
     ).astype(np.uint8)
