@@ -27,8 +27,9 @@ from tf_muscle.runs.environment import EncoderStart
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
 MASKS = np.random.default_rng(1).integers(0, 4, (2, SIDE, SIDE)).astype(np.uint8)
-# EfficientNet is slow: ResNet-VD is read, trained and folded in the same way, in less time.
-QUICK = ("resnet_vd", "hgnetv2", "mit", "densenet", "cspnet")
+# One with a feature of stride 2 and one without; all are read, trained and folded in the same way:
+# python -m pytest -m "slow or not slow" tests/model/test_hub_encoder.py
+QUICK = ("resnet_vd", "hgnetv2")
 
 
 def unet(encoder: HubEncoder, **options: Any) -> keras.Model:

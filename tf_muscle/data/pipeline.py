@@ -25,8 +25,8 @@ WORKERS = this_processor().threads
 PREFETCH = 2  # one batch in the making while one is trained on; more only costs memory
 # Decoded photos above this stay on disk: 4 GB holds 15,000 at 256x256.
 MEMORY_CACHE_BYTES = 4 * 1024**3
-# TFDS traces four functions to read a folder, which takes longer than to read 20 photos; a run asks
-# for each of its folders up to six times.
+# TFDS traces functions for each reader of a folder, a third of the time in which two small folds are
+# put together when readers were made anew: a run asks for each of its folders up to six times.
 REMEMBERED = 4
 
 Example = dict[str, tf.Tensor]
