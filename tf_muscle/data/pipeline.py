@@ -25,8 +25,8 @@ WORKERS = this_processor().threads
 PREFETCH = 2  # one batch in the making while one is trained on; more only costs memory
 # Decoded photos above this stay on disk: 4 GB holds 15,000 at 256x256.
 MEMORY_CACHE_BYTES = 4 * 1024**3
-# TFDS traces functions for each reader of a folder, a third of the time in which two small folds are
-# put together when readers were made anew: a run asks for each of its folders up to six times.
+# A run asks for each of its folders up to six times, and TFDS traces functions for each reader: a
+# third of the time in which two small folds were put together.
 REMEMBERED = 4
 
 Example = dict[str, tf.Tensor]
