@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,7 +108,10 @@ class Server:
         self._server = moto.ThreadedMotoServer(port=0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        address = f"http://{host}:{port}"
+        # Its buckets are the process', so that those of the last one are still there.
+        urllib.request.urlopen(f"{address}/moto-api/reset", data=b"").close()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
