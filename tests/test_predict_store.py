@@ -71,12 +71,23 @@ def test_every_way_gives_the_same(folder: Path, capsys: pytest.CaptureFixture[st
     assert "memory://lab/many exists and is never overwritten" in capsys.readouterr().err
 
 
+def test_a_part_of_a_video_in_a_store(folder: Path) -> None:
+    (video,) = (path.name for path in (folder / "photos").glob("*.mp4"))
+    for source, out in ((f"photos/{video}", "one"), (f"memory://photos/{video}", "two")):
+        words = ["mine", source, "--time_range", "0", "0.25", "--out", out]
+        assert run_command(main, words) == 0
+    assert alike(on_disk(folder / "two"), on_disk(folder / "one"), "memory://photos")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["mine", "ftp://host/a.jpg"], "ftp://host/a.jpg is in no store that is known"),
-        (["ftp://host/a.jpg", "photos"], "ftp://host/a.jpg is in no store that is known"),
-        (["mine", "photos", "--out", "ftp://host/x"], "ftp://host/x is in no store that is known"),
+        (["mine", "ftp://host/a.jpg"], "an address ftp://... is in no store that is known"),
+        (["ftp://host/a.jpg", "photos"], "an address ftp://... is in no store that is known"),
+        (
+            ["mine", "photos", "--out", "ftp://host/x"],
+            "an address ftp://... is in no store that is known",
+        ),
         (["mine", "photos", "--out", "memory://lab/x*"], "--out memory://lab/x* is a glob"),
         (["mine", "photos", "--out", "memory://a:secret@lab/x"], "holds a key or a port"),
         (["memory://a:secret@lab/mine.keras", "photos"], "holds a key or a port"),

@@ -102,8 +102,8 @@ class AugmentConfig:
     hue: float = 0.0
     """Largest shift of the hue, as a share of the colour circle, 0 to 0.5. The report has none."""
     color_probability: float = 1.0
-    """Probability that brightness and contrast change at all, 0 to 1, and likewise, drawn for
-    itself, that saturation and hue do."""
+    """Probability that brightness and contrast change at all, 0 to 1, and, drawn separately, that
+    saturation and hue do."""
     crop: int = 0
     """Height and width, in pixels, of random crops to train on; 0 trains on whole photos. Two
     thirds of the crops have muscle in them. With a quarter of the pixels a step is four times as

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tf_muscle.cluster.pieces import asked_cluster
 from tf_muscle.command import add_cluster, command_parser, parse, run_command
-from tf_muscle.errors import at_least
+from tf_muscle.errors import UserError, at_least
 from tf_muscle.runs.folder import default_name
 
 
@@ -20,7 +20,12 @@ def main(argv: Sequence[str]) -> int:
         "MODEL SOURCE... ",
     )
     parser.add_argument("model", help="Run (runs/NAME, with folds or without) or .keras file.")
-    parser.add_argument("source", nargs="+", help="Photos, folders, globs or videos.")
+    parser.add_argument(
+        "source",
+        nargs="+",
+        help="Photos, folders, globs or videos, also in an object store (s3://BUCKET/NAME, "
+        "gs://BUCKET/NAME).",
+    )
     parser.add_argument(
         "--count", type=int, default=40, help="How many photos and frames to choose."
     )
@@ -62,7 +67,13 @@ def main(argv: Sequence[str]) -> int:
     model = options["model"]
     out = Path(options["out"] or Path("suggestions") / default_name(Path(model).resolve().stem))
     from tf_muscle.labelling.run_suggest import suggest_from_sources
+    from tf_muscle.prediction.addresses import is_address
 
+    if options["out"] and is_address(options["out"]):
+        raise UserError(
+            f"--out {options['out']}: suggestions are written to a folder of this machine: give "
+            "one, and copy it from there"
+        )
     return suggest_from_sources(
         model,
         options["source"],

@@ -87,6 +87,11 @@ def refuse_unusable(address: str) -> None:
         UserError: it is such a one, or a package is not installed.
     """
     scheme, bucket = ADDRESS.match(address).groups()  # type: ignore[union-attr]
+    if scheme not in PACKAGES:  # whose address may hold a password, so that it is not repeated
+        raise UserError(
+            f"an address {scheme}://... is in no store that is known: give s3:// or gs://, or put "
+            "./ in front of a path"
+        )
     # A secret may hold slashes, so that its @ may not lie in what looks like the bucket.
     if "@" in bucket or (":" in bucket and not bucket.startswith("arn:")):
         raise UserError(
@@ -94,12 +99,7 @@ def refuse_unusable(address: str) -> None:
             f"results: give {scheme}://BUCKET/NAME, and keys and servers as the variables or files "
             "that docs/scale.md names"
         )
-    if scheme not in PACKAGES:
-        raise UserError(
-            f"{shortened(address)} is in no store that is known: give s3:// or gs://, or "
-            f"./{shortened(address)} for a path"
-        )
-    if not address.partition("://")[2].strip("/"):
+    if not bucket:
         raise UserError(f"{address} names no bucket: give {scheme}://BUCKET/NAME")
     refuse_missing(f"{scheme}://", scheme, [PACKAGES[scheme]])
 

@@ -118,7 +118,12 @@ class RemoteLedger:
             self._put(whole)
         with store_errors(self.out):
             self._store.rm_file(self._plan)
+        try:  # the results are complete, whatever becomes of the records
             self._store.rm(self.folder, recursive=True)
+        except Exception as error:  # whatever the store's client raises
+            print(
+                f"note: {self.folder} was left behind ({type(error).__name__}) and can be removed"
+            )
 
     @property
     def _store(self) -> Any:
@@ -134,7 +139,9 @@ class RemoteLedger:
     def _files(self, address: str) -> set[str]:
         """The addresses of all files below one."""
         with store_errors(address):
-            return {in_full(path, self.out) for path in self._store.find(address)}
+            paths = self._store.find(address)
+        # A name that ends with a slash stands for an empty folder.
+        return {in_full(path, self.out) for path in paths if not path.endswith("/")}
 
     def _contents(self, addresses: Sequence[str]) -> Iterator[bytes]:
         """The contents of small files, many of which are fetched at a time."""

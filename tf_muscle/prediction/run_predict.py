@@ -197,7 +197,7 @@ def predict_sources(
 
 def refuse_unless_one_file(option: str, sources: Sources) -> None:
     """Refuses an option that is for one video if there is none, a camera, or another number."""
-    files = [one for one in sources.videos if isinstance(one, Path)]
+    files = [one for one in sources.videos if not isinstance(one, int)]
     if len(files) != 1 or len(sources.videos) != 1:
         cameras = len(sources.videos) - len(files)
         raise UserError(
