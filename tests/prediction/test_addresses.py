@@ -208,7 +208,7 @@ def test_what_stands_for_nothing_is_one_sentence(word: str, sentence: str, archi
     ],
 )
 def test_a_password_is_refused_and_not_repeated(address: str) -> None:
-    with pytest.raises(UserError, match="holds a key|in no store") as caught:
+    with pytest.raises(UserError, match=r"holds a key|in no store") as caught:
         find_sources([address])
     for word in ("secret", "AKIA", "anna"):
         assert word not in str(caught.value)
