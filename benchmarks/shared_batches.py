@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_muscle.model.optimizers import NOT_DECAYED
+
 PROCESSES = 2
 RANK = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
 KEYS = itertools.count(1)  # all processes trace the same operations in the same order
@@ -80,16 +82,8 @@ class SharedModel(keras.Model):
     It is no mean of the parts' losses: Dice and the weighted mean divide by sums over the batch.
     """
 
-    def compute_loss(
-        self,
-        x: tf.Tensor = None,
-        y: tf.Tensor = None,
-        y_pred: tf.Tensor = None,
-        sample_weight: tf.Tensor | None = None,
-        training: bool = True,
-    ) -> tf.Tensor:
-        masks = whole(tf.cast(y, tf.int32))
-        return super().compute_loss(x, masks, whole(y_pred), sample_weight, training)
+    def compute_loss(self, x: Any, y: tf.Tensor, y_pred: tf.Tensor, **others: Any) -> tf.Tensor:
+        return super().compute_loss(x, whole(tf.cast(y, tf.int32)), whole(y_pred), **others)
 
 
 def summing(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optimizers.Optimizer:
@@ -104,7 +98,7 @@ def summing(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optim
 
     made = Summing.from_config(optimizer.get_config())
     if made.weight_decay:  # its configuration does not have what it leaves out
-        made.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+        made.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return made
 
 

@@ -93,6 +93,8 @@ EXCEPTIONS = {
         "tf_muscle.training.device",
         "tf_muscle.training.evaluation",
     },
+    # What a training's optimizer leaves as it is, for a copy of it.
+    "benchmarks/shared_batches.py": {"tf_muscle.model.optimizers"},
     # Steps of a copy of the network that a training would have.
     "benchmarks/two_processes.py": {
         "tf_muscle.command",

@@ -17,6 +17,15 @@ def put_folder(folder: Path, address: str) -> str:
     return address
 
 
+def on_disk(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, by its name from there on."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
 def stored(address: str) -> dict[str, bytes]:
     """Every file below an address, by its name from there on."""
     scheme, _, beginning = address.partition(SCHEME)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from clips import write_sources
 from one_layer_run import one_layer_run
-from stores import named_locally, put_folder, stored, without_films
+from stores import named_locally, on_disk, put_folder, stored, without_films
 
 from tf_muscle.command import run_command
 from tf_muscle.predict import main
@@ -35,14 +35,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     MemoryFileSystem.store.clear()
     MemoryFileSystem.pseudo_dirs[:] = [""]
-
-
-def on_disk(out: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file()
-    }
 
 
 def alike(remote: dict[str, bytes], local: dict[str, bytes], address: str) -> bool:
@@ -94,6 +86,7 @@ def test_a_part_of_a_video_in_a_store(folder: Path) -> None:
         (["memory://lab/best.keras", "photos"], "a model is not read from a store"),
         (["mine", "memory://none"], "memory://none does not exist and matches no file"),
         (["mine", "0", "--out", "memory://lab/x"], "are for files, not for camera 0"),
+        (["mine", "memory://photos", "--out", "memory://photos/x"], "lies inside the source"),
         (["mine", "0", "memory://photos"], "are for files, not for camera 0"),
     ],
 )

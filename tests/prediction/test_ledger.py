@@ -7,68 +7,55 @@ from pathlib import Path
 
 import pytest
 from clips import tables, write_sources
-from light_model import light_of_three
+from ledger_pieces import (
+    CLIPS,
+    PHOTOS,
+    PIECES,
+    PREDICTOR,
+    predict_in_pieces,
+    predict_whole,
+    stopping_at,
+)
 from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
 
-from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.lab.outputs import LabOutputs
-from tf_muscle.prediction import on_cluster
-from tf_muscle.prediction.into_folder import add_photos, add_videos
+from tf_muscle.prediction import predict_pieces
 from tf_muscle.prediction.ledger import Ledger
-from tf_muscle.prediction.on_cluster import Wanted, predict_pieces
-from tf_muscle.prediction.output_names import output_names
 from tf_muscle.prediction.pieces import divide
+from tf_muscle.prediction.predict_pieces import Wanted
 from tf_muscle.prediction.predictor import Predictor
-from tf_muscle.prediction.results_folder import Format, ResultsFolder
+from tf_muscle.prediction.results_folder import Format
 from tf_muscle.prediction.sources import find_sources
 from tf_muscle.prediction.time_range import WHOLE
-
-NAMES = ("background", "biceps", "calf")
-PREDICTOR = Predictor(light_of_three, NAMES, Geometry("pad", 32), batch_size=4)
 
 
 @pytest.fixture(autouse=True)
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pieces are done by the loop of this process, from the last to the first."""
-    results = on_cluster.results
+    results = predict_pieces.results
 
     def backwards(pieces: list, make: object, cluster: object, name: object) -> Iterator:
         return results(pieces[::-1], make, None)
 
-    monkeypatch.setattr(on_cluster, "results", backwards)
+    monkeypatch.setattr(predict_pieces, "results", backwards)
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sources(tmp_path_factory.mktemp("sources") / "photos", 70, 2)
+    return write_sources(tmp_path_factory.mktemp("sources") / "photos", PHOTOS, CLIPS)
 
 
 def whole(sources: Path, out: Path, output_format: Format) -> dict[str, bytes]:
     """What one process writes."""
-    found = find_sources([str(sources)])
-    console = Console(stderr=True, soft_wrap=True)
-    with (
-        ResultsFolder(out, NAMES, output_format, names=output_names(found)) as results,
-        Progress(console=console, disable=True) as progress,
-    ):
-        add_photos(results, PREDICTOR, found.photos, progress)
-        add_videos(results, PREDICTOR, found.videos, 0.1, progress)
+    predict_whole(sources, out, output_format)
     return tables(out)
 
 
 def in_pieces(
     sources: Path, out: Path, output_format: Format, predictor: Predictor = PREDICTOR
 ) -> int:
-    pieces = divide(find_sources([str(sources)]), predictor.batch_size)
-    assert len(pieces) == 5
-    ledger = Ledger(out)
-    wanted = Wanted(output_format, None, LabOutputs(), 0.1, WHOLE)
-    progress = Progress(console=Console(stderr=True, soft_wrap=True), disable=True)
-    with ledger.opened(pieces, vars(wanted)), progress:
-        return predict_pieces(pieces, lambda: predictor, wanted, ledger, None, progress)
+    return predict_in_pieces(str(sources), Ledger(out), output_format, predictor)
 
 
 @pytest.mark.parametrize("output_format", ["overlay", "mask", "both", "coco"])
@@ -84,19 +71,11 @@ def test_pieces_in_any_order_make_the_whole(
 def test_what_is_done_is_not_done_again(
     sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = []
-
-    def stops(images: object) -> object:
-        seen.append(1)
-        if len(seen) == 12:
-            raise KeyboardInterrupt
-        return light_of_three(images)  # type: ignore[arg-type]
-
     out = tmp_path / "many"
     with pytest.raises(KeyboardInterrupt):
-        in_pieces(sources, out, "mask", replace(PREDICTOR, forward=stops))
+        in_pieces(sources, out, "mask", replace(PREDICTOR, forward=stopping_at(12)))
     done = [path for path in (out / ".pieces").iterdir() if path.is_dir()]
-    assert 0 < len(done) < 5
+    assert 0 < len(done) < PIECES
     assert all((path / "told.json").is_file() for path in done)  # no half of one
     before = {path: path.stat().st_mtime_ns for path in (out / "train").glob("*_mask.png")}
     (out / ".pieces/unfinished_x").mkdir()  # of a worker that was killed
@@ -149,6 +128,6 @@ def test_a_worker_that_was_given_up_counts_once(sources: Path, tmp_path: Path) -
     with ledger.opened(pieces, {}):
         wanted = Wanted("mask", None, LabOutputs(), 0.1, WHOLE)
         for _ in range(2):
-            on_cluster._predict(PREDICTOR, wanted, ledger, (0, pieces[0]))
+            predict_pieces._predict(PREDICTOR, wanted, ledger, (0, pieces[0]))
         assert {path.name for path in ledger.folder.iterdir()} == {"plan.json", "000000", ".lock"}
         assert json.loads((ledger.folder / "000000/told.json").read_text())["failures"] == 1

@@ -6,34 +6,33 @@ from pathlib import Path
 
 import pytest
 from clips import write_sources
-from light_model import light_of_three
-from rich.console import Console
-from rich.progress import Progress
-from stores import named_locally, put_folder, stored, without_films
+from ledger_pieces import (
+    CLIPS,
+    PHOTOS,
+    PIECES,
+    PREDICTOR,
+    predict_in_pieces,
+    predict_whole,
+    stopping_at,
+)
+from stores import named_locally, on_disk, put_folder, stored, without_films
 
-from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
-from tf_muscle.lab.outputs import LabOutputs
-from tf_muscle.prediction import on_cluster
-from tf_muscle.prediction.into_folder import add_photos, add_videos
-from tf_muscle.prediction.on_cluster import Wanted, predict_pieces
-from tf_muscle.prediction.output_names import output_names
+from tf_muscle.prediction import predict_pieces
 from tf_muscle.prediction.pieces import divide
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.remote_ledger import RemoteLedger
-from tf_muscle.prediction.results_folder import Format, ResultsFolder
+from tf_muscle.prediction.results_folder import Format
 from tf_muscle.prediction.sources import find_sources
-from tf_muscle.prediction.time_range import WHOLE
 
-MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
-NAMES = ("background", "biceps", "calf")
-PREDICTOR = Predictor(light_of_three, NAMES, Geometry("pad", 32), batch_size=4)
+memory = pytest.importorskip("fsspec.implementations.memory")
+MemoryFileSystem, MemoryFile = memory.MemoryFileSystem, memory.MemoryFile
 OUT = "memory://results/day"
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sources(tmp_path_factory.mktemp("sources") / "photos", 70, 2)
+    return write_sources(tmp_path_factory.mktemp("sources") / "photos", PHOTOS, CLIPS)
 
 
 @pytest.fixture
@@ -45,28 +44,12 @@ def sources(photos: Path) -> Iterator[str]:
 
 def whole(photos: Path, out: Path, output_format: Format) -> dict[str, bytes]:
     """What one process writes of the files on the disk."""
-    found = find_sources([str(photos)])
-    with (
-        ResultsFolder(out, NAMES, output_format, names=output_names(found)) as results,
-        Progress(console=Console(stderr=True), disable=True) as progress,
-    ):
-        add_photos(results, PREDICTOR, found.photos, progress)
-        add_videos(results, PREDICTOR, found.videos, 0.1, progress)
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file()
-    }
+    predict_whole(photos, out, output_format)
+    return on_disk(out)
 
 
 def in_pieces(sources: str, output_format: Format, predictor: Predictor = PREDICTOR) -> int:
-    pieces = divide(find_sources([sources]), predictor.batch_size)
-    assert len(pieces) == 5
-    ledger = RemoteLedger(OUT)
-    wanted = Wanted(output_format, None, LabOutputs(), 0.1, WHOLE)
-    progress = Progress(console=Console(stderr=True, soft_wrap=True), disable=True)
-    with ledger.opened(pieces, vars(wanted)), progress:
-        return predict_pieces(pieces, lambda: predictor, wanted, ledger, None, progress)
+    return predict_in_pieces(sources, RemoteLedger(OUT), output_format, predictor)
 
 
 @pytest.mark.parametrize("output_format", ["overlay", "mask", "both", "coco"])
@@ -85,25 +68,17 @@ def test_a_store_gets_what_a_disk_gets(
 def test_what_is_done_is_not_done_again(
     photos: Path, sources: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
-
-    def stops(images: object) -> object:
-        seen.append(1)
-        if len(seen) == 12:
-            raise KeyboardInterrupt
-        return light_of_three(images)  # type: ignore[arg-type]
-
     with pytest.raises(KeyboardInterrupt):
-        in_pieces(sources, "mask", replace(PREDICTOR, forward=stops))
-    assert set(RemoteLedger(OUT).done(5)) == {0}
+        in_pieces(sources, "mask", replace(PREDICTOR, forward=stopping_at(12)))
+    assert set(RemoteLedger(OUT).done(PIECES)) == {0}
     assert not RemoteLedger(OUT).taken
-    predict, done = on_cluster._predict, []
+    predict, done = predict_pieces._predict, []
 
     def noted(*arguments: object) -> object:
         done.append(arguments[-1][0])  # type: ignore[index]
         return predict(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(on_cluster, "_predict", noted)
+    monkeypatch.setattr(predict_pieces, "_predict", noted)
     assert in_pieces(sources, "mask") == 1
     assert done == [1, 2, 3, 4]
     remote = named_locally(stored(OUT), sources, str(photos))
@@ -151,3 +126,29 @@ def test_another_command_does_not_go_on_with_it(sources: str) -> None:
         ledger.opened(changed, {"smooth": 0.1}),
     ):
         pass
+
+
+def test_records_that_cannot_be_removed_are_a_note(
+    photos: Path,
+    sources: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(*arguments: object, **options: object) -> None:
+        raise ConnectionError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFileSystem, "rm", fails)
+        assert in_pieces(sources, "mask") == 1
+    assert f"note: {OUT}/.pieces is left behind (ConnectionError)" in capsys.readouterr().err
+    results = {name: one for name, one in stored(OUT).items() if not name.startswith(".pieces")}
+    local = whole(photos, tmp_path / "one", "mask")
+    assert without_films(named_locally(results, sources, str(photos))) == without_films(local)
+
+
+def test_an_empty_folder_of_a_stores_console_is_not_taken(sources: str) -> None:
+    """Consoles make a folder as a file without content whose name ends with a slash."""
+    MemoryFileSystem.store["/results/day/"] = MemoryFile(MemoryFileSystem(), "/results/day/", b"")
+    assert MemoryFileSystem().find("/results/day") == ["/results/day/"]
+    assert not RemoteLedger(OUT).taken

@@ -240,7 +240,7 @@ class TensorFlowAugmenter:
             return between(0.0, 1.0) < probability
 
         def perhaps(probability: float, changed: tf.Tensor, unchanged: object) -> tf.Tensor:
-            """`changed` of the photos that it happens to, `unchanged` of the others."""
+            """`changed`, [B, ...], of the photos that it happens to, `unchanged` of the others."""
             if probability == 1:
                 return changed
             happened = tf.reshape(happens(probability), [count] + [1] * (len(changed.shape) - 1))

@@ -19,8 +19,8 @@ from tf_muscle.labelling.looking import Looked, in_worker, load_networks, look_a
 from tf_muscle.labelling.suggest_page import write_page
 from tf_muscle.labelling.suggested_folder import Format, write_photos, write_table
 from tf_muscle.labelling.suggestions import suggest
-from tf_muscle.prediction.on_cluster import leave_gpus
 from tf_muscle.prediction.pieces import Piece, divide
+from tf_muscle.prediction.predict_pieces import leave_gpus
 from tf_muscle.prediction.sources import find_sources
 
 

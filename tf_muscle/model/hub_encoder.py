@@ -149,6 +149,9 @@ def is_plain(encoder: HubEncoder) -> bool:
 class Features:
     """A backbone's features, as segmentation-models reads them from an encoder.
 
+    Args:
+        pyramid: gives them, the deepest first.
+
     Attributes:
         input: preprocessed photos, float32 [B, H, W, 3].
         output: the deepest features, [B, H/32, W/32, F].

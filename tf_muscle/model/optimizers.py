@@ -7,6 +7,12 @@ from tf_muscle.options import OptimizationConfig
 
 # one_cycle starts at a 25th of its highest rate (Smith and Topin 2018; fastai's and PyTorch's 25).
 WARMUP_DIVISOR = 25.0
+# Decay shrinks kernels only, as fastai and timm do: biases and batch normalization set levels, and
+# so do a transformer's position embeddings, tokens and factors of its branches.
+NOT_DECAYED = [
+    *("bias", "beta", "gamma"),
+    *("lambda1", "cls_token", "register_tokens", "position_embeddings"),
+]
 
 
 @keras.saving.register_keras_serializable(package="tf_muscle")
@@ -78,8 +84,5 @@ def optimizer(config: OptimizationConfig, steps_per_epoch: int) -> keras.optimiz
     if config.optimizer == "adam":
         return FusedAdam(schedule, **betas)
     adamw = FusedAdamW(schedule, weight_decay=config.weight_decay, **betas)
-    # Decay shrinks kernels only, as fastai and timm do: biases and batch normalization set levels,
-    # and so do a transformer's position embeddings, tokens and factors of its branches.
-    levels = ["bias", "beta", "gamma", "lambda1", "cls_token", "register_tokens"]
-    adamw.exclude_from_weight_decay(var_names=[*levels, "position_embeddings"])
+    adamw.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return adamw

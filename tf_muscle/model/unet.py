@@ -255,7 +255,7 @@ def _unet_core(
     encoder: str | hub_encoder.Pyramid,
     decoder: str,
     decoder_filters: int,
-    head: Callable,
+    head: Callable[[keras.KerasTensor], keras.KerasTensor],
     layers: types.SimpleNamespace,
 ) -> keras.Model:
     """The U-Net between normalized photos whose sizes are multiples of 32, and their logits."""

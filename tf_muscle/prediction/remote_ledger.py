@@ -10,6 +10,7 @@ twice.
 """
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -121,9 +122,8 @@ class RemoteLedger:
         try:  # the results are complete, whatever becomes of the records
             self._store.rm(self.folder, recursive=True)
         except Exception as error:  # whatever the store's client raises
-            print(
-                f"note: {self.folder} was left behind ({type(error).__name__}) and can be removed"
-            )
+            reason = type(error).__name__
+            print(f"note: {self.folder} is left behind ({reason}): remove it", file=sys.stderr)
 
     @property
     def _store(self) -> Any:

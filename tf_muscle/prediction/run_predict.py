@@ -21,9 +21,9 @@ from tf_muscle.prediction.into_folder import add_photos, add_videos
 from tf_muscle.prediction.ledger import Ledger
 from tf_muscle.prediction.live_model import live_model
 from tf_muscle.prediction.model_files import is_model, no_model
-from tf_muscle.prediction.on_cluster import Wanted, leave_gpus, predict_pieces
 from tf_muscle.prediction.output_names import output_names
 from tf_muscle.prediction.pieces import divide
+from tf_muscle.prediction.predict_pieces import Wanted, leave_gpus, predict_pieces
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.prediction.remote_ledger import RemoteLedger
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
@@ -127,6 +127,8 @@ def predict_sources(
         isinstance(one, RemoteFile) for one in (*sources.photos, *sources.videos)
     )
     in_pieces = remote or cluster is not None  # so that a lost connection loses a piece at most
+    if in_pieces:
+        refuse_inside(out, words)
     pieces = divide(sources, options["batch_size"]) if in_pieces else []
     refuse_taken(ledger, in_pieces)
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -170,7 +172,7 @@ def predict_sources(
             load = partial(load_predictor, model, **options) if cluster else lambda: predictor
             try:
                 failures = predict_pieces(pieces, load, wanted, ledger, cluster, progress)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, UserError):
                 console.print(f"the same command with --out {out} goes on from here")
                 raise
     else:
@@ -217,6 +219,17 @@ def ledger_at(out: str | Path) -> Ledger | RemoteLedger:
     if has_magic(out):
         raise UserError(f"--out {out} is a glob: choose a name without *, ? and [")
     return RemoteLedger(out.rstrip("/"))
+
+
+def refuse_inside(out: str | Path, words: Sequence[str]) -> None:
+    """Refuses a results folder inside a source: what is in it would be a source when it goes on."""
+    for word in words:
+        if is_address(word) or is_address(str(out)):
+            inside = str(out).startswith(f"{word.rstrip('/')}/")
+        else:
+            inside = Path(out).resolve().is_relative_to(Path(word).resolve())
+        if inside:
+            raise UserError(f"--out {out} lies inside the source {word}: choose another --out")
 
 
 def refuse_taken(ledger: Ledger | RemoteLedger, in_pieces: bool) -> None:
