@@ -18,10 +18,12 @@ with zipfile.ZipFile(file) as packed:  # behind the model lies what belongs to i
     preprocessing = json.loads(packed.read("preprocessing.json"))
     calibration = json.loads(packed.read("calibration.json"))
 size, resize = preprocessing["image_size"], preprocessing["resize"]
+aspect = preprocessing["aspect"]  # width over height of that shape
 padding = tuple(preprocessing["padding"])
 thresholds = list(calibration["thresholds"].values())
 
-# As in the training: upright, on white, in the middle of a padded square or stretched to it.
+# As in the training: upright, on white, filled up to one shape and brought to the square, or
+# stretched to it.
 shown = ImageOps.exif_transpose(Image.open(photo))
 if shown.mode.startswith(("I", "F")):
     sys.exit(f"{photo} has more than 8 bits, which Pillow would cut off: convert it to 8 bits")
@@ -29,7 +31,9 @@ white = Image.new("RGBA", shown.size, "white")
 image = Image.alpha_composite(white, shown.convert("RGBA")).convert("RGB")
 width, height = size, size
 if resize == "pad":
-    width, height = (max(1, round(side * size / max(image.size))) for side in image.size)
+    shape = image.width / aspect, image.height
+    scale = size / max(shape)
+    width, height = (max(1, round(side * scale)) for side in shape)
 left, top = (size - width) // 2, (size - height) // 2
 square = Image.new("RGB", (size, size), padding)
 square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))

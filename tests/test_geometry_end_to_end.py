@@ -62,15 +62,21 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("resize", ["pad", "stretch"])
+@pytest.mark.parametrize(("resize", "aspect"), [("pad", 1.0), ("pad", 0.7), ("stretch", 1.0)])
 def test_evaluate_and_predict_agree(
-    resize: str, export: Path, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resize: str,
+    aspect: float,
+    export: Path,
+    network: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     run = tmp_path / "runs" / "shapes"
     run.mkdir(parents=True)
     shutil.copy(network, run / "best.keras")
-    options = {"data": str(export), "image_size": 64, "resize": resize, "encoder": "resnet18"}
+    options = {"data": str(export), "image_size": 64, "resize": resize}
+    options |= {"aspect": aspect, "encoder": "resnet18"}
     (run / "config.yaml").write_text(yaml.safe_dump(options))
     environment = {"loss": SegmentationLoss().get_config(), "data": {"class_names": NAMES}}
     (run / "environment.json").write_text(json.dumps(environment))

@@ -47,7 +47,7 @@ def tiny_run(
     model.get_layer(CORE).get_layer(HEAD).bias.assign([decided * spread, 0, 0, 0])
     model.save(run.model)
     options = {
-        "data": str(export), "image_size": size, "resize": "pad", "split_seed": 0,
+        "data": str(export), "image_size": size, "resize": "pad", "aspect": 0.8, "split_seed": 0,
         "allow_leakage": True, "data_dir": str(data_dir), "encoder": "resnet18",
         "decoder": "transpose", "decoder_filters": decoder_filters,
     }  # fmt: skip

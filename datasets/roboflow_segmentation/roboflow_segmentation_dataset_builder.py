@@ -14,6 +14,7 @@ from tf_muscle.roboflow.reader import (
     Example,
     check_pixels,
     fingerprint,
+    middle_aspect,
     open_export,
     read_export,
     read_mask,
@@ -76,8 +77,9 @@ class RoboflowSegmentationConfig(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Semantic segmentation data sets exported from Roboflow."""
 
-    VERSION = tfds.core.Version("2.0.0")  # raise it when the same export is read differently
+    VERSION = tfds.core.Version("2.1.0")  # raise it when the same export is read differently
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "2.1.0": "The metadata tell the middle shape of the photos.",
         "2.0.0": "Photos upright and without alpha as every decoder sees them; unlabelled pixels; "
         "frames of a video stay together; more names of folders and files.",
         "1.0.0": "Initial release.",
@@ -128,6 +130,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             pixel_counts=self._pixel_counts,
             baked_augmentation=list(export.baked_augmentation),
             stretched=export.stretched,
+            aspect=middle_aspect(export),
             notes=[note.text for note in export.notes],
         )
         return {

@@ -89,6 +89,8 @@ def write_photos(folder: Path) -> list[Path]:
 def test_records_hold_what_prediction_sees(export: Path, data_dir: Path) -> None:
     paths = write_photos(export / "train")
     builder = prepared(export, data_dir)
+    # The root of 4/3: these photos are 32x24, the others of the export are squares.
+    assert builder.info.metadata["aspect"] == 1.1547
     stored = examples(builder, "train")
     decoded = {
         example["file_name"].decode(): example["image"]

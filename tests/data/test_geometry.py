@@ -1,11 +1,14 @@
 """Where photos lie in the network's square, by numbers worked out by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tf_muscle.data.geometry import Box, Geometry, resized, resolve
 from tf_muscle.data.marking import likeliest
+from tf_muscle.options import DataConfig
 
 SHAPES = [(416, 276), (276, 416), (96, 96), (40, 41), (1, 300), (1080, 1920)]
 
@@ -24,13 +27,30 @@ def test_a_photo_lies_in_the_middle(shape: tuple[int, int], size: int, box: Box)
     assert Geometry("stretch", size).box(*shape) == Box(0, 0, size, size)
 
 
+@pytest.mark.parametrize(
+    ("shape", "aspect", "box"),
+    [
+        ((416, 276), 0.6635, Box(0, 0, 96, 96)),  # its own shape: nothing is lost
+        ((1080, 1920), 1.7778, Box(0, 0, 96, 96)),
+        ((276, 416), 0.6635, Box(27, 0, 42, 96)),  # 276 / (416 / .6635) = .440 of the height
+        ((100, 100), 2.0, Box(0, 24, 96, 48)),  # half of a frame of 200x100
+        ((100, 100), 0.5, Box(24, 0, 48, 96)),
+        ((1, 300), 0.5, Box(47, 0, 1, 96)),
+    ],
+)
+def test_a_frame_of_another_shape(shape: tuple[int, int], aspect: float, box: Box) -> None:
+    assert Geometry("pad", 96, aspect).box(*shape) == box
+
+
+WAYS = [Geometry("pad", 64), Geometry("stretch", 64), Geometry("pad", 64, 0.6635)]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("resize", ["pad", "stretch"])
-def test_photo_and_mask_lie_on_one_another(shape: tuple[int, int], resize: str) -> None:
+@pytest.mark.parametrize("geometry", WAYS, ids=str)
+def test_photo_and_mask_lie_on_one_another(shape: tuple[int, int], geometry: Geometry) -> None:
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     mask = np.where((rows >= shape[0] // 2) & (columns >= shape[1] // 2), 2, 1).astype(np.uint8)
     image = np.where(mask[..., None] == 2, 255, 0).astype(np.uint8).repeat(3, axis=-1)
-    geometry = Geometry(resize, 64)
     square, labels = geometry.fit(image), geometry.fit_mask(mask)
     assert (square.shape, square.dtype) == ((64, 64, 3), np.uint8)
     assert (labels.shape, labels.dtype) == ((64, 64), np.uint8)
@@ -41,12 +61,11 @@ def test_photo_and_mask_lie_on_one_another(shape: tuple[int, int], resize: str) 
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("resize", ["pad", "stretch"])
-def test_what_was_fitted_comes_back(shape: tuple[int, int], resize: str) -> None:
+@pytest.mark.parametrize("geometry", WAYS, ids=str)
+def test_what_was_fitted_comes_back(shape: tuple[int, int], geometry: Geometry) -> None:
     """A mask sent through the square comes back up to the pixels at its edge."""
     truth = np.zeros(shape, np.uint8)
     truth[shape[0] // 3 :, : shape[1] // 2] = 1
-    geometry = Geometry(resize, 64)
     square = geometry.fit_mask(truth)
     probabilities = np.stack([square != 1, square == 1], axis=-1).astype(np.float32)
     restored = geometry.restore(probabilities, *shape)
@@ -77,7 +96,25 @@ def test_stretching_is_pillows() -> None:
 
 
 def test_auto_follows_the_export() -> None:
-    assert resolve("auto", stretched=True) == "stretch"
-    assert resolve("auto", stretched=False) == "pad"
-    assert resolve("pad", stretched=True) == "pad"
-    assert resolve("stretch", stretched=False) == "stretch"
+    def found(stretched: bool, **options: object) -> Geometry:
+        return resolve(DataConfig(image_size=64, **options), stretched=stretched, aspect=1.5)
+
+    assert found(True) == found(True, resize="stretch") == Geometry("stretch", 64)
+    assert found(False, resize="stretch", aspect=0.7) == Geometry("stretch", 64)
+    assert found(False) == found(True, resize="pad") == Geometry("pad", 64, 1.5)
+    assert found(False, aspect=0.7) == Geometry("pad", 64, 0.7)
+
+
+@pytest.mark.parametrize("geometry", WAYS, ids=str)
+def test_the_options_of_a_run_give_its_geometry_again(geometry: Geometry) -> None:
+    options = geometry.resolved(DataConfig(image_size=64))
+    for stretched in (True, False):  # whatever the export
+        assert resolve(options, stretched=stretched, aspect=1.5) == geometry
+    assert Geometry.from_record(dataclasses.asdict(options)) == geometry
+    assert Geometry.from_record(dataclasses.asdict(options), 96) == dataclasses.replace(
+        geometry, size=96
+    )
+
+
+def test_records_from_before_have_a_square_frame() -> None:
+    assert Geometry.from_record({"resize": "pad", "image_size": 64}) == Geometry("pad", 64, 1.0)

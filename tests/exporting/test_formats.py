@@ -78,7 +78,7 @@ def test_onnx_computes_the_keras_models_probabilities(
     assert class_ids.dtype == np.uint8
     assert (class_ids == expected.argmax(-1)).mean() > 0.9999
     properties = session.get_modelmeta().custom_metadata_map
-    geometry = {"image_size": "40", "resize": "pad", "padding": "124 116 104"}
+    geometry = {"image_size": "40", "resize": "pad", "aspect": "0.8", "padding": "124 116 104"}
     plain = {"temperature": "1.0", "tta": "none", "thresholds": "", "smallest_area": "0.0"}
     assert properties == {"labels": "\n".join(NAMES)} | geometry | plain
 

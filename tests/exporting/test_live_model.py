@@ -42,7 +42,7 @@ def packed(source: Path, target: Path, calibration: Calibration) -> Path:
         start = min(one.header_offset for one in file.infolist())
         geometry = json.loads(file.read("preprocessing.json"))
     target.write_bytes(content[:start])
-    pack(target, NAMES, Geometry(geometry["resize"], geometry["image_size"]), calibration)
+    pack(target, NAMES, Geometry.from_record(geometry), calibration)
     return target
 
 

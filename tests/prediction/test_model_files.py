@@ -70,7 +70,12 @@ def test_a_file_alone_numbers_its_classes(run: Path, tmp_path: Path) -> None:
     assert (beside.class_names, beside.geometry.size) == (NAMES, 48)
 
 
-def save_servable(folder: Path, image_size: int | None, resize: str | None = None) -> None:
+def save_servable(
+    folder: Path,
+    image_size: int | None,
+    resize: str | None = None,
+    aspect: float | None = None,
+) -> None:
     """A SavedModel with the names that `tf_muscle.export` promises."""
     servable = tf.Module()
     servable.network = one_layer()
@@ -79,6 +84,8 @@ def save_servable(folder: Path, image_size: int | None, resize: str | None = Non
         servable.image_size = tf.Variable(image_size, dtype=tf.int32, trainable=False)
     if resize is not None:
         servable.resize = tf.Variable(resize, trainable=False)
+    if aspect is not None:
+        servable.aspect = tf.Variable(aspect, dtype=tf.float64, trainable=False)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, "images")])
     def images(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -99,6 +106,8 @@ def test_a_saved_model_gives_the_same(photos: list[np.ndarray], tmp_path: Path) 
     assert load_predictor(tmp_path / "sized", image_size=64).geometry.size == 64
     save_servable(tmp_path / "older", None)
     assert load_predictor(tmp_path / "older").geometry == Geometry("stretch", 256)
+    save_servable(tmp_path / "framed", 48, "pad", 0.6635)
+    assert load_predictor(tmp_path / "framed").geometry == Geometry("pad", 48, 0.6635)
 
 
 def test_the_unet_takes_every_size(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ INFO = DataInfo(
     pixel_counts={"train": [7, 1]},
     baked_augmentation=("shear",),
     stretched=True,
+    aspect=1.5,
     notes=("Something to know.",),
 )
 RECORD = Environment(
@@ -115,6 +116,7 @@ def test_what_is_written_is_read(run: RunFolder) -> None:
             "pixel_counts": {"train": [7, 1]},
             "baked_augmentation": ["shear"],
             "stretched": True,
+            "aspect": 1.5,
             "notes": ["Something to know."],
         },
     }
@@ -140,6 +142,7 @@ def test_file_of_an_older_run(run: RunFolder) -> None:
     assert record.synthetic
     assert record.info.class_names == ("background", "biceps")
     assert not record.info.stretched
+    assert record.info.aspect == 1
     record_resume(run, "sample", dataclasses.replace(record.machine, processor="Z80, 1 threads"))
     assert read_environment(run).resumed == (NOTHING_CHANGED,)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.inspection.leakage import Links, neighbouring_frames
 from tf_muscle.inspection.measure import ImageInfo
@@ -45,7 +46,7 @@ def photos_of(
     zeros = np.zeros(len(pairs), np.int64)
     links = Links(pairs, zeros, zeros.astype(bool), neighbouring_frames(images))
     names = ("background", "biceps", "calf")[: len(images[0].class_pixels)]
-    return Photos(images, links, named, names, "0" * 16, "pad")
+    return Photos(images, links, named, names, "0" * 16, Geometry("pad", 48))
 
 
 def check(folds: Folds, photos: Photos) -> None:

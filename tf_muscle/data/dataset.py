@@ -65,10 +65,10 @@ def data_geometry(config: DataConfig, info: DataInfo) -> Geometry:
     """How photos of this export reach the network.
 
     Args:
-        config: with `resize` and `image_size`.
+        config: with `resize`, `aspect` and `image_size`.
         info: of the export.
     """
-    return Geometry(resolve(config.resize, stretched=info.stretched), config.image_size)
+    return resolve(config, stretched=info.stretched, aspect=info.aspect)
 
 
 def print_notes(config: Config, data: Data) -> list[str]:

@@ -4,13 +4,15 @@ Training, evaluation, prediction, the page, and the calibration of exports call 
 examples/ follow the parameters that an export carries. Needs no TensorFlow.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.records import VOID
 
 # The mean of ImageNet, RGB, which the normalization inside the model turns into zeros. On test
@@ -41,25 +43,49 @@ class Geometry:
     """From photos of any size to squares of S pixels, and back.
 
     Attributes:
-        resize: "pad" keeps a photo's proportions and fills the square up with `PADDING`; "stretch"
-            brings height and width to S each.
+        resize: "pad" fills a photo up with `PADDING` to a frame of one shape, and brings the frame
+            to the square; "stretch" brings height and width to S each, whatever the photo's shape.
         size: S in pixels.
+        aspect: width over height of the frame of "pad". In a frame of their own shape photos fill
+            the square and are distorted all alike; 1.0 keeps their proportions.
 
     Examples:
-        >>> geometry = Geometry("pad", 256)
-        >>> geometry.box(416, 276)
+        >>> Geometry("pad", 256).box(416, 276)
         Box(top=0, left=43, height=256, width=170)
+        >>> Geometry("pad", 256, aspect=0.6635).box(416, 276)
+        Box(top=0, left=0, height=256, width=256)
     """
 
     resize: Resize
     size: int
+    aspect: float = 1.0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], size: int | None = None) -> "Geometry":
+        """What a run's options or an export's preprocessing.json tell.
+
+        Args:
+            record: with `resize`, `image_size` and, if it is not older, `aspect`.
+            size: another S.
+        """
+        return cls(record["resize"], size or record["image_size"], record.get("aspect", 1.0))
+
+    @property
+    def described(self) -> str:
+        """Such as "pad to 0.66:1"."""
+        return self.resize if self.resize == "stretch" else f"pad to {self.aspect:.3g}:1"
+
+    def resolved(self, config: DataConfig) -> DataConfig:
+        """The options that give this geometry whatever the export."""
+        return replace(config, resize=self.resize, aspect=self.aspect)
 
     def box(self, height: int, width: int) -> Box:
         """The place of a photo of `height` and `width` pixels: the middle of the square."""
         if self.resize == "stretch":
             return Box(0, 0, self.size, self.size)
-        scale = self.size / max(height, width)
-        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+        scaled_width = width / self.aspect  # as wide as it is where the frame is a square
+        scale = self.size / max(height, scaled_width)
+        height, width = max(1, round(height * scale)), max(1, round(scaled_width * scale))
         return Box((self.size - height) // 2, (self.size - width) // 2, height, width)
 
     def fit(self, image: np.ndarray) -> np.ndarray:
@@ -138,13 +164,17 @@ def resized(channel: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.array(picture)
 
 
-def resolve(resize: Literal["auto", "pad", "stretch"], *, stretched: bool) -> Resize:
-    """What `--resize auto` stands for.
+def resolve(config: DataConfig, *, stretched: bool, aspect: float) -> Geometry:
+    """How the photos of an export reach the network.
 
     Args:
-        resize: the option.
+        config: its `resize`, `aspect` and `image_size`.
         stretched: the export's photos were stretched to a square before, as new ones have to be.
+        aspect: width over height, the middle of the export's photos.
     """
+    resize = config.resize
     if resize == "auto":
-        return "stretch" if stretched else "pad"
-    return resize
+        resize = "stretch" if stretched else "pad"
+    if resize == "stretch":
+        return Geometry(resize, config.image_size)
+    return Geometry(resize, config.image_size, config.aspect or aspect)

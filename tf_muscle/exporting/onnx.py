@@ -31,7 +31,7 @@ def save(
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         class_names: K names; kept as the property `labels`, one a line.
         geometry: how the training brought photos to its size; kept as the properties `image_size`,
-            `resize` and `padding`.
+            `resize`, `aspect` and `padding`.
         calibration: its temperature is in the probabilities; kept as the properties `temperature`,
             `tta`, `thresholds` (K-1 numbers, or nothing) and `smallest_area`.
         path: the .onnx file.
@@ -51,6 +51,7 @@ def save(
         "labels": "\n".join(class_names),
         "image_size": str(geometry.size),
         "resize": geometry.resize,
+        "aspect": str(geometry.aspect),
         "padding": " ".join(map(str, PADDING)),
         "temperature": str(calibration.temperature),
         "tta": calibration.tta,

@@ -43,6 +43,7 @@ def pack(
     preprocessing = {
         "image_size": geometry.size,
         "resize": geometry.resize,
+        "aspect": geometry.aspect,
         "padding": list(PADDING),
     }
     with zipfile.ZipFile(path, "a") as file:
@@ -59,5 +60,5 @@ def unpack(path: Path) -> Packed | None:
             return None
         class_names = file.read(LABELS).decode("utf-8").splitlines()
         preprocessing = json.loads(file.read(PREPROCESSING))
-    geometry = Geometry(preprocessing["resize"], preprocessing["image_size"])
+    geometry = Geometry.from_record(preprocessing)
     return Packed(tuple(class_names), geometry)

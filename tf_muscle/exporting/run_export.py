@@ -172,7 +172,7 @@ def export(
             (unfinished / "README.md").write_text(text, encoding="utf-8")
     if push is not None:
         with tempfile.TemporaryDirectory(prefix="tf_muscle_") as scratch:
-            packed = Packed(class_names, Geometry(options["resize"], options["image_size"]))
+            packed = Packed(class_names, Geometry.from_record(options))
             files = _hub_files(Path(scratch), run, model, packed, folders, calibration)
             card = model_card(push, options, environment, metrics, "hub", "", len(networks))
             files["README.md"].write_text(hub.FRONT_MATTER + card, encoding="utf-8")
@@ -233,7 +233,7 @@ def _write(
     options = read_options(run)
     filters = options.get("decoder_filters", 256)  # runs from before it was an option
     network = encoder_of(run, options["encoder"]), options["decoder"], filters
-    geometry = Geometry(options["resize"], options["image_size"])
+    geometry = Geometry.from_record(options)
     if form == "saved_model":
         (precision,) = types
         if precision != "float32":

@@ -26,7 +26,8 @@ class Servable(tf.Module):
         model: from uint8 images [B, H, W, 3] to logits [B, H, W, K].
         class_names: K names; the variable `labels` of the loaded object.
         geometry: how the training brought photos to its size; the variables `image_size` (int32),
-            `resize` ("pad" or "stretch") and `padding` (RGB, uint8 [3]) tell it.
+            `resize` ("pad" or "stretch"), `aspect` (float64) and `padding` (RGB, uint8 [3]) tell
+            it.
         calibration: its temperature is in the probabilities; the variables `temperature`, `tta`,
             `thresholds` (float64 [K-1], or [0]) and `smallest_area` tell it.
     """
@@ -43,6 +44,7 @@ class Servable(tf.Module):
         self.labels = tf.Variable(list(class_names), trainable=False)
         self.image_size = tf.Variable(geometry.size, trainable=False, dtype=tf.int32)
         self.resize = tf.Variable(geometry.resize, trainable=False)
+        self.aspect = tf.Variable(geometry.aspect, trainable=False, dtype=tf.float64)
         self.padding = tf.Variable(PADDING, trainable=False, dtype=tf.uint8)
         self.tta = tf.Variable(calibration.tta, trainable=False)
         for name in ("temperature", "thresholds", "smallest_area"):

@@ -60,7 +60,7 @@ def review(
     refuse_folder("out", out, path)
     environment = read_environment(first)
     class_names = environment.info.class_names
-    geometry = Geometry(trained["resize"], reading.image_size)
+    geometry = Geometry.from_record(trained)
     with (
         opened(run, path, reading) as (export, examples, skipped),
         predictions(run, examples, geometry, len(class_names)) as predicted,

@@ -162,7 +162,7 @@ def _load_bundled(image_size: int | None, single: bool) -> Loaded:
     names = ("encoder", "decoder", "decoder_filters", "head_kernel")
     network = build_unet(len(class_names), fused=False, **{name: options[name] for name in names})
     network.set_weights(weights)
-    geometry = Geometry(options["resize"], image_size or options["image_size"])
+    geometry = Geometry.from_record(options, image_size)
     if single:
         network = _folded(network)
     return _of_network(network, class_names, geometry, Calibration(), single)
@@ -211,8 +211,10 @@ def _beside(run: RunFolder, class_count: int) -> Packed:
         run: the folder that the model lies in.
         class_count: K, of the model's outputs.
     """
-    options = read_options(run) if run.config.is_file() else {}
-    geometry = Geometry(options.get("resize", "pad"), options.get("image_size", DEFAULT_IMAGE_SIZE))
+    options = {"resize": "pad", "image_size": DEFAULT_IMAGE_SIZE}
+    if run.config.is_file():
+        options |= read_options(run)
+    geometry = Geometry.from_record(options)
     if not run.environment.is_file():
         numbered = (f"class {number}" for number in range(1, class_count))
         return Packed(("background", *numbered), geometry)
@@ -241,11 +243,14 @@ def _load_saved_model(path: Path, image_size: int | None, calibrated: bool, sing
             f"{path} is no SavedModel of tf_muscle ({reason}): write it again by "
             "python -m tf_muscle.export RUN"
         ) from error
-    recorded = getattr(servable, "image_size", None)
-    size = image_size or (int(recorded) if recorded is not None else DEFAULT_IMAGE_SIZE)
-    resize = getattr(servable, "resize", None)
     # What was exported before it was recorded was trained on stretched photos.
-    geometry = Geometry(resize.numpy().decode() if resize is not None else "stretch", size)
+    record = {"resize": "stretch", "image_size": DEFAULT_IMAGE_SIZE}
+    if (resize := getattr(servable, "resize", None)) is not None:
+        record["resize"] = resize.numpy().decode()
+    for name, number in (("image_size", int), ("aspect", float)):
+        if (recorded := getattr(servable, name, None)) is not None:
+            record[name] = number(recorded)
+    geometry = Geometry.from_record(record, image_size)
     calibration = calibration_of(servable) if calibrated else Calibration()
     forward = output(servable, "probabilities")
     if single:

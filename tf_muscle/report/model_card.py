@@ -101,7 +101,7 @@ def model_card(
     """
     synthetic = environment.synthetic
     class_names = ", ".join(f"{i} {name}" for i, name in enumerate(environment.info.class_names))
-    geometry = Geometry(options["resize"], options["image_size"])
+    geometry = Geometry.from_record(options)
     parts = [
         f"# {name}",
         f"{_network(options['encoder'], network_count)} each pixel of a photo its class: "
@@ -147,6 +147,13 @@ def _preparation(geometry: Geometry) -> str:
         return (
             f"It was trained on photos stretched to {size}x{size} (bilinear), so stretch yours, "
             "and resize the result back to the photo."
+        )
+    if geometry.aspect != 1:
+        return (
+            f"It was trained on photos that were filled up on two sides with RGB {PADDING} until "
+            f"they were {geometry.aspect:g} times as wide as high, and then resized to "
+            f"{size}x{size} (bilinear), so do the same with yours, and cut the photo's part out of "
+            "the result."
         )
     return (
         f"It was trained on photos whose longer side was resized to {size} pixels (bilinear), in "

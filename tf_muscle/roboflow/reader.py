@@ -24,7 +24,7 @@ from tf_muscle.roboflow.export_layout import (
     passed_over,
     split_folders,
 )
-from tf_muscle.roboflow.pixels import check_headers, check_pixels, read_mask
+from tf_muscle.roboflow.pixels import check_headers, check_pixels, middle_aspect, read_mask
 from tf_muscle.roboflow.readme import README, read_baked_augmentation, read_stretched
 from tf_muscle.roboflow.records import ALL, SPLITS, VOID, Example, Export, Note
 from tf_muscle.roboflow.split_folder import CLASS_LIST, COCO_FILE, EXPORT_AS, shown, split_of
@@ -41,6 +41,7 @@ __all__ = [
     "Export",
     "check_pixels",
     "fingerprint",
+    "middle_aspect",
     "open_export",
     "read_export",
     "read_mask",

@@ -112,6 +112,8 @@ class DataInfo:
         pixel_counts: pixels of each of the K classes by split, as exported.
         baked_augmentation: as of `Export`.
         stretched: as of `Export`.
+        aspect: width over height, the middle of all photos, of `pixels.middle_aspect`; 1 in records
+            from before it was measured.
         notes: sentences that the user should read before trusting a score.
     """
 
@@ -122,6 +124,7 @@ class DataInfo:
     pixel_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     baked_augmentation: tuple[str, ...] = ()
     stretched: bool = False
+    aspect: float = 1.0
     notes: tuple[str, ...] = ()
 
     @classmethod

@@ -17,8 +17,8 @@ from tf_muscle.config import Config
 from tf_muscle.errors import UserError
 from tf_muscle.options import SAMPLE, RunConfig
 
-# Runs from before the option stretched every photo.
-STRETCHED_BEFORE = {"resize": "stretch"}
+# Runs from before these options stretched every photo, or padded it to a square.
+OLDER_GEOMETRY = {"resize": "stretch", "aspect": 1.0}
 FOLD = re.compile(r"fold_([1-9]\d*)")  # folder of a fold
 PATTERN_CHARACTERS = re.compile(r"[*?\[\]\\]")  # which tf.saved_model.load takes for a pattern
 
@@ -188,7 +188,7 @@ def read_options(run: RunFolder) -> dict[str, Any]:
         options = dict(yaml.safe_load(run.config.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{run.config} cannot be read ({error}): start a new run") from error
-    return STRETCHED_BEFORE | options
+    return OLDER_GEOMETRY | options
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
 from tf_muscle.runs.environment import Environment
-from tf_muscle.runs.folder import STRETCHED_BEFORE, RunFolder
+from tf_muscle.runs.folder import OLDER_GEOMETRY, RunFolder
 
 
 def make_manifest(
@@ -97,7 +97,7 @@ def read_manifest(run: RunFolder) -> dict[str, Any]:
         )
     try:
         record = dict(json.loads(run.manifest.read_text(encoding="utf-8")))
-        record["config"] = STRETCHED_BEFORE | record["config"]
+        record["config"] = OLDER_GEOMETRY | record["config"]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{run.manifest} is damaged ({error}): train again by --config {run.config}"

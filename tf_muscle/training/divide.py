@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_muscle.data.geometry import Resize, resolve
+from tf_muscle.data.geometry import Geometry, resolve
 from tf_muscle.errors import UserError, listed
 from tf_muscle.inspection.grouping import found_groups, grouped_split
 from tf_muscle.inspection.leakage import Links, find_links
@@ -14,7 +14,7 @@ from tf_muscle.inspection.measure import ImageInfo, survey
 from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.archive import export_path, fingerprint, open_export, split_names
 from tf_muscle.roboflow.groups import named_groups
-from tf_muscle.roboflow.reader import check_pixels, read_export
+from tf_muscle.roboflow.reader import check_pixels, middle_aspect, read_export
 from tf_muscle.roboflow.records import ALL, SPLITS
 from tf_muscle.runs.assignment import Assignment
 from tf_muscle.runs.folds import FoldPhoto, Folds
@@ -32,7 +32,7 @@ class Photos:
         named: the N groups of `--groups`; None without the option.
         class_names: K names.
         fingerprint: of the export's content.
-        resize: what `--resize` comes to.
+        geometry: how they reach the network.
     """
 
     images: list[ImageInfo]
@@ -40,7 +40,7 @@ class Photos:
     named: list[str] | None
     class_names: tuple[str, ...]
     fingerprint: str
-    resize: Resize
+    geometry: Geometry
 
     @property
     def groups(self) -> list[str]:
@@ -67,7 +67,7 @@ def survey_photos(config: DataConfig) -> Photos:
             named,
             export.class_names,
             fingerprint(path),
-            resolve(config.resize, stretched=export.stretched),
+            resolve(config, stretched=export.stretched, aspect=middle_aspect(export)),
         )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from tf_muscle.config import from_options
 from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
@@ -207,7 +206,7 @@ def score_run(run: RunFolder, photos: ChosenPhotos, batch_size: int = 16) -> lis
     """
     one = trained_runs(run)[0]
     trained = read_options(one)
-    geometry = Geometry(trained["resize"], from_options(trained).data.image_size)
+    geometry = Geometry.from_record(trained)
     scored = scored_photos(
         averaged(load_networks(run)),
         load_split(photos.builder, photos.split, geometry, photos.assignment),

@@ -50,7 +50,7 @@ def cross_validate(config: Config, run_name: str, cluster: Cluster | None = None
         print(line)
     config = dataclasses.replace(
         config,
-        data=dataclasses.replace(config.data, resize=photos.resize),
+        data=photos.geometry.resolved(config.data),
         run=dataclasses.replace(config.run, run_name=run_name),
     )
     make_folder(run.path.parent)

@@ -84,8 +84,7 @@ def train_model(
     if resumed is None:
         refuse_existing(config.run, run_name)
     data = load_data(config.data, assignment)
-    resolved = dataclasses.replace(config.data, resize=data.geometry.resize)
-    config = dataclasses.replace(config, data=resolved)
+    config = dataclasses.replace(config, data=data.geometry.resolved(config.data))
 
     if resumed:
         refuse_changed_data(resumed, config.data.data, data.info.fingerprint)

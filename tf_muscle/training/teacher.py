@@ -47,8 +47,8 @@ def load_teacher(config: Config, data: Data) -> Teach:
     if loaded.geometry != data.geometry:
         print(
             f"WARNING: --distill {name} was trained on photos of {loaded.geometry.size} pixels "
-            f"({loaded.geometry.resize}) and sees those of this run, {data.geometry.size} "
-            f"({data.geometry.resize}), at which it is not at its best",
+            f"({loaded.geometry.described}) and sees those of this run, {data.geometry.size} "
+            f"({data.geometry.described}), at which it is not at its best",
             file=sys.stderr,
         )
     return loaded.forward
