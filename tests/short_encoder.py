@@ -2,8 +2,8 @@
 
 TensorFlow traces each layer in each function: a training, its scores and its export take seconds a
 layer altogether, whatever the size of the photos. Around the encoder all is as users have it. The
-real ResNet18 is in tests/model, tests/test_export.py and tests/test_interface.py, and in the
-commands that tests start as processes.
+real ResNet18 is in tests/model and tests/test_export.py, and in the commands that tests start as
+processes.
 
 Run as a script, this file is `python -m tf_muscle.train` with the short encoder.
 """

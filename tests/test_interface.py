@@ -21,7 +21,6 @@ import tf_muscle
 from tf_muscle.errors import UserError
 from tf_muscle.prediction.frames import Frame, VideoWriter
 
-pytestmark = pytest.mark.usefixtures("real_resnet18")  # as users have it
 ROOT = Path(__file__).parents[1]
 NAMES = (
     *("read_export", "inspect_export", "Config", "train"),
