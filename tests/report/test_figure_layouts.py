@@ -91,6 +91,23 @@ def test_photo_sheets(class_names: list[str], tmp_path: Path, drawn_figures: lis
     assert shown == [4 * count, 2 * marked, count]
 
 
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 1.78])
+def test_squares_are_shown_with_the_photos_proportions(
+    aspect: float, tmp_path: Path, drawn_figures: list[Figure]
+) -> None:
+    photos = np.full((4, 24, 24, 3), 128, np.uint8)
+    masks = np.ones((4, 24, 24), np.uint8)
+    names = ["background", "biceps"]
+    files = ["a.jpg"] * 4
+    path = tmp_path / "f.png"
+    before_after(photos, masks, masks, masks, files, names, path, aspect=aspect)
+    best_and_worst(photos, masks, masks, files, names, path, aspect=aspect)
+    preview_sheet(photos, masks, names, path, aspect=aspect)
+    for figure in drawn_figures:
+        for axes in figure.axes:
+            assert axes.bbox.width / axes.bbox.height == pytest.approx(aspect, rel=0.01)
+
+
 def test_timeline(class_names: list[str], tmp_path: Path, drawn_figures: list[Figure]) -> None:
     muscles = tuple(class_names[1:])
     if not muscles:

@@ -32,6 +32,7 @@ def preview_sheet(
     path: Path,
     *,
     columns: int = 4,
+    aspect: float = 1.0,
 ) -> Path:
     """Writes a sheet of samples with their masks, to check data and augmentation by eye.
 
@@ -41,13 +42,16 @@ def preview_sheet(
         class_names: K names; [0] is the background.
         path: the PNG.
         columns: samples in a row.
+        aspect: width over height at which a square is shown, as of `Geometry`.
 
     Returns:
         `path`.
     """
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    figure, axes = _photo_grid("", rows, columns, images[0].shape, class_names, synthetic=False)
+    figure, axes = _photo_grid(
+        "", rows, columns, images[0].shape, class_names, aspect=aspect, synthetic=False
+    )
     for axis, image, mask in zip(axes.flat, images, masks, strict=False):
         _show(axis, image, mask)
     return save_figure(figure, path)
@@ -62,6 +66,7 @@ def before_after(
     class_names: Sequence[str],
     path: Path,
     *,
+    aspect: float = 1.0,
     synthetic: bool = False,
 ) -> Path:
     """Writes the same test photos with their true mask, and as seen before and after training.
@@ -74,6 +79,7 @@ def before_after(
         names: file names.
         class_names: K names; [0] is the background.
         path: the PNG.
+        aspect: width over height at which a square is shown, as of `Geometry`.
         synthetic: the photos are rendered.
 
     Returns:
@@ -85,6 +91,7 @@ def before_after(
         4,
         images[0].shape,
         class_names,
+        aspect=aspect,
         synthetic=synthetic,
     )
     for row, image, truth, name, untrained, trained in zip(
@@ -106,6 +113,7 @@ def best_and_worst(
     path: Path,
     *,
     count: int = 4,
+    aspect: float = 1.0,
     synthetic: bool = False,
 ) -> Path:
     """Writes the test photos with the highest and the lowest foreground IoU.
@@ -121,6 +129,7 @@ def best_and_worst(
         class_names: K names; [0] is the background.
         path: the PNG.
         count: photos on each side; fewer if there are not twice as many.
+        aspect: width over height at which a square is shown, as of `Geometry`.
         synthetic: the photos are rendered.
 
     Returns:
@@ -133,6 +142,7 @@ def best_and_worst(
         4,
         images[0].shape,
         class_names,
+        aspect=aspect,
         synthetic=synthetic,
     )
     for columns, side in ((axes[:, :2], best), (axes[:, 2:], worst)):
@@ -190,10 +200,12 @@ def _photo_grid(
     image_shape: Sequence[int],
     class_names: Sequence[str],
     *,
+    aspect: float,
     synthetic: bool,
 ) -> tuple[Figure, np.ndarray]:
     """A figure with axes, object [rows, columns], for photos of shape (H, W, ...), and a legend."""
-    row_height = WIDTH / columns * image_shape[0] / image_shape[1] + (0.2 if title else 0)
+    photo_height = WIDTH / columns * image_shape[0] / image_shape[1] / aspect
+    row_height = photo_height + (0.2 if title else 0)
     height = rows * row_height + (0.7 if title else 0.4)
     figure = new_figure(title, height, synthetic=synthetic)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.04, wspace=0.01, hspace=0.01)
@@ -203,10 +215,11 @@ def _photo_grid(
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
+        axis.set_aspect(1 / aspect)
     return figure, axes
 
 
 def _show(axis: Axes, image: np.ndarray, mask: np.ndarray | None = None, title: str = "") -> None:
     """Shows a photo, with its overlay where there is a mask."""
-    axis.imshow(image if mask is None else overlay(image, mask))
+    axis.imshow(image if mask is None else overlay(image, mask), aspect=axis.get_aspect())
     axis.set_title(fitting(title, TITLE_ROOM, 9), fontsize=9, pad=3)

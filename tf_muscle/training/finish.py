@@ -184,6 +184,7 @@ def draw_figures(
         [names[i] for i in chosen],
         data.class_names,
         folder / "before_after.png",
+        aspect=data.geometry.aspect,
         synthetic=synthetic,
     )
     photo_sheets.best_and_worst(
@@ -193,6 +194,7 @@ def draw_figures(
         names,
         data.class_names,
         folder / "best_and_worst.png",
+        aspect=data.geometry.aspect,
         synthetic=synthetic,
     )
     plots.learning_curves(

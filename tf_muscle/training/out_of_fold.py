@@ -171,7 +171,8 @@ def _draw_figures(
     names = [one.photo.name for one in shown or tested[:1]]
     counts = dict.fromkeys(SPLITS, (0,) * len(class_names))
     pictured = Assignment(dict.fromkeys(SPLITS, names), counts)
-    images, masks, names = as_arrays(load_data(config.data, pictured, ["test"]).splits["test"])
+    data = load_data(config.data, pictured, ["test"])
+    images, masks, names = as_arrays(data.splits["test"])
     predictions = np.stack(
         [np.load(run.out_of_fold / f"{name}.npz")["probabilities"].argmax(-1) for name in names]
     ).astype(np.uint8)
@@ -183,5 +184,6 @@ def _draw_figures(
         class_names,
         folder / "best_and_worst.png",
         count=PICTURED,
+        aspect=data.geometry.aspect,
         synthetic=synthetic,
     )

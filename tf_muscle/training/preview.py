@@ -41,7 +41,7 @@ def preview(config: Config, run_name: str) -> None:
     images, masks = images.numpy(), masks.numpy()
     try:
         with replacing(path) as unfinished:
-            preview_sheet(images, masks, data.class_names, unfinished)
+            preview_sheet(images, masks, data.class_names, unfinished, aspect=data.geometry.aspect)
     except OSError as error:
         raise UserError(f"{path} cannot be made ({error}): choose another --runs_dir") from error
     print(f"written to {path}")
