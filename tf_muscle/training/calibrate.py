@@ -28,12 +28,14 @@ from tf_muscle.roboflow.records import VOID
 from tf_muscle.roboflow_segmentation import Builder
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, Tta
+from tf_muscle.runs.encoder import HubEncoder, encoder_of
 from tf_muscle.runs.environment import read_environment
 from tf_muscle.runs.folder import RunFolder, find_data, find_run, read_options, write_json
 from tf_muscle.runs.folds import read_folds, trained_runs
 
 PHOTOS = 200  # that decide, spread evenly; their probabilities are in memory
 TTA: tuple[Tta, ...] = ("mirror", "mirror_scale")  # tried against none
+ONE_SIZE: tuple[Tta, ...] = ("mirror",)  # of them, where the network takes photos of one size only
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def calibrate(
     plain = predicted(Calibration())
     temperature = fit_temperature(plain, masks)
     by_tta: dict[Tta, list[np.ndarray]] = {"none": [tempered(one, temperature) for one in plain]}
-    by_tta |= {tta: predicted(Calibration(temperature, tta)) for tta in TTA}
+    tried = ONE_SIZE if _takes_one_size(run) else TTA
+    by_tta |= {tta: predicted(Calibration(temperature, tta)) for tta in tried}
     calibration, steps = choose(by_tta, masks, temperature)
 
     scores: dict[str, dict[str, dict[str, Any]]] = {}
@@ -190,6 +193,12 @@ def _held_out(
     assignment = read_assignment(run)
     splits = {split: [held_out(run, split, assignment)] for split in ("valid", "test")}
     return splits["valid"], splits
+
+
+def _takes_one_size(run: RunFolder) -> bool:
+    name = from_options(read_options(run)).model.encoder
+    encoder = encoder_of(trained_runs(run)[0], name)
+    return isinstance(encoder, HubEncoder) and encoder.size is not None
 
 
 def _own_export(run: RunFolder, data: str | os.PathLike[str] | None) -> DataConfig:
