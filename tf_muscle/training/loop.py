@@ -214,7 +214,7 @@ def fit_with_records(
         interrupt,
         ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
         *(ours.tensorboard(run.tensorboard, *watched, data.class_names) if pictured else ()),
-        ours.SyncedCSVLogger(run.history, append=True),
+        ours.HistoryFile(run.history),
         backup,
     ]
     if config.optimization.early_stopping:
@@ -223,7 +223,8 @@ def fit_with_records(
         callbacks.append(stopping)
         if stopping.is_over:  # killed after the last epoch, before its model was evaluated
             return False
-    fit(model, config, data, callbacks, epochs_done=epochs_done)
+    with interrupt.listening():
+        fit(model, config, data, callbacks, epochs_done=epochs_done)
     lower = f"lower --learning_rate (it was {config.optimization.learning_rate})"
     if not run.best_weights.exists():
         raise UserError(
