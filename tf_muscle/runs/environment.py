@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tf_muscle.config import PACKAGE
@@ -29,6 +30,7 @@ RECORDED_PACKAGES = (
     "albumentations",
     "numpy",
 )
+SOURCES = ("tf_muscle", "tf_muscle.tuner", "tf_muscle.roboflow_segmentation")
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 # Keys of environment.json beside those of `versions`.
 MACHINE = ("processor", "kernels", "device", "precision")
@@ -92,9 +94,9 @@ class Machine:
     Attributes:
         versions: of `versions`.
         processor: its name and threads.
-        kernels: what computes on it: "oneDNN", "Eigen" or "TensorFlow's own".
+        kernels: what computes on it, "oneDNN", "Eigen" or "TensorFlow's own", and why.
         device: "CPU", or the names of the GPUs.
-        precision: what the training computes in: "float32", "bfloat16" or "float16".
+        precision: what the training computes in, "float32", "bfloat16" or "float16", and why.
     """
 
     versions: Mapping[str, str]
@@ -244,10 +246,7 @@ def versions() -> dict[str, str]:
         record[package] = importlib.metadata.version(package)
     if importlib.util.find_spec("keras_hub"):
         record["keras-hub"] = importlib.metadata.version("keras-hub")
-    source = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        source.update(path.read_bytes())
-    record["tf_muscle source"] = source.hexdigest()[:16]
+    record["tf_muscle source"] = _source_digest()
     if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
         commit = subprocess.run(
             ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
@@ -258,3 +257,18 @@ def versions() -> dict[str, str]:
         if commit.returncode == 0:
             record["git_commit"] = commit.stdout.strip()
     return record
+
+
+def _source_digest() -> str:
+    """Of all code by its names when installed, so that a checkout and its wheel have the same."""
+    files = {}
+    for package in SOURCES:
+        found = importlib.util.find_spec(package)
+        for folder in (found and found.submodule_search_locations) or ():
+            for path in Path(folder).rglob("*.py"):
+                files[Path(*package.split("."), path.relative_to(folder)).as_posix()] = path
+    source = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        source.update(name.encode())
+        source.update(path.read_bytes())
+    return source.hexdigest()[:16]
