@@ -8,7 +8,13 @@ from rich.table import Table
 
 from tf_muscle.atomic import replacing
 from tf_muscle.model.metrics import background_only_sentence
-from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
+from tf_muscle.report.markdown import (
+    again,
+    figure_parts,
+    markdown_table,
+    named_values,
+    terminal_table,
+)
 from tf_muscle.report.score_rows import (
     OWN_SIZE_SCORES,
     SCORE_LABELS,
@@ -88,8 +94,7 @@ def write_fold_report(
         "## Settings",
         markdown_table(named_values(options), align="---"),
         "## Again",
-        f"```\npython -m tf_muscle.train --config {path.parent}/config.yaml --run_name NEW_NAME\n"
-        "```",
+        again(path.parent),
     ]
     with replacing(path) as unfinished:
         unfinished.write_text("\n\n".join(parts) + "\n", "utf-8")
