@@ -18,7 +18,7 @@ from tf_muscle.config import PACKAGE
 from tf_muscle.errors import UserError
 from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
-from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.folder import RunFolder, refuse_other_export, write_json
 from tf_muscle.runs.teacher import Teacher
 
 RECORDED_PACKAGES = (
@@ -208,12 +208,7 @@ def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
     """
     if not run.environment.is_file():  # killed before it was written
         return
-    then = read_environment(run).info.fingerprint
-    if then != fingerprint:
-        raise UserError(
-            f"--data {data} is not the export that {run.path} was started on, or has changed since "
-            f"then (fingerprint {fingerprint}, not {then}): give it as it was, or start a new run"
-        )
+    refuse_other_export(run, data, fingerprint, read_environment(run).info.fingerprint)
 
 
 def record_resume(run: RunFolder, data: str, machine: Machine) -> None:
@@ -222,7 +217,7 @@ def record_resume(run: RunFolder, data: str, machine: Machine) -> None:
     Args:
         run: an interrupted run.
         data: where its export lies now.
-        machine: that it goes on on.
+        machine: the machine it is resumed on.
     """
     environment = read_environment(run)
     then = environment.machine.to_json()

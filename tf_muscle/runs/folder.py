@@ -166,6 +166,25 @@ def find_data(data: str, command: str) -> str:
     return data
 
 
+def refuse_other_export(run: RunFolder, data: str, now: str, then: str) -> None:
+    """Refuses photos or masks that are not those of the run.
+
+    Args:
+        run: that they are given for.
+        data: where they lie.
+        now: their fingerprint.
+        then: that of the run's export.
+
+    Raises:
+        UserError: the fingerprints differ.
+    """
+    if now != then:
+        raise UserError(
+            f"--data {data} is not the export that {run.path} was trained on, or has changed since "
+            f"then (fingerprint {now}, not {then}): give that export as it was, or train a new run"
+        )
+
+
 def saved_model_folder(options: RunConfig, run: RunFolder) -> Path:
     """Where the SavedModel of a run goes: saved_models/NAME, of a fold saved_models/NAME/fold_2."""
     path = run.path.absolute()
