@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def retrain(search: Search, config: Config, run_name: str) -> None:
-    """Trains, evaluates and exports the best combination, or goes on with that."""
+    """Trains, evaluates and exports the best combination, or resumes its training."""
     import keras
 
     from tf_muscle.training.start import resume, train

@@ -165,7 +165,7 @@ class ResumableOracle(keras_tuner.Oracle):
 
     @keras_tuner.synchronized
     def take_back_lost(self, silence: float) -> None:
-        """Takes the trials of workers back that have given no sign for `silence` seconds."""
+        """Takes trials back from workers that have been silent for `silence` seconds."""
         for tuner_id in sorted(self.tuner_ids):
             if time.monotonic() - self.heard[tuner_id] < silence:
                 continue

@@ -33,7 +33,7 @@ from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training.checkpoints import corruption_reason
 from tf_muscle.training.evaluation import evaluate_model
 
-PICTURED = 500  # test photos that the figures choose from; more would only fill memory
+CANDIDATES = 500  # test photos that the figures choose from; more would only fill memory
 BEFORE_AFTER = 4  # photos in the figure of before and after
 
 
@@ -57,7 +57,7 @@ def choose_photos(masks: np.ndarray, count: int = BEFORE_AFTER) -> np.ndarray:
 
 def predict_untrained(model: keras.Model, test: tf.data.Dataset, run: RunFolder) -> None:
     """Keeps the untrained model's masks of a few test photos for the figure."""
-    images, masks, _ = as_arrays(test, PICTURED)
+    images, masks, _ = as_arrays(test, CANDIDATES)
     chosen = choose_photos(np.where(masks == VOID, 0, masks))
     # Not predict_on_batch, which repeats its result for every GPU of a MirroredStrategy.
     logits = model(images[chosen], training=False)
@@ -171,7 +171,7 @@ def draw_figures(
         synthetic: the photos are rendered.
     """
     folder.mkdir()
-    images, masks, names = as_arrays(data.splits["test"], PICTURED)
+    images, masks, names = as_arrays(data.splits["test"], CANDIDATES)
     uncounted = masks == VOID
     masks = np.where(uncounted, 0, masks)
     predictions = np.where(uncounted, 0, predictions[: len(images)])

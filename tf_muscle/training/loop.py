@@ -170,8 +170,8 @@ def resume_model(run: RunFolder, data: str | None = None) -> RunFolder:
         data: where its export lies now, if it was moved.
 
     Raises:
-        UserError: it is complete, another process is at it, its options are none any more, or
-            something that the user can mend.
+        UserError: it is complete, another process is at it, it has options that no longer exist,
+            or something that the user can mend.
     """
     with system_errors(run.path, f"go on by --resume {run.path}"), run.lock():
         if run.manifest.is_file():
