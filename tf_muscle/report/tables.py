@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import write_text
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.model.reliability import BINS
 from tf_muscle.report import published
@@ -125,8 +125,7 @@ def write_report(
         "## Again",
         again(run_dir),
     ]
-    with replacing(path) as unfinished:
-        unfinished.write_text("\n\n".join(parts) + "\n", "utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
     return path
 
 

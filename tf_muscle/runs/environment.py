@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import platform
 import re
 import shutil
@@ -15,10 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tf_muscle.config import PACKAGE
-from tf_muscle.errors import UserError
 from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
-from tf_muscle.runs.folder import RunFolder, refuse_other_export, write_json
+from tf_muscle.runs.folder import (
+    PUT_BACK,
+    RunFolder,
+    read_json,
+    refuse_other_export,
+    write_json,
+)
 from tf_muscle.runs.teacher import Teacher
 
 RECORDED_PACKAGES = (
@@ -186,13 +190,8 @@ def read_environment(run: RunFolder) -> Environment:
     Raises:
         UserError: it is missing or damaged.
     """
-    try:
-        return Environment.from_json(json.loads(run.environment.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{run.environment} cannot be read ({error}): put it back as the run wrote it, or, to "
-            "predict, move the model into a folder of its own"
-        ) from error
+    remedy = f"{PUT_BACK}, or, to predict, move the model into a folder of its own"
+    return read_json(run.environment, Environment.from_json, remedy)
 
 
 def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
