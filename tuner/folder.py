@@ -18,7 +18,7 @@ from tf_muscle.atomic import UNFINISHED, only_process, write_text
 from tf_muscle.errors import UserError
 from tf_muscle.runs.folder import RunFolder, read_json
 
-from .options import Search
+from .options import Search, is_loss
 
 RESULT = "result.json"  # scores of one training; marks it as complete
 ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials
@@ -57,7 +57,7 @@ class SearchFolder:
 
     def best_execution(self, trial_id: str, objective: str) -> RunFolder | None:
         """The training of a trial with the best score; None if it lies on another machine."""
-        sign = -1 if objective.endswith("loss") else 1
+        sign = -1 if is_loss(objective) else 1
         complete = [run for run in self.executions(trial_id) if (run.path / RESULT).is_file()]
         return max(
             complete,

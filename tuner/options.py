@@ -68,6 +68,11 @@ def combination_of(values: Mapping[str, Any]) -> Combination:
     return dataclasses.replace(drawn, epochs=values.get(HYPERBAND_EPOCHS, drawn.epochs))
 
 
+def is_loss(objective: str) -> bool:
+    """Whether less of an objective is better."""
+    return objective == "val_loss"
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchOptions:
     """The search. The grid by default is the one that the original work documents."""

@@ -17,7 +17,7 @@ from tf_muscle.report.markdown import figure_parts, markdown_table, named_values
 from tf_muscle.report.tables import SYNTHETIC
 
 from .folder import RUNNING, SearchFolder
-from .options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
+from .options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of, is_loss
 
 FIGURES = {
     "hyperparameter_effects.png": "Each dot is a trial. The dark line is the mean over all trials "
@@ -79,7 +79,7 @@ def _row(trial: Any, search: Search) -> Row:
 
 def ranked(rows: Iterable[Row], search: Search) -> list[Row]:
     """Best first; then those that found no muscle, whatever their mIoU; then those not scored."""
-    sign = 1 if search.options.objective.endswith("loss") else -1
+    sign = 1 if is_loss(search.options.objective) else -1
 
     def key(row: Row) -> tuple[bool, bool, float]:
         return row.objective is None, row.background_only, sign * (row.objective or 0.0)

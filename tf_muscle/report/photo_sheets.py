@@ -22,6 +22,7 @@ from tf_muscle.report.overlays import class_colors, overlay
 
 TITLE_ROOM = WIDTH / 4 - 0.1  # inches, above a photo of four in a row
 
+COLUMNS = 4  # samples in a row of the preview
 Arrays = np.ndarray | Sequence[np.ndarray]  # one a photo, stacked or listed
 
 
@@ -30,8 +31,6 @@ def preview_sheet(
     masks: Arrays,
     class_names: Sequence[str],
     path: Path,
-    *,
-    columns: int = 4,
 ) -> Path:
     """Writes a sheet of samples with their masks, to check data and augmentation by eye.
 
@@ -40,12 +39,11 @@ def preview_sheet(
         masks: class ids, uint8 [H, W].
         class_names: K names; [0] is the background.
         path: the PNG.
-        columns: samples in a row.
 
     Returns:
         `path`.
     """
-    columns = min(columns, len(images))
+    columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
     figure, axes = _photo_grid("", rows, columns, images[0].shape, class_names, synthetic=False)
     for axis, image, mask in zip(axes.flat, images, masks, strict=False):

@@ -55,19 +55,14 @@ SYNTHETIC = (
 )
 
 
-def results_table(
-    metrics: Metrics, *, synthetic: bool = False, published_beside: bool = False
-) -> Table:
+def results_table(metrics: Metrics, *, synthetic: bool = False) -> Table:
     """The table that opens the report, for a terminal.
 
     Args:
         metrics: split -> record of `score_records.summarize`.
         synthetic: the photos are rendered.
-        published_beside: add the published scores.
     """
-    return terminal_table(
-        score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
-    )
+    return terminal_table(score_rows(metrics, synthetic=synthetic))
 
 
 def write_report(

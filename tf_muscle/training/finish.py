@@ -1,6 +1,5 @@
 """What follows the training: the best model evaluated, pictured, reported and exported."""
 
-import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import as_arrays
 from tf_muscle.errors import UserError
+from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.saved_model import write_saved_model
 from tf_muscle.model.loading import load_network
@@ -78,18 +78,17 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     if not run.model.is_file():
         if reason := corruption_reason(run.best_weights):
             raise UserError(f"{run.best_weights} is damaged ({reason}): start a new run")
-        build = functools.partial(
-            build_unet,
+        options = config.model
+        encoder = encoder_of(run, options.encoder)
+        trained = build_unet(
             len(data.class_names),
-            encoder=encoder_of(run, config.model.encoder),
-            decoder=config.model.decoder,
-            decoder_filters=config.model.decoder_filters,
-            head_kernel=config.model.head_kernel,
+            encoder=encoder,
+            decoder=options.decoder,
+            decoder_filters=options.decoder_filters,
+            head_kernel=options.head_kernel,
         )
-        trained = build().get_layer(CORE)
-        trained.load_weights(run.best_weights)
-        model = build(fused=False)
-        model.get_layer(CORE).set_weights(trained.get_weights())
+        trained.get_layer(CORE).load_weights(run.best_weights)
+        model = rebuild(trained, encoder, options.decoder, options.decoder_filters)
         with replacing(run.model) as unfinished:
             model.save(unfinished)
             pack(unfinished, data.class_names, data.geometry)
