@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from tf_muscle.data.dataset import Data
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.tuner.folder import SearchFolder, open_folder
@@ -33,7 +34,8 @@ class QuickHyperModel(SegmentationHyperModel):
     """Writes what a training writes, but trains nothing."""
 
     def __init__(self, search: Search, act: Callable[[Combination, int], float | None]):
-        super().__init__(search, Data({}, DataInfo(FINGERPRINT)), "float32")
+        data = Data({}, DataInfo(FINGERPRINT), Geometry("pad", 32), {})
+        super().__init__(search, data, "float32")
         self.act = act
         self.calls: list[tuple[Combination, int]] = []
         self.disk: list[int] = []

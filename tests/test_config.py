@@ -178,6 +178,23 @@ def test_value_out_of_range_is_refused_by_name(concern: Any, name: str, value: A
         concern(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "choices"),
+    [
+        ("schedule", "cosine", "step, one_cycle, constant"),
+        ("optimizer", "rmsprop", "adam, adamw, sgd"),
+        ("resize", "fill", "auto, pad, stretch"),
+        ("augment_backend", "torch", "albumentations, tensorflow"),
+        ("head_kernel", 2, "1, 3"),
+        ("precision", "float64", "auto, float32, bfloat16, float16"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused(name: str, value: object, choices: str) -> None:
+    """By Python, too, and of a config.yaml that somebody has changed."""
+    with pytest.raises(UserError, match=f"^--{name} must be one of {choices}, got {value}$"):
+        Config.of(**{name: value})
+
+
 def test_crop_larger_than_the_photos_is_refused() -> None:
     with pytest.raises(UserError, match="--crop must be at most --image_size, 128, got 160"):
         Config(data=DataConfig(image_size=128), augment=AugmentConfig(crop=160))

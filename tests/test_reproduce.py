@@ -218,7 +218,7 @@ def test_other_photos_are_an_error(
     (other / "train").mkdir(parents=True)
     (other / "train" / "a.jpg").write_bytes(b"another photo")
     assert reproduce(run, monkeypatch, "--data", str(other))[0] == 2
-    assert "holds other photos than the run was trained on" in capsys.readouterr().err
+    assert "is not the export that" in capsys.readouterr().err
     assert reproduce(run, monkeypatch, "--data", "nowhere")[0] == 2
     assert "nowhere does not exist" in capsys.readouterr().err
 

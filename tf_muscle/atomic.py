@@ -43,6 +43,12 @@ def replacing(path: Path) -> Iterator[Path]:
     _sync(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, with the line ends of the text, in one move."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it, unless it is there.
 

@@ -16,7 +16,7 @@ from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
 DEFAULT_PRESET = "sample.yaml"
 
-# The options' help texts are the docstrings below the fields in config.py.
+# The options' help texts are the docstrings below the fields in options.py.
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
@@ -168,7 +168,7 @@ def parse_over_preset(
         Flat options; "config" holds the paths of the presets that were named.
 
     Raises:
-        UserError: an option is unknown or none any more, or a preset cannot be read.
+        UserError: an option is unknown or no longer exists, or a preset cannot be read.
     """
     apart = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     apart.add_argument("--config", action="append", type=_preset, default=[])

@@ -46,6 +46,12 @@ def between(name: str, value: float, lowest: float, highest: float) -> None:
         raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
 
 
+def one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuses an option that is none of its choices."""
+    if value not in choices:
+        raise UserError(f"--{name} must be one of {listed(choices)}, got {value}")
+
+
 def plain_name(option: str, name: str) -> None:
     """Refuses the name of a folder that is a path."""
     if Path(name).name != name or name == "..":

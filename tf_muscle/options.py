@@ -5,14 +5,24 @@ text below it is its help. The defaults are the published recipe. Needs no Tenso
 """
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from tf_muscle import encoders
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.errors import UserError, at_least, between, listed, plain_name
+from tf_muscle.errors import UserError, at_least, between, listed, one_of, plain_name
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
 Log = Literal["tensorboard", "mlflow", "wandb"]
+
+
+def refuse_other_choices(concern: Any) -> None:
+    """Refuses a value that is none of its option's `Literal`, whoever made the dataclass.
+
+    Parsers refuse it too, but Python and the config.yaml of a resumed run come by none.
+    """
+    for field in dataclasses.fields(concern):
+        if get_origin(field.type) is Literal:
+            one_of(field.name, getattr(concern, field.name), get_args(field.type))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +67,7 @@ class DataConfig:
     """Folder of the prepared photos; by default TFDS_DATA_DIR or ~/tensorflow_datasets."""
 
     def __post_init__(self) -> None:
+        refuse_other_choices(self)
         at_least("image_size", self.image_size, 32)
         if self.aspect:
             between("aspect", self.aspect, 0.1, 10)
@@ -123,6 +134,7 @@ class AugmentConfig:
     """Make changes, too, that README.roboflow.txt says Roboflow made before the export."""
 
     def __post_init__(self) -> None:
+        refuse_other_choices(self)
         shares = ("horizontal_flip", "vertical_flip", "grayscale", "noise", "shift", "brightness")
         for name in (*shares, "saturation", "geometry_probability", "color_probability"):
             between(name, getattr(self, name), 0.0, 1.0)
@@ -165,6 +177,7 @@ class ModelConfig:
     saves the epochs in which a new model only learns that most pixels are background."""
 
     def __post_init__(self) -> None:
+        refuse_other_choices(self)
         at_least("decoder_filters", self.decoder_filters, 16)
         encoders.refuse_unknown(self.encoder)
 
@@ -232,6 +245,7 @@ class OptimizationConfig:
     """Epochs without a better validation mIoU after which the training stops; 0 never stops."""
 
     def __post_init__(self) -> None:
+        refuse_other_choices(self)
         for name in ("epochs", "batch_size", "step_epochs"):
             at_least(name, getattr(self, name), 1)
         for name in ("early_stopping", "weight_decay", "distill_weight"):
@@ -249,7 +263,8 @@ class RunConfig:
     """Where and how a run runs."""
 
     run_name: str | None = None
-    """Name of the run's folder in runs_dir, which must be new; by default the preset's and time."""
+    """Name of the run's folder in runs_dir, which must be new; by default the preset's name and
+    the time."""
     runs_dir: str = "runs"
     """Folder in which the run's folder is made."""
     saved_models_dir: str = "saved_models"
@@ -273,9 +288,11 @@ class RunConfig:
     server or file of MLFLOW_TRACKING_URI; wandb: to Weights & Biases, as WANDB_MODE says. The last
     two also get the options, scores, model and figures, which show test photos."""
     preview: bool = False
-    """Only write a sheet of changed training photos to runs_dir/NAME-preview.png, train nothing."""
+    """Only write a sheet of augmented training photos to runs_dir/NAME-preview.png, and train
+    nothing."""
 
     def __post_init__(self) -> None:
+        refuse_other_choices(self)
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
         between("minutes", self.minutes, 0.0, 1e6)
         plain_name("run_name", self.run_name or "")

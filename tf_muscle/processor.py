@@ -47,7 +47,7 @@ class Processor:
     """The processor and what is chosen for it.
 
     Attributes:
-        name: of the maker.
+        name: what its maker calls it.
         threads: that TensorFlow and tf.data take, from 1.
         kernels: "oneDNN", "Eigen" or `TENSORFLOWS`.
         precision: "bfloat16" or "float32".

@@ -58,14 +58,9 @@ def main(argv: Sequence[str]) -> int:
     if cluster and (config.run.preview or config.run.fold is not None):
         other = "preview" if config.run.preview else "fold"
         raise UserError(f"--{other} is done by this process: leave out --cluster, or --{other}")
-    if config.run.preview:
-        from tf_muscle.training.preview import preview
+    from tf_muscle.training.start import train
 
-        preview(config, run_name)
-    else:
-        from tf_muscle.training.start import train
-
-        train(config, run_name, cluster)
+    train(config, run_name, cluster)
     return 0
 
 

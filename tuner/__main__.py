@@ -65,12 +65,14 @@ def main(argv: Sequence[str]) -> int:
     if all(row.objective is None for row in rows):
         raise UserError(f"no trial completed: {folder.results_page} says why")
     if retrains:
+        if process.kind == "chief" and tf.config.list_physical_devices("GPU"):
+            print(f"Training {best_run} on the CPU: a chief leaves the GPUs to its workers")
         retrain(search, search.config(ranked(rows, search)[0].combination), best_run)
     return 0
 
 
 def retrain(search: Search, config: Config, run_name: str) -> None:
-    """Trains, evaluates and exports the best combination, or goes on with that."""
+    """Trains, evaluates and exports the best combination, or resumes its training."""
     import keras
 
     from tf_muscle.training.start import resume, train

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.atomic import UNFINISHED, only_process, replacing
+from tf_muscle.atomic import UNFINISHED, only_process, write_text
 from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder
+from tf_muscle.runs.folder import RunFolder, read_json
 
-from .options import Search
+from .options import Search, is_loss
 
 RESULT = "result.json"  # scores of one training; marks it as complete
 ENDED = ("COMPLETED", "FAILED")  # states of KerasTuner's trials
@@ -57,7 +57,7 @@ class SearchFolder:
 
     def best_execution(self, trial_id: str, objective: str) -> RunFolder | None:
         """The training of a trial with the best score; None if it lies on another machine."""
-        sign = -1 if objective.endswith("loss") else 1
+        sign = -1 if is_loss(objective) else 1
         complete = [run for run in self.executions(trial_id) if (run.path / RESULT).is_file()]
         return max(
             complete,
@@ -138,13 +138,8 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it is missing or cannot be read.
     """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}), and nothing was changed: put it back as it was, or "
-            "choose another --name"
-        ) from error
+    remedy = "nothing was changed; put it back as it was, or choose another --name"
+    return read_json(path, dict, remedy)
 
 
 def open_folder(folder: SearchFolder, search: Search, data_fingerprint: str) -> bool:
@@ -173,8 +168,7 @@ def open_folder(folder: SearchFolder, search: Search, data_fingerprint: str) -> 
     except OSError as error:
         raise UserError(f"{path} cannot be made ({error}): choose another --runs_dir") from error
     record = search.flat() | {"data_fingerprint": data_fingerprint}
-    with replacing(folder.options) as unfinished:
-        unfinished.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+    write_text(folder.options, yaml.safe_dump(record, sort_keys=False))
     return False
 
 

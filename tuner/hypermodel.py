@@ -32,7 +32,7 @@ Logs = dict[str, Any]
 
 
 class EpochSeconds(keras.callbacks.Callback):
-    """Adds the duration of an epoch, validation included, to the logs for the callbacks behind."""
+    """Adds an epoch's duration, validation included, to the logs, for the callbacks after it."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.started = time.monotonic()

@@ -16,6 +16,7 @@ import jsonargparse
 from tf_muscle.command import add_cluster, add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, at_least, plain_name
+from tf_muscle.options import refuse_other_choices
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.
@@ -67,6 +68,11 @@ def combination_of(values: Mapping[str, Any]) -> Combination:
     return dataclasses.replace(drawn, epochs=values.get(HYPERBAND_EPOCHS, drawn.epochs))
 
 
+def is_loss(objective: str) -> bool:
+    """Whether less of an objective is better."""
+    return objective == "val_loss"
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchOptions:
     """The search. The grid by default is the one that the original work documents."""
@@ -113,6 +119,7 @@ class SearchOptions:
     was stopped. A folder that holds another search is refused."""
 
     def __post_init__(self) -> None:
+        refuse_other_choices(self)
         for name in SEARCHED:
             values = self.values(name)
             if not values:

@@ -19,7 +19,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from tf_muscle.runs.folder import write_json
 
 from .folder import SearchFolder, read_record
-from .options import Combination, Search, drawn_combination
+from .options import Combination, Search, drawn_combination, is_loss
 from .results import ranked, rows_of
 
 # A trial whose process was killed so often is not tried again: the system kills what takes too much
@@ -54,7 +54,7 @@ class ResumableOracle(keras_tuner.Oracle):
         self.folder = folder
         name = search.options.objective
         super().__init__(
-            objective=keras_tuner.Objective(name, "min" if name.endswith("loss") else "max"),
+            objective=keras_tuner.Objective(name, "min" if is_loss(name) else "max"),
             hyperparameters=space,
             seed=search.base.run.seed + 1,  # KerasTuner takes 0 for none given
             max_consecutive_failed_trials=None,  # no number of failures in a row ends the search
@@ -165,7 +165,7 @@ class ResumableOracle(keras_tuner.Oracle):
 
     @keras_tuner.synchronized
     def take_back_lost(self, silence: float) -> None:
-        """Takes the trials of workers back that have given no sign for `silence` seconds."""
+        """Takes trials back from workers that have been silent for `silence` seconds."""
         for tuner_id in sorted(self.tuner_ids):
             if time.monotonic() - self.heard[tuner_id] < silence:
                 continue

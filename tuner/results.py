@@ -5,20 +5,19 @@ import dataclasses
 import io
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.table import Table
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import write_text
 from tf_muscle.model.metrics import BACKGROUND_ONLY_RECALL
 from tf_muscle.report import published
 from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
 from tf_muscle.report.tables import SYNTHETIC
 
 from .folder import RUNNING, SearchFolder
-from .options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of
+from .options import OPTIMIZER_NAMES, SEARCHED, Combination, Search, combination_of, is_loss
 
 FIGURES = {
     "hyperparameter_effects.png": "Each dot is a trial. The dark line is the mean over all trials "
@@ -80,7 +79,7 @@ def _row(trial: Any, search: Search) -> Row:
 
 def ranked(rows: Iterable[Row], search: Search) -> list[Row]:
     """Best first; then those that found no muscle, whatever their mIoU; then those not scored."""
-    sign = 1 if search.options.objective.endswith("loss") else -1
+    sign = 1 if is_loss(search.options.objective) else -1
 
     def key(row: Row) -> tuple[bool, bool, float]:
         return row.objective is None, row.background_only, sign * (row.objective or 0.0)
@@ -110,8 +109,8 @@ def write_results(
     `environment` has versions and the like, and `data`: what is known of the export, with
     `synthetic` (bool), `class_names` and `floor_mean_iou` (of the validation photos).
     """
-    _write(folder.results_csv, _csv_text(rows, environment["data"]))
-    _write(folder.results_page, "\n\n".join(_page(folder, rows, search, environment)) + "\n")
+    write_text(folder.results_csv, _csv_text(rows, environment["data"]))
+    write_text(folder.results_page, "\n\n".join(_page(folder, rows, search, environment)) + "\n")
     best = ranked(rows, search)[:1]
     if best and best[0].objective is not None:
         options = search.config(best[0].combination).flat()
@@ -119,12 +118,7 @@ def write_results(
             f"# The best of the search {search.name}: trial {best[0].trial}, "
             f"{search.options.objective} {best[0].objective:.4f}.\n"
         )
-        _write(folder.best, comment + yaml.safe_dump(options, sort_keys=False))
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8", newline="")
+        write_text(folder.best, comment + yaml.safe_dump(options, sort_keys=False))
 
 
 def _csv_text(rows: Sequence[Row], data: Mapping[str, Any]) -> str:

@@ -185,7 +185,7 @@ def test_a_run_is_used_with_its_calibration(run: Path, tmp_path: Path) -> None:
     overridden = load_predictor(folder, tta="none", threshold=0.4).calibration
     assert overridden == Calibration(2.0, "none", (0.4, 0.4), 0.01)
     (folder / "calibration.json").write_text("{")
-    with pytest.raises(UserError, match=r"calibration\.json cannot be used"):
+    with pytest.raises(UserError, match=r"calibration\.json cannot be read"):
         load_predictor(folder)
     load_predictor(folder, calibrated=False)
 

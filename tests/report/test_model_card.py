@@ -3,6 +3,7 @@ from typing import Any
 from report_inputs import OPTIONS
 
 from tf_muscle.report.model_card import model_card
+from tf_muscle.runs.calibration import Calibration
 from tf_muscle.runs.environment import Environment
 
 
@@ -21,6 +22,21 @@ def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, An
     assert "`my_export.zip`" in card
     assert "**Every photo is synthetic**" in card
     assert "published" not in card
+
+
+def test_the_card_tells_what_a_calibration_was_chosen_on(
+    environment: dict[str, Any], metrics: dict[str, dict[str, Any]]
+) -> None:
+    record = Environment.from_json(environment)
+    chosen = Calibration(temperature=2.0)
+    one, mean = (
+        model_card("c", OPTIONS, record, {"test": metrics["test"]}, network_count=count,
+                   calibration=chosen)
+        for count in (1, 5)
+    )  # fmt: skip
+    assert "Chosen on the validation photos: temperature 2.00." in one
+    assert "validation photos" not in mean
+    assert "the photos of all folds, each as the network saw it that was not trained on it" in mean
 
 
 def test_the_card_on_the_hub_tells_what_opens_the_network(

@@ -51,7 +51,7 @@ def test_three_muscles_on_skin(vision: str) -> None:
     for skin in SKINS:
         image = np.full((9, 36, 3), skin, np.uint8)
         mask = np.repeat(np.arange(4, dtype=np.uint8), 9)[None].repeat(9, axis=0)
-        shown = overlay(image, mask, contours=False)[0, ::9]
+        shown = overlay(image, mask)[4, 4::9]  # between the outlines
         # 2.3 is a just noticeable difference.
         assert smallest_distance(seen(shown, vision)) > 4 * 2.3
 
@@ -94,7 +94,6 @@ def test_tint_and_outline() -> None:
     inner[4:8, 4:8] = True
     assert (shown[inner] == (80, 108, 127)).all()
     assert (shown[(mask == 1) & ~inner] == (0, 114, 178)).all()
-    assert (overlay(image, mask, alpha=0.6, contours=False)[mask == 1] == (80, 108, 127)).all()
 
 
 def test_outline_between_classes_and_at_the_border() -> None:
@@ -115,8 +114,7 @@ def test_outline_grows_with_the_photo(side: int, thickness: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(300, 420), (130, 90), (256, 256), (3, 400)])
-@pytest.mark.parametrize("contours", [True, False])
-def test_overlay_is_the_formula_pixel_by_pixel(shape: tuple[int, int], contours: bool) -> None:
+def test_overlay_is_the_formula_pixel_by_pixel(shape: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (*shape, 3), np.uint8)
     mask = np.zeros(shape, np.uint8)
@@ -130,11 +128,11 @@ def test_overlay_is_the_formula_pixel_by_pixel(shape: tuple[int, int], contours:
         class_id = mask[row, column]
         across = mask[row, max(0, column - thickness) : column + thickness + 1]
         down = mask[max(0, row - thickness) : row + thickness + 1, column]
-        edge = contours and ((across != class_id).any() or (down != class_id).any())
+        edge = (across != class_id).any() or (down != class_id).any()
         opacity = 1.0 if edge else 0.6
         pixel = image[row, column].astype(float)
         expected[row, column] = np.rint(pixel + opacity * (colors[class_id] - pixel))
-    np.testing.assert_array_equal(overlay(image, mask, contours=contours), expected)
+    np.testing.assert_array_equal(overlay(image, mask), expected)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (5, 700)])

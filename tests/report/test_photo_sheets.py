@@ -67,7 +67,7 @@ def test_before_after_columns(tmp_path: Path, pixels: Callable[[Path], np.ndarra
 def test_non_square_photos(tmp_path: Path, pixels: Callable[[Path], np.ndarray]) -> None:
     images = [np.zeros((90, 160, 3), np.uint8)] * 2
     masks = [np.ones((90, 160), np.uint8)] * 2
-    wide = pixels(preview_sheet(images, masks, CLASS_NAMES, tmp_path / "wide.png", columns=2))
+    wide = pixels(preview_sheet(images, masks, CLASS_NAMES, tmp_path / "wide.png"))
     assert wide.shape[0] < 0.75 * wide.shape[1]
 
 

@@ -45,7 +45,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(
     path.write_text(json.dumps(CHOSEN.to_json(NAMES) | changed))
     with pytest.raises(UserError, match=told) as caught:
         read_calibration(path, NAMES)
-    assert str(caught.value).startswith(f"{path} cannot be used (")
+    assert str(caught.value).startswith(f"{path} cannot be read (")
     assert "--no_calibration" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -54,7 +54,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(
 def test_what_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     path.write_text(text)
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_calibration(path, NAMES)
 
 

@@ -1,6 +1,9 @@
 import dataclasses
 import json
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -202,6 +205,33 @@ def test_installed_package_in_a_strangers_checkout_names_no_commit(
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     monkeypatch.setattr(environment, "PACKAGE", tmp_path / "lib" / "tf_muscle")
     assert "git_commit" not in versions()
+
+
+def test_a_checkout_and_its_wheel_have_the_same_source(tmp_path: Path) -> None:
+    checkout = Path(__file__).parents[2]
+    ignored = shutil.ignore_patterns("__pycache__", "*.npz", "bundled", "dummy_data")
+    for folder, name in (
+        ("tf_muscle", "tf_muscle"),
+        ("tuner", "tf_muscle/tuner"),
+        ("datasets/roboflow_segmentation", "tf_muscle/roboflow_segmentation"),
+    ):
+        shutil.copytree(checkout / folder, tmp_path / name, ignore=ignored)
+    code = (
+        "from tf_muscle.runs.environment import PACKAGE, versions\n"
+        "print(PACKAGE, versions()['tf_muscle source'])"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+
+    def installed() -> list[str]:
+        told = subprocess.check_output(
+            [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}
+        )
+        return told.decode().split()
+
+    assert installed() == [str(tmp_path / "tf_muscle"), versions()["tf_muscle source"]]
+    with (tmp_path / "tf_muscle" / "tuner" / "oracle.py").open("a") as file:
+        file.write("# changed\n")
+    assert installed()[1] != versions()["tf_muscle source"]
 
 
 def test_resuming_a_run_that_recorded_no_precision_finds_no_change(run: RunFolder) -> None:

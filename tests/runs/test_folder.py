@@ -14,6 +14,7 @@ from tf_muscle.runs.folder import (
     find_data,
     find_run,
     new_run,
+    read_json,
     read_options,
     refuse_existing,
     write_json,
@@ -140,3 +141,23 @@ def test_moved_data(tmp_path: Path) -> None:
     assert find_data(str(tmp_path), "") == str(tmp_path)
     with pytest.raises(UserError, match=r"nowhere.*is gone.*--resume runs/x --data NEW"):
         find_data(str(tmp_path / "nowhere"), "--resume runs/x")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "Expecting"),
+        ("[1]", "list indices"),
+        ('{"b": 1}', r"no 'a'"),
+        (None, "No such file"),
+    ],
+)
+def test_a_record_that_cannot_be_read(content: str | None, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_text(content)
+    told = rf"^.*record\.json cannot be read \(.*{reason}.*\): put it back$"
+    with pytest.raises(UserError, match=told):
+        read_json(path, lambda record: record["a"], "put it back")
+    write_json(path, {"a": "ü"})
+    assert read_json(path, lambda record: record["a"], "put it back") == "ü"

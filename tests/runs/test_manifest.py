@@ -106,7 +106,7 @@ def test_incomplete_run_has_no_manifest(run: RunFolder) -> None:
 @pytest.mark.parametrize("content", ["", "{", "3", "[1]"])
 def test_damaged_manifest(content: str, run: RunFolder) -> None:
     run.manifest.write_text(content)
-    with pytest.raises(UserError, match=r"run\.json is damaged"):
+    with pytest.raises(UserError, match=r"run\.json cannot be read"):
         read_manifest(run)
 
 

@@ -180,7 +180,7 @@ def test_a_run_is_not_gone_on_with_where_its_tracker_is_away(
     with pytest.raises(UserError, match=r"or take mlflow out of log in .*mine/config\.yaml$"):
         refuse_unreachable(["mlflow"], run)
     run.trackers.write_text("[1]")
-    with pytest.raises(UserError, match=r"trackers\.json is damaged"):
+    with pytest.raises(UserError, match=r"trackers\.json cannot be read"):
         read_ids(run)
 
 

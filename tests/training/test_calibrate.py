@@ -17,6 +17,7 @@ from tf_muscle.predict import main as predict
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.roboflow.archive import fingerprint
 from tf_muscle.runs.calibration import Calibration, read_calibration
+from tf_muscle.runs.encoder import HubEncoder
 from tf_muscle.runs.folder import RunFolder
 from tf_muscle.runs.folds import FoldPhoto, Folds
 
@@ -52,10 +53,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return write_run(root, write_export(root / "export"))
 
 
-def write_run(root: Path, export: Path) -> RunFolder:
+def write_run(root: Path, export: Path, size: int | None = None) -> RunFolder:
     run = RunFolder(root / "runs" / "mine")
     run.path.mkdir(parents=True)
-    images = keras.Input((None, None, 3), dtype="uint8")
+    images = keras.Input((size, size, 3), dtype="uint8")
     layer = keras.layers.Conv2D(3, 1)
     model = keras.Model(images, layer(keras.layers.Rescaling(1 / 255)(images)))
     layer.set_weights([KERNEL[None, None], BIAS])
@@ -88,6 +89,16 @@ def test_the_planted_temperature_is_in_the_run(calibrated: RunFolder) -> None:
     test = record["scores"]["test"]
     errors = [test[when]["calibration_error"]["foreground"] for when in ("before", "after")]
     assert errors[1] < 0.05 < 0.2 < errors[0]
+
+
+def test_an_encoder_of_one_size_is_calibrated_at_that_size(tmp_path: Path) -> None:
+    run = write_run(tmp_path, write_export(tmp_path / "export"), size=48)
+    options = yaml.safe_load(run.config.read_text()) | {"encoder": "kerashub:mit"}
+    run.config.write_text(yaml.safe_dump(options))
+    one = (1.0, 1.0, 1.0)
+    run.encoder.write_text(json.dumps(HubEncoder("mit", "{}", one, one, size=48).to_json()))
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 0
+    assert json.loads(run.calibration.read_text())["temperature"] == pytest.approx(3, rel=0.1)
 
 
 def test_the_scores_are_those_of_what_predict_writes(

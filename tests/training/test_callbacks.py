@@ -12,9 +12,9 @@ from tf_muscle.training.callbacks import (
     MONITOR,
     BestWeights,
     EarlyStopping,
+    HistoryFile,
     LearningRate,
     StopOnNaN,
-    SyncedCSVLogger,
     TensorBoardImages,
     WarnOnCollapse,
 )
@@ -144,7 +144,7 @@ def test_early_stopping_is_over_when_the_patience_is_used_up() -> None:
 
 def test_learning_rate_of_every_epoch_stands_in_the_logs(tmp_path: Path) -> None:
     model = network(learning_rate=0.01, step_epochs=2, gamma=0.1)
-    history = fit(model, 5, LearningRate(), SyncedCSVLogger(tmp_path / "history.csv"))
+    history = fit(model, 5, LearningRate(), HistoryFile(tmp_path / "history.csv"))
     expected = [0.01, 0.01, 0.001, 0.001, 0.0001]
     assert history.history["learning_rate"] == pytest.approx(expected)
     with (tmp_path / "history.csv").open(newline="") as file:

@@ -20,7 +20,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes the machine look as if it had these GPUs, or none."""
 
     def pretend(*gpus: dict[str, Any], amx: bool = False) -> None:
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus))
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: list(gpus))
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: list(gpus))
         monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpu)
         monkeypatch.setattr(device, "this_processor", lambda: AMX if amx else NO_AMX)
@@ -60,6 +60,17 @@ def test_description(machine: Any) -> None:
     assert device.description() == "CPU"
     machine({"device_name": "Tesla T4"}, {"device_name": "Tesla V100"})
     assert device.description() == "Tesla T4, Tesla V100"
+
+
+def test_gpus_that_are_hidden_from_the_process_do_not_count(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the chief of a search hides them."""
+    machine()
+    gpu = {"device_name": "Tesla T4", "compute_capability": (7, 5)}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    assert device.description() == "CPU"
+    assert device.choose_precision("auto").name == "float32"
 
 
 def test_strategy(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,6 +140,21 @@ def test_groups_that_do_not_fit(groups: list[str], folds: int, told: str) -> Non
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (list("abc") * 4, "give --folds 3, or smaller groups by --groups"),
+        (["a"] * 5 + ["b", "c", "d", "d"], "(--groups x) at once, and "
+         "two have to be left, one to train on and one to choose the epoch by: give smaller"),
+    ],
+)  # fmt: skip
+def test_a_fold_that_leaves_a_single_group(groups: list[str], told: str) -> None:
+    photos = photos_of([f"p{i}.jpg" for i in range(len(groups))], groups)
+    with pytest.raises(UserError) as caught:
+        divide_into_folds(photos, DataConfig(folds=2, groups="x"))
+    assert told in str(caught.value)
+
+
 def test_a_single_video_is_refused() -> None:
     photos = photos_of([f"squat_mp4-{i:04}.jpg" for i in range(40)])
     with pytest.raises(UserError, match="photos that look alike make 1: give photos of more"):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -9,6 +10,13 @@ import pytest
 from small_network import STEPS, fit, network
 
 from tf_muscle.training.callbacks import FinishEpochOnInterrupt
+
+
+def interruptible(
+    epochs: int, interrupt: FinishEpochOnInterrupt, *more: keras.callbacks.Callback
+) -> keras.callbacks.History:
+    with interrupt.listening():
+        return fit(network(), epochs, interrupt, *more)
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -44,7 +52,7 @@ def handler() -> Any:
 def test_first_interrupt_ends_after_the_epoch(handler: Any) -> None:
     said: list[str] = []
     interrupt = Interrupt(epoch=1, presses=1)
-    history = fit(network(), 9, FinishEpochOnInterrupt(said.append), interrupt)
+    history = interruptible(9, FinishEpochOnInterrupt(said.append), interrupt)
     assert history.epoch == [0, 1]
     assert interrupt.batches == 2 * STEPS  # the epoch was finished
     assert interrupt.validated == 2
@@ -56,10 +64,29 @@ def test_first_interrupt_ends_after_the_epoch(handler: Any) -> None:
 def test_second_interrupt_ends_at_once(handler: Any) -> None:
     interrupt = Interrupt(epoch=1, presses=2)
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), 9, FinishEpochOnInterrupt(lambda line: None), interrupt)
+        interruptible(9, FinishEpochOnInterrupt(lambda line: None), interrupt)
     assert interrupt.batches == STEPS + 1
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_training_without_interrupt_is_left_alone(handler: Any) -> None:
-    assert fit(network(), 2, FinishEpochOnInterrupt(print)).epoch == [0, 1]
+    assert interruptible(2, FinishEpochOnInterrupt(print)).epoch == [0, 1]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_c_is_given_back_after_an_error(handler: Any) -> None:
+    def fail(epoch: int, logs: object) -> None:
+        raise ValueError("a fault")
+
+    failing = keras.callbacks.LambdaCallback(on_epoch_begin=fail)
+    with pytest.raises(ValueError, match="a fault"):
+        interruptible(2, FinishEpochOnInterrupt(print), failing)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_training_in_another_thread(handler: Any) -> None:
+    """Where Python lets nobody take ctrl-C."""
+    with ThreadPoolExecutor(1) as threads:
+        trained = threads.submit(interruptible, 2, FinishEpochOnInterrupt(print))
+        assert trained.result().epoch == [0, 1]
     assert signal.getsignal(signal.SIGINT) is handler

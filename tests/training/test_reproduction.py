@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_muscle.training.reproduction import Comparison
+from tf_muscle.training.reproduction import ComparedNumber
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ from tf_muscle.training.reproduction import Comparison
     ],
 )
 def test_differences(name: str, then: float, again: float | None, difference: float) -> None:
-    assert Comparison(name, then, again, 0.3).difference == difference
-    assert Comparison(name, then, again, 0.3).agrees == (difference <= 0.3)
+    assert ComparedNumber(name, then, again, 0.3).difference == difference
+    assert ComparedNumber(name, then, again, 0.3).agrees == (difference <= 0.3)
 
 
 @pytest.mark.slow

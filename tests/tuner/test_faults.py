@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tf_muscle.data.dataset import Data
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.runs.folder import RunFolder
@@ -37,7 +38,7 @@ def refused_training(
 
     monkeypatch.setattr(hypermodel, "fit_with_records", fit_with_records)
     monkeypatch.setattr(hypermodel.SegmentationHyperModel, "steps_per_epoch", lambda *_: 1)
-    data = Data({}, DataInfo("0123456789abcdef"))
+    data = Data({}, DataInfo("0123456789abcdef"), Geometry("pad", 32), {})
     trainings = hypermodel.SegmentationHyperModel(make_search(), data, "float32")
     return lambda run: trainings.fit(trainings.hyperparameters(), None, run=run)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tf_muscle.data.dataset import Data
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.roboflow.records import DataInfo
 from tf_muscle.tuner.folder import SearchFolder
 from tf_muscle.tuner.forecast import Forecast, Timing, forecast, plan, sentences
@@ -16,7 +17,8 @@ GRID = {"learning_rate": [0.1], "batch_size": [4, 8], "optimizer": ["adam", "sgd
 
 
 def planned(search: Search) -> list[tuple[int | None, int]]:
-    space = SegmentationHyperModel(search, Data({}, DataInfo("f")), "float32")
+    data = Data({}, DataInfo("f"), Geometry("pad", 32), {})
+    space = SegmentationHyperModel(search, data, "float32")
     return plan(make_oracle(search, space.hyperparameters(), SearchFolder(Path("none"))), search)
 
 

@@ -1,7 +1,7 @@
 """An export as the training sees it: three splits, decoded, and what is known of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
@@ -21,9 +21,8 @@ class Data:
 
     splits: dict[str, tf.data.Dataset]  # by name: examples of pipeline.load_split
     info: DataInfo
-    geometry: Geometry = field(default_factory=lambda: Geometry("pad", 256))
-    # By split, of pipeline.load_masks.
-    masks: dict[str, tf.data.Dataset] = field(default_factory=dict)
+    geometry: Geometry
+    masks: dict[str, tf.data.Dataset]  # by split, of pipeline.load_masks
 
     @property
     def class_names(self) -> list[str]:

@@ -97,7 +97,7 @@ def repository_of(address: str, asked: str) -> str:
     return name
 
 
-def refuse_refused_token(address: str) -> None:
+def check_token(address: str) -> None:
     """Asks the Hub whether it takes the user's token, before an export is made for it.
 
     Raises:

@@ -122,7 +122,7 @@ def export(
         refuse_missing(f"--formats {form}", form, MODULES[form])
     if push is not None:
         hub.repository_of(push, "--push")
-        hub.refuse_refused_token(push)
+        hub.check_token(push)
         for trained in (one, *others):
             hub.refuse_other_model(trained)
 

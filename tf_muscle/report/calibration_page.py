@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import write_text
 from tf_muscle.model.calibrating import Step
 from tf_muscle.report.markdown import markdown_table
 from tf_muscle.report.score_rows import (
@@ -110,5 +110,4 @@ def write_calibration_page(
         "The closer to the dashed line, the more a probability can be believed; below it the model "
         "is too sure. Larger dots stand for more pixels.",
     ]
-    with replacing(path) as unfinished:
-        unfinished.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")

@@ -6,9 +6,15 @@ from typing import Any
 
 from rich.table import Table
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import write_text
 from tf_muscle.model.metrics import background_only_sentence
-from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
+from tf_muscle.report.markdown import (
+    again,
+    figure_parts,
+    markdown_table,
+    named_values,
+    terminal_table,
+)
 from tf_muscle.report.score_rows import (
     OWN_SIZE_SCORES,
     SCORE_LABELS,
@@ -88,11 +94,9 @@ def write_fold_report(
         "## Settings",
         markdown_table(named_values(options), align="---"),
         "## Again",
-        f"```\npython -m tf_muscle.train --config {path.parent}/config.yaml --run_name NEW_NAME\n"
-        "```",
+        again(path.parent),
     ]
-    with replacing(path) as unfinished:
-        unfinished.write_text("\n\n".join(parts) + "\n", "utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
     return path
 
 

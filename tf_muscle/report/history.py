@@ -1,4 +1,4 @@
-"""Reads what CSVLogger has written of a run."""
+"""Reads history.csv, which `training.callbacks.HistoryFile` has written of a run."""
 
 import csv
 import math
@@ -18,7 +18,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
     Returns:
         The values of each column by epoch; NaN also for infinity.
     """
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
     ordered = [rows[epoch] for epoch in sorted(rows)]
     return {column: [_number(row[column]) for row in ordered] for column in ordered[0]}

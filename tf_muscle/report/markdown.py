@@ -1,5 +1,6 @@
 """Tables and figures of a page in Markdown, and the same tables for a terminal."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def figure_parts(folder: Path, captions: Mapping[str, str]) -> Iterator[str]:
     for name in shown:
         yield f"![{name.removesuffix('.png').replace('_', ' ')}](figures/{name})"
         yield captions[name]
+
+
+def again(run: Path) -> str:
+    """The command that trains a run's options anew, as a shell takes it."""
+    config = shlex.quote(f"{run}/config.yaml")
+    return f"```\npython -m tf_muscle.train --config {config} --run_name NEW_NAME\n```"
 
 
 def named_values(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -90,7 +90,7 @@ def model_card(
         name: the model's, which is that of its folder.
         options: the resolved options by their names.
         environment: the content of environment.json.
-        metrics: split -> record of `score_records.summarize`, and `loss`.
+        metrics: split -> record of `score_records.summarize`.
         form: "saved_model", "litert", "onnx", or "hub" for a repository with all of them.
         kind: type of the weights, of the file that is shown.
         network_count: networks, one a fold, whose mean it is; the scores are those out of fold.
@@ -114,7 +114,9 @@ def model_card(
             result=RESULT,
             opening=OPENING_KERASHUB if encoders.preset_of(options["encoder"]) else OPENING,
         ),
-        *_calibration_parts(calibration or Calibration(), environment.info.class_names),
+        *_calibration_parts(
+            calibration or Calibration(), environment.info.class_names, of_folds=network_count > 1
+        ),
         "## How well it does",
         *([OUT_OF_FOLD] if network_count > 1 else []),
         markdown_table(score_rows(metrics, synthetic=synthetic)),
@@ -162,14 +164,19 @@ def _preparation(geometry: Geometry) -> str:
     )
 
 
-def _calibration_parts(calibration: Calibration, class_names: Sequence[str]) -> Iterator[str]:
+def _calibration_parts(
+    calibration: Calibration, class_names: Sequence[str], *, of_folds: bool
+) -> Iterator[str]:
     """What was chosen after the training, and what of it is left to whoever calls the model."""
     if calibration == Calibration():
         return
     yield "## Calibration"
+    photos = "validation photos"
+    if of_folds:
+        photos = "photos of all folds, each as the network saw it that was not trained on it"
     yield (
-        f"Chosen on the validation photos: {calibration.described(class_names)}. The temperature "
-        "is in `probabilities`, and changes no `class_ids`. The rest is left to whoever calls the "
+        f"Chosen on the {photos}: {calibration.described(class_names)}. The temperature is in "
+        "`probabilities`, and changes no `class_ids`. The rest is left to whoever calls the "
         "model, and recorded in it as `tta` (the mean with the mirror image's probabilities), "
         "`thresholds` (a pixel is of its likeliest muscle where that one's probability reaches its "
         "threshold; without thresholds, of its likeliest class) and `smallest_area` (connected "

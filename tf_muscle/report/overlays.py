@@ -36,16 +36,15 @@ def css_colors(count: int) -> list[str]:
     return ["#{:02x}{:02x}{:02x}".format(*color) for color in class_colors(count)]
 
 
-def overlay(
-    image: np.ndarray, mask: np.ndarray, *, alpha: float = 0.6, contours: bool = True
-) -> np.ndarray:
+def overlay(image: np.ndarray, mask: np.ndarray, *, alpha: float = 0.6) -> np.ndarray:
     """Tints each class in its colour and draws its outline; background stays as it is.
+
+    The outline is opaque and within the region, so that small muscles stay visible.
 
     Args:
         image: RGB, uint8 [H, W, 3].
         mask: class ids, uint8 [H, W]; `VOID` stays as it is, too.
         alpha: opacity of the tint, 0 (none) to 1 (opaque).
-        contours: draw opaque outlines, within the region, so that small muscles stay visible.
 
     Returns:
         RGB, uint8 [H, W, 3].
@@ -62,8 +61,7 @@ def overlay(
     mask, image = mask[around], image[around]
     muscle = (mask != 0) & (mask != VOID)
     opacity = np.full((np.count_nonzero(muscle), 1), alpha)
-    if contours:
-        opacity[_edges(mask, thickness)[muscle]] = 1.0
+    opacity[_edges(mask, thickness)[muscle]] = 1.0
     pixels = image[muscle].astype(float)  # [P, 3]
     tints = pixels + opacity * (class_colors(256)[mask[muscle]] - pixels)
     tinted[around][muscle] = np.rint(tints)

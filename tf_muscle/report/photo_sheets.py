@@ -22,6 +22,7 @@ from tf_muscle.report.overlays import class_colors, overlay
 
 TITLE_ROOM = WIDTH / 4 - 0.1  # inches, above a photo of four in a row
 
+COLUMNS = 4  # samples in a row of the preview
 Arrays = np.ndarray | Sequence[np.ndarray]  # one a photo, stacked or listed
 
 
@@ -31,7 +32,6 @@ def preview_sheet(
     class_names: Sequence[str],
     path: Path,
     *,
-    columns: int = 4,
     aspect: float = 1.0,
 ) -> Path:
     """Writes a sheet of samples with their masks, to check data and augmentation by eye.
@@ -41,13 +41,12 @@ def preview_sheet(
         masks: class ids, uint8 [H, W].
         class_names: K names; [0] is the background.
         path: the PNG.
-        columns: samples in a row.
         aspect: width over height at which a square is shown, as of `Geometry`.
 
     Returns:
         `path`.
     """
-    columns = min(columns, len(images))
+    columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
     figure, axes = _photo_grid(
         "", rows, columns, images[0].shape, class_names, aspect=aspect, synthetic=False

@@ -5,7 +5,7 @@ from typing import Any
 
 from tf_muscle.report import published
 
-Metrics = Mapping[str, Mapping[str, Any]]  # split -> `score_records.summarize` and its loss
+Metrics = Mapping[str, Mapping[str, Any]]  # split -> record of `score_records.summarize`
 
 SPLIT_LABELS = {"train": "training", "valid": "validation", "test": "test"}
 
@@ -27,8 +27,8 @@ def score_rows(
     """The header and the lines of the table of scores, one column a split.
 
     Args:
-        metrics: split -> record of `score_records.summarize`, and `loss`; the test scores
-            that have an interval in their record are shown with it.
+        metrics: split -> record of `score_records.summarize`; the test scores that have an interval
+            in their record are shown with it.
         synthetic: the photos are rendered: say so in the header of each column.
         published_beside: follow each score by the published one.
     """

@@ -6,12 +6,18 @@ from typing import Any
 
 from rich.table import Table
 
-from tf_muscle.atomic import replacing
+from tf_muscle.atomic import write_text
 from tf_muscle.model.metrics import background_only_sentence
 from tf_muscle.model.reliability import BINS
 from tf_muscle.report import published
 from tf_muscle.report.history import best_epoch, ended_in_nan
-from tf_muscle.report.markdown import figure_parts, markdown_table, named_values, terminal_table
+from tf_muscle.report.markdown import (
+    again,
+    figure_parts,
+    markdown_table,
+    named_values,
+    terminal_table,
+)
 from tf_muscle.report.score_rows import (
     SPLIT_LABELS,
     Metrics,
@@ -49,19 +55,14 @@ SYNTHETIC = (
 )
 
 
-def results_table(
-    metrics: Metrics, *, synthetic: bool = False, published_beside: bool = False
-) -> Table:
+def results_table(metrics: Metrics, *, synthetic: bool = False) -> Table:
     """The table that opens the report, for a terminal.
 
     Args:
-        metrics: split -> record of `score_records.summarize`, and `loss`.
+        metrics: split -> record of `score_records.summarize`.
         synthetic: the photos are rendered.
-        published_beside: add the published scores.
     """
-    return terminal_table(
-        score_rows(metrics, synthetic=synthetic, published_beside=published_beside)
-    )
+    return terminal_table(score_rows(metrics, synthetic=synthetic))
 
 
 def write_report(
@@ -77,8 +78,8 @@ def write_report(
         path: report.md in the run's folder, beside figures/ with the names in `FIGURES`.
         options: the resolved options by their names.
         environment: of the run.
-        metrics: split -> record of `score_records.summarize`, and `loss`, for train,
-            valid and test. A test score is shown with the interval that its record has for it.
+        metrics: split -> record of `score_records.summarize`, for train, valid and test. A test
+            score is shown with the interval that its record has for it.
         history: the columns of history.csv, see `tf_muscle.report.history`.
 
     Returns:
@@ -117,10 +118,9 @@ def write_report(
         "## Environment",
         markdown_table(named_values(machine), align="---"),
         "## Again",
-        f"```\npython -m tf_muscle.train --config {run_dir}/config.yaml --run_name NEW_NAME\n```",
+        again(run_dir),
     ]
-    with replacing(path) as unfinished:
-        unfinished.write_text("\n\n".join(parts) + "\n", "utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
     return path
 
 

@@ -1,12 +1,11 @@
 """Which photo is in which split of a run that does not follow its export: split.json."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder, read_options
+from tf_muscle.runs.folder import PUT_BACK, RunFolder, read_json, read_options
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,10 @@ def read_assignment(run: RunFolder) -> Assignment | None:
     if not run.split.is_file():
         options = read_options(run)
         if options.get("fold") or options.get("split_groups"):
-            raise UserError(f"{run.split} is missing: put it back as the run wrote it")
+            raise UserError(f"{run.split} is missing: {PUT_BACK}")
         return None
-    try:
-        record = json.loads(run.split.read_text(encoding="utf-8"))
+
+    def parse(record: Any) -> Assignment:
         return Assignment(dict(record["photos"]), dict(record["pixel_counts"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{run.split} cannot be read ({error}): put it back as the run wrote it"
-        ) from error
+
+    return read_json(run.split, parse, PUT_BACK)

@@ -3,13 +3,12 @@
 Needs no TensorFlow.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tf_muscle.errors import UserError
+from tf_muscle.runs.folder import read_json
 
 Tta = Literal["none", "mirror", "mirror_scale"]
 
@@ -110,12 +109,9 @@ def read_calibration(path: Path, class_names: Sequence[str]) -> Calibration:
     """
     if not path.is_file():
         return Calibration()
-    try:
-        return Calibration.from_json(json.loads(path.read_text(encoding="utf-8")), class_names)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise UserError(
-            f"{path} cannot be used ({reason}): put it back as it was, move it away and calibrate "
-            f"again by python -m tf_muscle.evaluate {path.parent} --calibrate, or do without it by "
-            "--no_calibration"
-        ) from error
+    return read_json(
+        path,
+        lambda record: Calibration.from_json(record, class_names),
+        "put it back as it was, move it away and calibrate again by python -m tf_muscle.evaluate "
+        f"{path.parent} --calibrate, or do without it by --no_calibration",
+    )

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tf_muscle.encoders import preset_of
-from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder
+from tf_muscle.runs.folder import PUT_BACK, RunFolder, read_json
 
 Channels = tuple[float, float, float]  # red, green, blue
 
@@ -63,9 +62,4 @@ def encoder_of(run: RunFolder, name: str) -> str | HubEncoder:
     """
     if not preset_of(name):
         return name
-    try:
-        return HubEncoder.from_json(json.loads(run.encoder.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{run.encoder} cannot be read ({error}): put it back as the run wrote it"
-        ) from error
+    return read_json(run.encoder, HubEncoder.from_json, PUT_BACK)

@@ -4,20 +4,25 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tf_muscle.config import PACKAGE
-from tf_muscle.errors import UserError
 from tf_muscle.processor import Choice
 from tf_muscle.roboflow.records import DataInfo
-from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.folder import (
+    PUT_BACK,
+    RunFolder,
+    read_json,
+    refuse_other_export,
+    write_json,
+)
 from tf_muscle.runs.teacher import Teacher
 
 RECORDED_PACKAGES = (
@@ -29,6 +34,7 @@ RECORDED_PACKAGES = (
     "albumentations",
     "numpy",
 )
+SOURCES = ("tf_muscle", "tf_muscle.tuner", "tf_muscle.roboflow_segmentation")
 NOTHING_CHANGED = "nothing changed"  # between a run's start and its going on
 # Keys of environment.json beside those of `versions`.
 MACHINE = ("processor", "kernels", "device", "precision")
@@ -92,9 +98,9 @@ class Machine:
     Attributes:
         versions: of `versions`.
         processor: its name and threads.
-        kernels: what computes on it: "oneDNN", "Eigen" or "TensorFlow's own".
+        kernels: what computes on it, "oneDNN", "Eigen" or "TensorFlow's own", and why.
         device: "CPU", or the names of the GPUs.
-        precision: what the training computes in: "float32", "bfloat16" or "float16".
+        precision: what the training computes in, "float32", "bfloat16" or "float16", and why.
     """
 
     versions: Mapping[str, str]
@@ -184,13 +190,8 @@ def read_environment(run: RunFolder) -> Environment:
     Raises:
         UserError: it is missing or damaged.
     """
-    try:
-        return Environment.from_json(json.loads(run.environment.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{run.environment} cannot be read ({error}): put it back as the run wrote it, or, to "
-            "predict, move the model into a folder of its own"
-        ) from error
+    remedy = f"{PUT_BACK}, or, to predict, move the model into a folder of its own"
+    return read_json(run.environment, Environment.from_json, remedy)
 
 
 def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
@@ -206,12 +207,7 @@ def refuse_changed_data(run: RunFolder, data: str, fingerprint: str) -> None:
     """
     if not run.environment.is_file():  # killed before it was written
         return
-    then = read_environment(run).info.fingerprint
-    if then != fingerprint:
-        raise UserError(
-            f"--data {data} is not the export that {run.path} was started on, or has changed since "
-            f"then (fingerprint {fingerprint}, not {then}): give it as it was, or start a new run"
-        )
+    refuse_other_export(run, data, fingerprint, read_environment(run).info.fingerprint)
 
 
 def record_resume(run: RunFolder, data: str, machine: Machine) -> None:
@@ -220,7 +216,7 @@ def record_resume(run: RunFolder, data: str, machine: Machine) -> None:
     Args:
         run: an interrupted run.
         data: where its export lies now.
-        machine: that it goes on on.
+        machine: the machine it is resumed on.
     """
     environment = read_environment(run)
     then = environment.machine.to_json()
@@ -244,10 +240,7 @@ def versions() -> dict[str, str]:
         record[package] = importlib.metadata.version(package)
     if importlib.util.find_spec("keras_hub"):
         record["keras-hub"] = importlib.metadata.version("keras-hub")
-    source = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        source.update(path.read_bytes())
-    record["tf_muscle source"] = source.hexdigest()[:16]
+    record["tf_muscle source"] = _source_digest()
     if (PACKAGE.parent / ".git").exists() and shutil.which("git"):
         commit = subprocess.run(
             ["git", "-C", str(PACKAGE.parent), "rev-parse", "HEAD"],
@@ -258,3 +251,18 @@ def versions() -> dict[str, str]:
         if commit.returncode == 0:
             record["git_commit"] = commit.stdout.strip()
     return record
+
+
+def _source_digest() -> str:
+    """Of all code by its names when installed, so that a checkout and its wheel have the same."""
+    files = {}
+    for package in SOURCES:
+        found = importlib.util.find_spec(package)
+        for folder in (found and found.submodule_search_locations) or ():
+            for path in Path(folder).rglob("*.py"):
+                files[Path(*package.split("."), path.relative_to(folder)).as_posix()] = path
+    source = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        source.update(name.encode())
+        source.update(path.read_bytes())
+    return source.hexdigest()[:16]

@@ -4,19 +4,22 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from tf_muscle.atomic import only_process, replacing
+from tf_muscle.atomic import only_process, replacing, write_text
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
 from tf_muscle.options import SAMPLE, RunConfig
 
+PUT_BACK = "put it back as the run wrote it"  # what helps where a file of a run is damaged
+Record = TypeVar("Record")
 # Runs from before these options stretched every photo, or padded it to a square.
 OLDER_GEOMETRY = {"resize": "stretch", "aspect": 1.0}
 FOLD = re.compile(r"fold_([1-9]\d*)")  # folder of a fold
@@ -166,6 +169,25 @@ def find_data(data: str, command: str) -> str:
     return data
 
 
+def refuse_other_export(run: RunFolder, data: str, now: str, then: str) -> None:
+    """Refuses photos or masks that are not those of the run.
+
+    Args:
+        run: that they are given for.
+        data: where they lie.
+        now: their fingerprint.
+        then: that of the run's export.
+
+    Raises:
+        UserError: the fingerprints differ.
+    """
+    if now != then:
+        raise UserError(
+            f"--data {data} is not the export that {run.path} was trained on, or has changed since "
+            f"then (fingerprint {now}, not {then}): give that export as it was, or train a new run"
+        )
+
+
 def saved_model_folder(options: RunConfig, run: RunFolder) -> Path:
     """Where the SavedModel of a run goes: saved_models/NAME, of a fold saved_models/NAME/fold_2."""
     path = run.path.absolute()
@@ -196,9 +218,26 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 
     Numbers that JSON lacks, NaN and infinity, become null.
     """
-    text = json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    text = json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, f"{text}\n")
+
+
+def read_json(path: Path, parse: Callable[[Any], Record], remedy: str) -> Record:
+    """Reads what `write_json` wrote.
+
+    Args:
+        path: the file.
+        parse: makes of the record what is returned; it may raise what a damaged one leads to.
+        remedy: what the user can do where it cannot be read.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path} cannot be read ({reason}): {remedy}") from error
 
 
 def _finite(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """Which photo is tested in which fold: folds.json, read and written here alone."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.records import SPLITS
 from tf_muscle.runs.assignment import Assignment
-from tf_muscle.runs.folder import RunFolder
+from tf_muscle.runs.folder import PUT_BACK, RunFolder, read_json
 
 VERSION = 1
 
@@ -106,13 +105,7 @@ def read_folds(run: RunFolder) -> Folds:
     Raises:
         UserError: it is missing or damaged.
     """
-    try:
-        return Folds.from_json(json.loads(run.folds.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{run.folds} cannot be read ({error}): put it back as the run wrote it, or start a "
-            "new run"
-        ) from error
+    return read_json(run.folds, Folds.from_json, f"{PUT_BACK}, or start a new run")
 
 
 def trained_runs(run: RunFolder) -> tuple[RunFolder, ...]:

@@ -5,7 +5,6 @@ Needs no TensorFlow.
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError
 from tf_muscle.runs.environment import Environment
-from tf_muscle.runs.folder import OLDER_GEOMETRY, RunFolder
+from tf_muscle.runs.folder import OLDER_GEOMETRY, RunFolder, read_json
 
 
 def make_manifest(
@@ -95,14 +94,11 @@ def read_manifest(run: RunFolder) -> dict[str, Any]:
             f"{run.manifest} is missing, so the run is not complete: finish it by "
             f"--resume {run.path}"
         )
-    try:
-        record = dict(json.loads(run.manifest.read_text(encoding="utf-8")))
-        record["config"] = OLDER_GEOMETRY | record["config"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{run.manifest} is damaged ({error}): train again by --config {run.config}"
-        ) from error
-    return record
+
+    def parse(record: Any) -> dict[str, Any]:
+        return dict(record) | {"config": OLDER_GEOMETRY | record["config"]}
+
+    return read_json(run.manifest, parse, f"train again by --config {run.config}")
 
 
 def changed_outputs(run: RunFolder, manifest: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_muscle.config import Config
 from tf_muscle.errors import UserError, one_line, refuse_missing, shortened
-from tf_muscle.runs.folder import RunFolder, write_json
+from tf_muscle.runs.folder import RunFolder, read_json, write_json
 from tf_muscle.tracking.mlflow_tracker import MlflowTracker
 from tf_muscle.tracking.records import Beginning, End, Result, Tracker
 from tf_muscle.tracking.wandb_tracker import WandbTracker
@@ -159,12 +159,11 @@ def read_ids(run: RunFolder) -> dict[str, str]:
     """
     if not run.trackers.is_file():
         return {}
-    try:
-        return {str(k): str(v) for k, v in json.loads(run.trackers.read_text("utf-8")).items()}
-    except (ValueError, AttributeError) as error:
-        raise UserError(
-            f"{run.trackers} is damaged ({error}): remove it, and what follows goes to new runs"
-        ) from error
+
+    def parse(record: Any) -> dict[str, str]:
+        return {str(name): str(id_) for name, id_ in record.items()}
+
+    return read_json(run.trackers, parse, "remove it, and what follows goes to new runs")
 
 
 def result_of(run: RunFolder) -> Result:

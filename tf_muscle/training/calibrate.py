@@ -28,12 +28,21 @@ from tf_muscle.roboflow.records import VOID
 from tf_muscle.roboflow_segmentation import Builder
 from tf_muscle.runs.assignment import Assignment, read_assignment
 from tf_muscle.runs.calibration import Calibration, Tta
+from tf_muscle.runs.encoder import HubEncoder, encoder_of
 from tf_muscle.runs.environment import read_environment
-from tf_muscle.runs.folder import RunFolder, find_data, find_run, read_options, write_json
+from tf_muscle.runs.folder import (
+    RunFolder,
+    find_data,
+    find_run,
+    read_options,
+    refuse_other_export,
+    write_json,
+)
 from tf_muscle.runs.folds import read_folds, trained_runs
 
 PHOTOS = 200  # that decide, spread evenly; their probabilities are in memory
 TTA: tuple[Tta, ...] = ("mirror", "mirror_scale")  # tried against none
+ONE_SIZE: tuple[Tta, ...] = ("mirror",)  # of them, where the network takes photos of one size only
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,8 @@ def calibrate(
     plain = predicted(Calibration())
     temperature = fit_temperature(plain, masks)
     by_tta: dict[Tta, list[np.ndarray]] = {"none": [tempered(one, temperature) for one in plain]}
-    by_tta |= {tta: predicted(Calibration(temperature, tta)) for tta in TTA}
+    tried = ONE_SIZE if _takes_one_size(run) else TTA
+    by_tta |= {tta: predicted(Calibration(temperature, tta)) for tta in tried}
     calibration, steps = choose(by_tta, masks, temperature)
 
     scores: dict[str, dict[str, dict[str, Any]]] = {}
@@ -192,17 +202,19 @@ def _held_out(
     return splits["valid"], splits
 
 
+def _takes_one_size(run: RunFolder) -> bool:
+    name = from_options(read_options(run)).model.encoder
+    encoder = encoder_of(trained_runs(run)[0], name)
+    return isinstance(encoder, HubEncoder) and encoder.size is not None
+
+
 def _own_export(run: RunFolder, data: str | os.PathLike[str] | None) -> DataConfig:
     """The export that the run was trained on, where it lies now, read as then."""
     reading = from_options(read_options(run)).data
     again = f"python -m tf_muscle.evaluate {run.path} --calibrate"
     place = os.fspath(data) if data else find_data(reading.data, again)
-    trained = trained_runs(run)[0]
-    if fingerprint(export_path(place)) != read_environment(trained).info.fingerprint:
-        raise UserError(
-            f"--data {place} is not the export that {run.path} was trained on, or has changed "
-            "since then: give that one, whose validation photos the run has not been trained on"
-        )
+    then = read_environment(trained_runs(run)[0]).info.fingerprint
+    refuse_other_export(run, place, fingerprint(export_path(place)), then)
     return dataclasses.replace(reading, data=place)
 
 
@@ -236,6 +248,6 @@ def _tell(run: RunFolder, split: str, scores: Mapping[str, Mapping[str, Any]]) -
     told = " to ".join("none" if error is None else f"{error:.3f}" for error in errors)
     print(f"{photos}, calibration error of pixels marked as a muscle: {told}")
     print(
-        f"an export that is to have it is written anew by python -m tf_muscle.export {run.path} "
+        f"to export the calibrated model, run python -m tf_muscle.export {run.path} "
         f"--name {run.path.resolve().name}-calibrated"
     )

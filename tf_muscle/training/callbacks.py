@@ -4,7 +4,9 @@ import csv
 import math
 import os
 import signal
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -101,7 +103,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Adds the learning rate that the epoch began with to the logs, for the callbacks behind it.
+    """Adds the learning rate that the epoch began with to the logs, for the callbacks after it.
 
     At the end of an epoch the optimizer already names the rate of the next.
     """
@@ -151,15 +153,24 @@ class FinishEpochOnInterrupt(keras.callbacks.Callback):
         self.interrupted = True
         self.say("\nstopping after this epoch; press ctrl-C again to stop at once")
 
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._before = signal.signal(signal.SIGINT, self._handle)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes ctrl-C for the length of the block, which is to hold the training.
+
+        Not in another thread than the main one, where Python lets nobody take it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._handle)
+        try:
+            yield
+        finally:  # Keras calls no `on_train_end` after an error
+            signal.signal(signal.SIGINT, before)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.interrupted:
             self.model.stop_training = True
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        signal.signal(signal.SIGINT, self._before)
 
 
 class TensorBoardImages(keras.callbacks.Callback):
@@ -227,12 +238,25 @@ class LogToTrackers(keras.callbacks.Callback):
         self.trackers.log_epoch(epoch, logs or {})
 
 
-class SyncedCSVLogger(keras.callbacks.CSVLogger):
-    """Keras' own, whose rows reach the disk before the checkpoint of their epoch does."""
+class HistoryFile(keras.callbacks.Callback):
+    """Adds a row to history.csv for each epoch, on the disk before the epoch's checkpoint is.
+
+    Keras' CSVLogger writes in the locale's encoding, which may lack the letters of a class' name.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        super().on_epoch_end(epoch, logs)
-        os.fsync(self.csv_file.fileno())
+        row = {"epoch": epoch} | dict(sorted((logs or {}).items()))
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row)
+            if not file.tell():
+                writer.writeheader()
+            writer.writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def trim_history(path: Path, epochs: int) -> list[dict[str, str]]:
@@ -254,7 +278,7 @@ def trim_history(path: Path, epochs: int) -> list[dict[str, str]]:
         complete = [row for row in reader if None not in row.values()]
         rows = [row for row in complete if int(row["epoch"]) < epochs]
         columns = reader.fieldnames
-    if not columns:  # killed in the first epoch, before Keras wrote the names of the columns
+    if not columns:  # killed before the names of the columns were written
         path.unlink()
         return []
     with (

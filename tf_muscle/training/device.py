@@ -29,7 +29,7 @@ def refuse_uneven_batches(batch_size: int, replicas: int) -> None:
 
 def description() -> str:
     """The devices in words, for the run's records."""
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return "CPU"
     names = [
@@ -49,7 +49,7 @@ def choose_precision(option: str) -> Choice:
     Raises:
         UserError: float16 on a processor, where TensorFlow has no fast kernels for it.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if option == "float16" and not gpus:
         raise UserError(
             "--precision float16 needs a GPU (on this CPU a step would take 100 times as long); "

@@ -94,6 +94,7 @@ def divide_into_folds(photos: Photos, config: DataConfig) -> Folds:
     for fold, tested in enumerate(tests, 1):
         fold_of[tested] = fold
         rest = np.setdiff1d(np.arange(len(groups)), tested)
+        _refuse_single(np.unique(groups[rest]), groups, config)
         parts = min(VALID_PARTS, len(np.unique(groups[rest])))
         found = _parts(labels[rest], groups[rest], parts, config.split_seed)
         # A large group makes its part large; the most ordinary one is taken.
@@ -177,7 +178,7 @@ def _parts(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> lis
 
 def _refuse_groups(groups: np.ndarray, config: DataConfig) -> None:
     names, sizes = np.unique(groups, return_counts=True)
-    source = f"--groups {config.groups}" if config.groups is not None else "photos that look alike"
+    source = _source(config)
     least = max(config.folds, 3)  # two folds, and in each one group to train on, one to choose by
     if len(names) < least:
         fewer = f"--folds {len(names)} at most" if len(names) >= 3 else "photos of more groups"
@@ -193,6 +194,23 @@ def _refuse_groups(groups: np.ndarray, config: DataConfig) -> None:
             f"the group {names[largest]} ({source}) has {sizes[largest]} of {len(groups)} photos, "
             f"more than one of {config.folds} folds: give {fewer}smaller groups by --groups"
         )
+
+
+def _refuse_single(left: np.ndarray, groups: np.ndarray, config: DataConfig) -> None:
+    """Refuses a fold of all groups but one, which two folds of unequal groups may come to."""
+    if len(left) > 1:
+        return
+    largest = np.unique(groups, return_counts=True)[1].max()
+    more = "--folds 3, or " if largest <= -(-len(groups) // 3) else ""
+    raise UserError(
+        f"--folds {config.folds} would test all groups of photos but {left[0]} "
+        f"({_source(config)}) at once, and two have to be left, one to train on and one to choose "
+        f"the epoch by: give {more}smaller groups by --groups"
+    )
+
+
+def _source(config: DataConfig) -> str:
+    return f"--groups {config.groups}" if config.groups is not None else "photos that look alike"
 
 
 def describe(photos: Photos, folds: Folds) -> list[str]:

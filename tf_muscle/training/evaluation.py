@@ -28,7 +28,7 @@ from tf_muscle.runs.folds import trained_runs
 from tf_muscle.training.photo_choice import ChosenPhotos, PhotoChoice, groups_of, open_photos
 
 # What a record keeps of the scores at the photos' own sizes.
-OWN_SIZE_SCORES = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
+OWN_SIZE_KEYS = ("mean_iou", "foreground_mean_iou", "intervals", "iou")
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def summarize_photos(
     own = [photo.own_confusion for photo in photos if photo.own_confusion is not None]
     if own:
         own_size = summarize(np.stack(own), losses, class_names, groups)
-        record["own_size"] = {name: own_size[name] for name in OWN_SIZE_SCORES}
+        record["own_size"] = {name: own_size[name] for name in OWN_SIZE_KEYS}
     return record
 
 

@@ -1,6 +1,5 @@
 """What follows the training: the best model evaluated, pictured, reported and exported."""
 
-import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tf_muscle.config import Config
 from tf_muscle.data.dataset import Data
 from tf_muscle.data.pipeline import as_arrays
 from tf_muscle.errors import UserError
+from tf_muscle.exporting.inference import rebuild
 from tf_muscle.exporting.packed import pack
 from tf_muscle.exporting.saved_model import write_saved_model
 from tf_muscle.model.loading import load_network
@@ -33,7 +33,7 @@ from tf_muscle.runs.manifest import make_manifest
 from tf_muscle.training.checkpoints import corruption_reason
 from tf_muscle.training.evaluation import evaluate_model
 
-PICTURED = 500  # test photos that the figures choose from; more would only fill memory
+CANDIDATES = 500  # test photos that the figures choose from; more would only fill memory
 BEFORE_AFTER = 4  # photos in the figure of before and after
 
 
@@ -57,7 +57,7 @@ def choose_photos(masks: np.ndarray, count: int = BEFORE_AFTER) -> np.ndarray:
 
 def predict_untrained(model: keras.Model, test: tf.data.Dataset, run: RunFolder) -> None:
     """Keeps the untrained model's masks of a few test photos for the figure."""
-    images, masks, _ = as_arrays(test, PICTURED)
+    images, masks, _ = as_arrays(test, CANDIDATES)
     chosen = choose_photos(np.where(masks == VOID, 0, masks))
     # Not predict_on_batch, which repeats its result for every GPU of a MirroredStrategy.
     logits = model(images[chosen], training=False)
@@ -78,18 +78,17 @@ def best_model(run: RunFolder, config: Config, data: Data) -> keras.Model:
     if not run.model.is_file():
         if reason := corruption_reason(run.best_weights):
             raise UserError(f"{run.best_weights} is damaged ({reason}): start a new run")
-        build = functools.partial(
-            build_unet,
+        options = config.model
+        encoder = encoder_of(run, options.encoder)
+        trained = build_unet(
             len(data.class_names),
-            encoder=encoder_of(run, config.model.encoder),
-            decoder=config.model.decoder,
-            decoder_filters=config.model.decoder_filters,
-            head_kernel=config.model.head_kernel,
+            encoder=encoder,
+            decoder=options.decoder,
+            decoder_filters=options.decoder_filters,
+            head_kernel=options.head_kernel,
         )
-        trained = build().get_layer(CORE)
-        trained.load_weights(run.best_weights)
-        model = build(fused=False)
-        model.get_layer(CORE).set_weights(trained.get_weights())
+        trained.get_layer(CORE).load_weights(run.best_weights)
+        model = rebuild(trained, encoder, options.decoder, options.decoder_filters)
         with replacing(run.model) as unfinished:
             model.save(unfinished)
             pack(unfinished, data.class_names, data.geometry)
@@ -171,7 +170,7 @@ def draw_figures(
         synthetic: the photos are rendered.
     """
     folder.mkdir()
-    images, masks, names = as_arrays(data.splits["test"], PICTURED)
+    images, masks, names = as_arrays(data.splits["test"], CANDIDATES)
     uncounted = masks == VOID
     masks = np.where(uncounted, 0, masks)
     predictions = np.where(uncounted, 0, predictions[: len(images)])

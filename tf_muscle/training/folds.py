@@ -14,7 +14,14 @@ from tf_muscle.cluster.pieces import results
 from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError, listed, system_errors
 from tf_muscle.roboflow.archive import export_path, fingerprint
-from tf_muscle.runs.folder import RunFolder, find_data, new_run, read_options, refuse_existing
+from tf_muscle.runs.folder import (
+    RunFolder,
+    find_data,
+    new_run,
+    read_options,
+    refuse_existing,
+    refuse_other_export,
+)
 from tf_muscle.runs.folds import Folds, read_folds
 from tf_muscle.runs.manifest import differences
 from tf_muscle.tracking.trackers import tracked
@@ -82,9 +89,7 @@ def resume_folds(
     options = read_options(run)
     data = data or find_data(options["data"], f"--resume {run.path}")
     folds = read_folds(run)
-    now = fingerprint(export_path(data))
-    if now != folds.fingerprint:
-        raise _other_data(run, data, now, folds.fingerprint)
+    refuse_other_export(run, data, fingerprint(export_path(data)), folds.fingerprint)
     path = run.path.absolute()
     places = {"data": data, "runs_dir": str(path.parent), "run_name": path.name}
     return train_folds(run, from_options(options | places), folds, cluster)
@@ -175,8 +180,7 @@ def _refuse_others(run: RunFolder, config: Config, folds: Folds) -> None:
         UserError: options, photos or folds differ.
     """
     begun = read_folds(run)
-    if begun.fingerprint != folds.fingerprint:
-        raise _other_data(run, config.data.data, folds.fingerprint, begun.fingerprint)
+    refuse_other_export(run, config.data.data, folds.fingerprint, begun.fingerprint)
     then, now = (
         {name: str(value) for name, value in options.items() if name not in PLACES}
         for options in (from_options(read_options(run)).flat(), config.flat())
@@ -191,10 +195,3 @@ def _refuse_others(run: RunFolder, config: Config, folds: Folds) -> None:
             f"{run.folds} divides the photos in another way than this command does: give the same "
             "--groups, and use the same version of scikit-learn"
         )
-
-
-def _other_data(run: RunFolder, data: str, now: str, then: str) -> UserError:
-    return UserError(
-        f"--data {data} is not the export that {run.path} was begun on, or has changed since then "
-        f"(fingerprint {now}, not {then}): give it as it was, or start a new run"
-    )

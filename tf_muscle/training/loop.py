@@ -170,8 +170,8 @@ def resume_model(run: RunFolder, data: str | None = None) -> RunFolder:
         data: where its export lies now, if it was moved.
 
     Raises:
-        UserError: it is complete, another process is at it, its options are none any more, or
-            something that the user can mend.
+        UserError: it is complete, another process is at it, it has options that no longer exist,
+            or something that the user can mend.
     """
     with system_errors(run.path, f"go on by --resume {run.path}"), run.lock():
         if run.manifest.is_file():
@@ -214,7 +214,7 @@ def fit_with_records(
         interrupt,
         ours.BestWeights(run.best_weights, best_before, config.optimization.tie),
         *(ours.tensorboard(run.tensorboard, *watched, data.class_names) if pictured else ()),
-        ours.SyncedCSVLogger(run.history, append=True),
+        ours.HistoryFile(run.history),
         backup,
     ]
     if config.optimization.early_stopping:
@@ -223,7 +223,8 @@ def fit_with_records(
         callbacks.append(stopping)
         if stopping.is_over:  # killed after the last epoch, before its model was evaluated
             return False
-    fit(model, config, data, callbacks, epochs_done=epochs_done)
+    with interrupt.listening():
+        fit(model, config, data, callbacks, epochs_done=epochs_done)
     lower = f"lower --learning_rate (it was {config.optimization.learning_rate})"
     if not run.best_weights.exists():
         raise UserError(

@@ -30,7 +30,7 @@ from tf_muscle.runs.folder import RunFolder, write_json
 from tf_muscle.runs.folds import FoldPhoto, Folds
 from tf_muscle.training.evaluation import PhotoScore, scored_photos, summarize_photos
 
-PICTURED = 4  # photos on each side of the figure of the best and the worst
+EACH_SIDE = 4  # photos in each half of the figure of the best and the worst
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def summarize_folds(
     Returns:
         `out_of_fold`: the record of `score_records.summarize` over all photos, with intervals over
         groups, and `group_count`; `folds`: the record of each fold, with its number, `fold`; `mean`
-        and `standard_deviation` of these, see `metrics.mean_and_spread`.
+        and `standard_deviation` of these, see `score_records.mean_and_spread`.
     """
 
     def summary(photos: Sequence[TestedPhoto]) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _draw_figures(
         with_muscle,
         key=lambda one: float(scores(one.score.confusion.astype(float))["foreground_mean_iou"]),
     )
-    shown = ranked if len(ranked) <= 2 * PICTURED else [*ranked[:PICTURED], *ranked[-PICTURED:]]
+    shown = ranked if len(ranked) <= 2 * EACH_SIDE else [*ranked[:EACH_SIDE], *ranked[-EACH_SIDE:]]
     names = [one.photo.name for one in shown or tested[:1]]
     counts = dict.fromkeys(SPLITS, (0,) * len(class_names))
     pictured = Assignment(dict.fromkeys(SPLITS, names), counts)
@@ -183,7 +183,7 @@ def _draw_figures(
         names,
         class_names,
         folder / "best_and_worst.png",
-        count=PICTURED,
+        count=EACH_SIDE,
         aspect=data.geometry.aspect,
         synthetic=synthetic,
     )

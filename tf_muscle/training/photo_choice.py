@@ -47,7 +47,7 @@ class PhotoChoice:
         return fingerprint(export_path(self.data)) == read_environment(run).info.fingerprint
 
     def scorers(self, run: RunFolder) -> tuple[RunFolder, ...]:
-        """The runs whose models score these photos: of the run's own photos, those of its folds.
+        """Which runs score these photos: its folds if the photos are its own, else the run itself.
 
         Each fold has held other photos out; the mean of all folds has seen every photo.
 

@@ -10,13 +10,19 @@ from tf_muscle.data.dataset import load_data, print_notes
 from tf_muscle.data.pipeline import training_batches
 from tf_muscle.errors import UserError
 from tf_muscle.report.photo_sheets import preview_sheet
+from tf_muscle.runs.assignment import Assignment
 from tf_muscle.training.device import seed_everything
 
 PREVIEWED = 16  # photos on the sheet
 
 
-def preview(config: Config, run_name: str) -> None:
+def preview(config: Config, run_name: str, assignment: Assignment | None = None) -> None:
     """Writes a sheet of augmented training photos with their masks, runs_dir/NAME-preview.png.
+
+    Args:
+        config: every option.
+        run_name: NAME.
+        assignment: which photos are in which split; by default the export's own division.
 
     Raises:
         UserError: the sheet exists, or cannot be written.
@@ -25,7 +31,7 @@ def preview(config: Config, run_name: str) -> None:
     if path.exists():
         raise UserError(f"{path} exists and is never overwritten: choose another --run_name")
 
-    data = load_data(config.data)
+    data = load_data(config.data, assignment)
     print_notes(config, data)
 
     seed_everything(config.run.seed, config.run.deterministic)

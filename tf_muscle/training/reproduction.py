@@ -22,7 +22,13 @@ from tf_muscle.report.history import read_history
 from tf_muscle.roboflow.archive import export_path, fingerprint
 from tf_muscle.runs.assignment import read_assignment
 from tf_muscle.runs.environment import NOTHING_CHANGED, EncoderStart, versions
-from tf_muscle.runs.folder import RunFolder, default_name, find_data, find_run
+from tf_muscle.runs.folder import (
+    RunFolder,
+    default_name,
+    find_data,
+    find_run,
+    refuse_other_export,
+)
 from tf_muscle.runs.manifest import changed_outputs, differences, read_manifest
 from tf_muscle.training.loop import train_model
 from tf_muscle.training.teacher import digests_of_teacher, refuse_changed_teacher
@@ -46,7 +52,7 @@ COMPARED_SCORES = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedNumber:
     """One number of the first training and of the second; None where one has none."""
 
     name: str
@@ -73,10 +79,10 @@ class Comparison:
 
 def compare_histories(
     then: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]], *, exact: bool
-) -> list[Comparison]:
+) -> list[ComparedNumber]:
     """The losses of every epoch; both histories as of `read_history`."""
     return [
-        Comparison(f"epoch {epoch} {column}", first, second, 0.0 if exact else tolerance)
+        ComparedNumber(f"epoch {epoch} {column}", first, second, 0.0 if exact else tolerance)
         for column, tolerance in COMPARED_COLUMNS.items()
         for epoch, (first, second) in enumerate(
             itertools.zip_longest(then[column], again[column]), 1
@@ -89,21 +95,23 @@ def compare_metrics(
     again: Mapping[str, Mapping[str, float]],
     *,
     exact: bool,
-) -> list[Comparison]:
+) -> list[ComparedNumber]:
     """The scores of the best model; both as in manifests, by split."""
     return [
-        Comparison(f"{split} {name}", record[name], again[split][name], 0.0 if exact else tolerance)
+        ComparedNumber(
+            f"{split} {name}", record[name], again[split][name], 0.0 if exact else tolerance
+        )
         for split, record in then.items()
         for name, tolerance in COMPARED_SCORES.items()
     ]
 
 
-def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bool]:
+def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[ComparedNumber], bool]:
     """Everything that two complete runs are compared by, and whether every digit has to agree.
 
     Raises:
-        UserError: they are runs of different configurations or photos, or of options that are none
-            any more.
+        UserError: they are runs of different configurations or photos, or of options that no
+            longer exist.
     """
     then, again = read_manifest(run), read_manifest(other)
     refuse_removed(then["config"], run.path)
@@ -140,28 +148,13 @@ def compare_runs(run: RunFolder, other: RunFolder) -> tuple[list[Comparison], bo
     return comparisons, exact
 
 
-def check_data(manifest: Mapping[str, Any], data: str) -> None:
-    """Compares the photos with those of the run.
-
-    Raises:
-        UserError: they are not there, or are others.
-    """
-    recorded = manifest["data"]["fingerprint"]
-    now = fingerprint(export_path(data))
-    if now != recorded:
-        raise UserError(
-            f"--data {data} holds other photos than the run was trained on (fingerprint {now}, "
-            f"not {recorded}): put the export back as it was, or name it by --data"
-        )
-
-
 def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Config:
     """The configuration of the second training: the first one's, with nothing left to chance.
 
     "auto" becomes what it meant in the first training.
 
     Raises:
-        UserError: the first one had options that are none any more.
+        UserError: the first one had options that no longer exist.
     """
     refuse_removed(manifest["config"], run.path)
     config = from_options(manifest["config"])
@@ -183,7 +176,9 @@ def rerun_config(manifest: Mapping[str, Any], run: RunFolder, data: str) -> Conf
     )
 
 
-def print_comparison(comparisons: Sequence[Comparison], other: RunFolder, *, exact: bool) -> None:
+def print_comparison(
+    comparisons: Sequence[ComparedNumber], other: RunFolder, *, exact: bool
+) -> None:
     """Prints the numbers side by side, and the verdict."""
     table = Table()
     for header in ("", "then", "again", "difference", ""):
@@ -243,8 +238,9 @@ def reproduce(
     data = data or find_data(
         manifest["config"]["data"], f"python -m tf_muscle.reproduce {run.path}"
     )
-    check_data(manifest, data)
-    print(f"{data}: the same photos (fingerprint {manifest['data']['fingerprint']})")
+    now = fingerprint(export_path(data))
+    refuse_other_export(run, data, now, manifest["data"]["fingerprint"])
+    print(f"{data}: the same photos (fingerprint {now})")
     if teacher := manifest.get("teacher"):
         name = teacher["path"]
         refuse_changed_teacher(name, digests_of_teacher(name), teacher["digests"], run)

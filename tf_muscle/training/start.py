@@ -1,17 +1,22 @@
 """Where a training starts and goes on: one model, or one a fold."""
 
+from pathlib import Path
+
 from tf_muscle.cluster.address import Cluster
 from tf_muscle.config import Config, from_options
 from tf_muscle.errors import UserError
+from tf_muscle.options import DataConfig
+from tf_muscle.runs.assignment import Assignment
 from tf_muscle.runs.folder import RunFolder, default_name, read_options, refuse_existing
 from tf_muscle.tracking.trackers import refuse_unreachable
-from tf_muscle.training.divide import divide_once, survey_photos
+from tf_muscle.training.divide import divide_into_folds, divide_once, survey_photos
 from tf_muscle.training.folds import cross_validate, resume_folds
 from tf_muscle.training.loop import resume_model, train_model
+from tf_muscle.training.preview import preview
 
 
 def train(config: Config, run_name: str | None = None, cluster: Cluster | None = None) -> RunFolder:
-    """Trains, evaluates, reports and exports: all of a run.
+    """Trains, evaluates, reports and exports: all of a run. With `preview`, only shows its photos.
 
     Prints its progress. Ctrl-C ends it after the epoch; whatever else interrupts it,
     `python -m tf_muscle.train --resume runs/NAME` goes on with it.
@@ -26,7 +31,8 @@ def train(config: Config, run_name: str | None = None, cluster: Cluster | None =
     Returns:
         `RunFolder`: the paths of the run's files, such as `model`, `report` and `history`. It is
         itself a path of the folder, which `evaluate`, `load_predictor` and `export` take. With
-        `folds`, it has `fold_runs`, a `RunFolder` each, and no model of its own.
+        `folds`, it has `fold_runs`, a `RunFolder` each, and no model of its own. With `preview`,
+        there is no such folder.
 
     Raises:
         UserError: something that the user can mend; a new run leaves nothing behind then.
@@ -42,6 +48,9 @@ def train(config: Config, run_name: str | None = None, cluster: Cluster | None =
         'runs/mine/best.keras'
     """
     run_name = run_name or config.run.run_name or default_name("run")
+    if config.run.preview:
+        preview(config, run_name, _previewed(config.data, config.run.fold))
+        return RunFolder(Path(config.run.runs_dir) / run_name)
     refuse_unreachable(config.run.log)
     if config.data.folds:
         return cross_validate(config, run_name, cluster)
@@ -51,6 +60,13 @@ def train(config: Config, run_name: str | None = None, cluster: Cluster | None =
     refuse_existing(config.run, run_name)
     photos = survey_photos(config.data)
     return train_model(config, run_name, assignment=divide_once(photos, config.data))
+
+
+def _previewed(config: DataConfig, fold: int | None) -> Assignment | None:
+    """The division whose training photos are shown: of a fold, of groups, or the export's own."""
+    if config.folds:
+        return divide_into_folds(survey_photos(config), config).assignment(fold or 1)
+    return divide_once(survey_photos(config), config) if config.split_groups else None
 
 
 def resume(run: RunFolder, data: str | None = None, cluster: Cluster | None = None) -> RunFolder:
