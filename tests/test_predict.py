@@ -256,3 +256,22 @@ def test_the_first_word_may_be_a_model_or_a_source(tmp_path: Path) -> None:
         run_predict.model_and_sources([str(run)])
     with pytest.raises(UserError, match="runs/typo is no model"):
         run_predict.model_and_sources(["runs/typo", str(photo)])
+
+
+def test_a_folder_called_as_a_run_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo, run = save(tmp_path / "curls" / "a.png"), Path("runs/curls")
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    for words in (["curls/"], ["curls", "squats"]):
+        with pytest.raises(UserError, match="may be a source or the run runs/curls") as told:
+            run_predict.model_and_sources(words)
+        assert str(told.value).endswith(f"for the run, {photo.parent} for the source")
+    assert run_predict.model_and_sources(["runs/curls", "curls"]) == ("runs/curls", ["curls"])
+    words = [str(photo.parent), "curls"]
+    assert run_predict.model_and_sources(words) == (None, words)
+    photo.unlink()
+    photo.parent.rmdir()
+    assert run_predict.model_and_sources(["curls", "x.png"]) == ("curls", ["x.png"])

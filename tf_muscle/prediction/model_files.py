@@ -104,16 +104,25 @@ def no_model(path: Path) -> UserError:
 
 
 def is_model(word: str) -> bool:
-    """Whether a word of a command line names a model, complete or not."""
+    """Whether a word of a command line names a model, complete or not.
+
+    Raises:
+        UserError: it names a run in runs/ and something else beside it.
+    """
     path = Path(word)
     if word.startswith(PREFIX):
         return True
     if path.suffix in (".keras", ".tflite") or (path / "saved_model.pb").is_file():
         return True
     try:
-        find_run(path)
+        run = find_run(path)
     except UserError:
         return False
+    if path.exists() and run.path != path:
+        raise UserError(
+            f"{word} may be a source or the run {run.path}: give {run.path} for the run, "
+            f"{path.resolve()} for the source"
+        )
     return True
 
 
