@@ -75,11 +75,11 @@ def test_a_part_of_a_video_in_a_store(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["mine", "ftp://host/a.jpg"], "an address ftp://... is in no store that is known"),
-        (["ftp://host/a.jpg", "photos"], "an address ftp://... is in no store that is known"),
+        (["mine", "ftp://host/a.jpg"], "an address ftp://... names an unknown kind of store"),
+        (["ftp://host/a.jpg", "photos"], "an address ftp://... names an unknown kind of store"),
         (
             ["mine", "photos", "--out", "ftp://host/x"],
-            "an address ftp://... is in no store that is known",
+            "an address ftp://... names an unknown kind of store",
         ),
         (["mine", "photos", "--out", "memory://lab/x*"], "--out memory://lab/x* is a glob"),
         (["mine", "photos", "--out", "memory://a:secret@lab/x"], "holds a key or a port"),

@@ -8,7 +8,6 @@ from glob import has_magic
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from tf_muscle.cluster.address import Cluster
@@ -28,6 +27,7 @@ from tf_muscle.prediction.predict_pieces import Wanted, leave_gpus, predict_piec
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.prediction.remote_ledger import RemoteLedger
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
+from tf_muscle.prediction.sentences import sentence_console
 from tf_muscle.prediction.sources import Source, Sources, find_sources
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.runs.folder import default_name
@@ -132,7 +132,7 @@ def predict_sources(
     in_pieces = remote or cluster is not None  # so that a lost connection loses a piece at most
     pieces = divide(sources, options["batch_size"]) if in_pieces else []
     refuse_taken(ledger, in_pieces)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = sentence_console()
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
         asked = {name: options.get(name) for name in ("image_size", "tta")}
