@@ -138,6 +138,18 @@ def test_what_is_passed_over_is_told(command: Callable, tmp_path: Path) -> None:
     assert "passed over: 1 .txt, 1 X_mask.png" in output
 
 
+def test_a_photo_too_long_for_a_jpeg_is_skipped(command: Callable, tmp_path: Path) -> None:
+    """A JPEG has 65,535 pixels on a side, the legend with them."""
+    Image.new("L", (66_000, 2)).save(tmp_path / "wide.png")
+    Image.new("L", (2, 60_000)).save(tmp_path / "tall.gif")  # which no output keeps as it is
+    code, output = command("wide.png", "tall.gif", "--out", "out", "--format", "both")
+    assert code == 1
+    assert "skipped: wide.png has 66000x2 pixels, more than 51,000,000 or more than" in output
+    assert {row["output"] for row in table(tmp_path / "out")} == {"tall"}
+    with Image.open(tmp_path / "out/overlays/tall.jpg") as overlay:
+        assert overlay.height > 60_000
+
+
 def test_an_animation_is_a_video(command: Callable, tmp_path: Path) -> None:
     frames = [Image.new("L", (32, 24), 255 * (i >= 3)) for i in range(6)]
     for suffix in ("gif", "webp"):
@@ -244,3 +256,22 @@ def test_the_first_word_may_be_a_model_or_a_source(tmp_path: Path) -> None:
         run_predict.model_and_sources([str(run)])
     with pytest.raises(UserError, match="runs/typo is no model"):
         run_predict.model_and_sources(["runs/typo", str(photo)])
+
+
+def test_a_folder_called_as_a_run_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo, run = save(tmp_path / "curls" / "a.png"), Path("runs/curls")
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    for words in (["curls/"], ["curls", "squats"]):
+        with pytest.raises(UserError, match="may be a source or the run runs/curls") as told:
+            run_predict.model_and_sources(words)
+        assert str(told.value).endswith(f"for the run, {photo.parent} for the source")
+    assert run_predict.model_and_sources(["runs/curls", "curls"]) == ("runs/curls", ["curls"])
+    words = [str(photo.parent), "curls"]
+    assert run_predict.model_and_sources(words) == (None, words)
+    photo.unlink()
+    photo.parent.rmdir()
+    assert run_predict.model_and_sources(["curls", "x.png"]) == ("curls", ["x.png"])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from stores import named_locally, on_disk, put_folder, stored, without_films
 
 from tf_muscle.command import run_command
 from tf_muscle.predict import main
+from tf_muscle.prediction import predict_pieces
 
 MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 LONG = 1800.0  # seconds; other work on the machine makes it take long
@@ -74,11 +75,11 @@ def test_a_part_of_a_video_in_a_store(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["mine", "ftp://host/a.jpg"], "an address ftp://... is in no store that is known"),
-        (["ftp://host/a.jpg", "photos"], "an address ftp://... is in no store that is known"),
+        (["mine", "ftp://host/a.jpg"], "an address ftp://... names an unknown kind of store"),
+        (["ftp://host/a.jpg", "photos"], "an address ftp://... names an unknown kind of store"),
         (
             ["mine", "photos", "--out", "ftp://host/x"],
-            "an address ftp://... is in no store that is known",
+            "an address ftp://... names an unknown kind of store",
         ),
         (["mine", "photos", "--out", "memory://lab/x*"], "--out memory://lab/x* is a glob"),
         (["mine", "photos", "--out", "memory://a:secret@lab/x"], "holds a key or a port"),
@@ -86,7 +87,6 @@ def test_a_part_of_a_video_in_a_store(folder: Path) -> None:
         (["memory://lab/best.keras", "photos"], "a model is not read from a store"),
         (["mine", "memory://none"], "memory://none does not exist and matches no file"),
         (["mine", "0", "--out", "memory://lab/x"], "are for files, not for camera 0"),
-        (["mine", "memory://photos", "--out", "memory://photos/x"], "lies inside the source"),
         (["mine", "0", "memory://photos"], "are for files, not for camera 0"),
     ],
 )
@@ -101,6 +101,35 @@ def test_what_cannot_be_used_is_one_sentence(
     assert said.count("\n") == 1
     assert "secret" not in said
     assert (set(folder.rglob("*")), dict(MemoryFileSystem.store)) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (["memory://photos"], "memory://photos/out"),
+        (["memory://photos/*"], "memory://photos/out/"),
+        (["photos/*", "memory://photos/003.png"], "photos/out"),
+    ],
+)
+def test_results_inside_a_source_are_no_sources(
+    words: list[str], out: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(results: object, predictor: object, videos: Sequence[object], *_: object) -> int:
+        if videos:
+            raise KeyboardInterrupt
+        return 0
+
+    words = ["mine", *words, "--format", "both", "--out"]
+    assert run_command(main, [*words, "one"]) == 1  # for the damaged photo
+    monkeypatch.setattr(predict_pieces, "add_videos", stopped)
+    assert run_command(main, [*words, out]) == 130
+    assert run_command(main, ["mine", out, "--out", out]) == 2
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert run_command(main, [*words, out]) == 1
+    results = stored(out.rstrip("/")) if "://" in out else on_disk(folder / out)
+    assert without_films(results) == without_films(on_disk(folder / "one"))
+    assert set(results) == set(on_disk(folder / "one"))
 
 
 class Server:

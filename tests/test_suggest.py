@@ -255,6 +255,11 @@ def test_a_photo_that_goes_meanwhile_is_told(
     assert code == 1
     assert "skipped: 1.png cannot be read as a photo" in output
     assert {row["file"] for row in table(tmp_path / "out")} == {"0.png", "2.png"}
+    save(tmp_path / "1.png", 1)
+    code, output = command("1.png", "--out", "none")
+    assert code == 2
+    assert "none of the 1 chosen pictures could be read a second time: give" in output
+    assert not (tmp_path / "none").exists()
 
 
 KILLED = """

@@ -47,6 +47,17 @@ def test_known_delays_are_measured() -> None:
     assert (agreement.video_alone, agreement.emg_alone) == (1, 1)
 
 
+def test_onsets_without_a_partner_do_not_part_a_pair() -> None:
+    """The sum over all would be smallest if the first went with the second, and so on."""
+    film = video(np.array([1.0, 3.05]), 50)
+    area = film.signals[0].area
+    repetitions = find_repetitions(film.seconds, area, film.signals[0].probability)
+    seconds = np.append(film.seconds, np.arange(film.seconds[-1] + 0.02, 8, 0.02))
+    agreement = onset_agreement(seconds, repetitions, envelope_of(np.array([3.0, 5.0]), 8), 0.0)
+    np.testing.assert_allclose(agreement.difference, [0.05], atol=0.02)
+    assert (agreement.video_alone, agreement.emg_alone) == (1, 1)
+
+
 def test_what_only_one_signal_covers_does_not_count() -> None:
     onsets = starts(3)
     film = video(onsets, 50)

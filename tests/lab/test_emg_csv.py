@@ -63,6 +63,8 @@ def test_a_rate_stands_for_the_times(tmp_path: Path) -> None:
     made = read_csv(write(tmp_path / "f.csv", rounded), 2000)
     np.testing.assert_array_equal(made.seconds, [0, 0.0005, 0.001, 0.0015])
     assert made.names == ("A",)
+    twice = "time,timestamp,A\n0,7,1\n1,7,2\n"
+    assert read_csv(write(tmp_path / "g.csv", twice), 2000).names == ("A",)
 
 
 def test_many_rows_are_read(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_many_rows_are_read(tmp_path: Path) -> None:
         ("0,1\n1,2\n", "has numbers in its first line"),
         ("A,B\n1,2\n", "no column of times among A, B: .*--emg_rate HZ"),
         ("time (min),A\n1,2\n", r"no column of times among time \(min\), A"),
-        ("time,t,A\n1,2,3\n", "several columns of times time, t"),
+        ("time,t,A\n1,2,3\n", "several columns of times time, t: keep one of them, or give"),
         ("time,note\n1,go\n2,stop\n", "no column of numbers besides the times"),
         ("time,A\n1,2\n1,3\n", 'sample 2 has no time, or none after the one before it, in "time"'),
         ("time,A\n1,2\n0.5,3\n", "sample 2 has no time"),

@@ -141,7 +141,7 @@ def lines(count: int) -> Callable[[Path], None]:
         ("repetitions.csv", lambda path: cell(path, 2, "side", "left"), "biceps left is none of"),
         ("repetitions.csv", lambda path: cell(path, 2, "duration", "long"), "duration is long"),
         ("repetitions.csv", lambda path: cell(path, 2, "end", "0.5"), "ends before it starts"),
-        ("repetitions.csv", lambda path: cell(path, 2, "cut_off", "no"), "cut_off is no, which"),
+        ("repetitions.csv", lambda path: cell(path, 2, "cut_off", "no"), "cut_off is no and must"),
         ("repetitions.csv", lambda path: cell(path, 2, "person", "2"), r"several people \(1, 2\)"),
         ("repetitions.csv", lambda path: cell(path, 2, "rise_time", "inf"), "rise_time is inf"),
     ],

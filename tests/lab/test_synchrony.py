@@ -88,6 +88,12 @@ def test_less_than_a_second_tells_nothing() -> None:
     assert correlation_at(np.arange(50) / 25, np.arange(50.0), emg, 1000.0) is None
 
 
+def test_signals_that_are_opposite_at_every_lag_tell_none() -> None:
+    rising = np.arange(0, 10, 0.01)
+    assert find_lag(rising, rising, Envelope(rising, rising, "made")) is not None
+    assert find_lag(rising, rising, Envelope(rising, rising[::-1].copy(), "made")) is None
+
+
 def test_another_muscle_correlates_weakly() -> None:
     onsets = starts(0)
     film = video(onsets, 25)

@@ -23,7 +23,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def test_each_fold_gives_its_own_probabilities(folds: RunFolder) -> None:
     networks = Networks(str(folds.path))
-    assert len(networks) == 2
     probabilities, features = networks.look(photos())
     assert probabilities.shape == (2, 2, 64, 64, 4)
     for number, found in enumerate(probabilities, 1):

@@ -118,6 +118,14 @@ def huge() -> bytes:
     return content.getvalue()
 
 
+def huge_header() -> bytes:
+    """A JPEG of 8x8 pixels whose header says 65535x65535, which Pillow itself refuses."""
+    content = io.BytesIO()
+    Image.new("L", (8, 8)).save(content, "JPEG")
+    size = content.getvalue().index(b"\xff\xc0") + 5  # behind marker, length and bits a sample
+    return content.getvalue()[:size] + b"\xff" * 4 + content.getvalue()[size + 4 :]
+
+
 def cut() -> bytes:
     return base64.b64decode(encoded(square(30)).removeprefix(JPEG))[:400]
 
@@ -127,7 +135,7 @@ def cut() -> bytes:
     [
         *("", "None", "http://example.invalid/a.jpg", "file:///etc/passwd", JPEG, JPEG + "!!!"),
         *(jpeg(b""), jpeg(b"hello"), jpeg(zlib.compress(bytes(99))), jpeg(png())),
-        *(jpeg(huge()), jpeg(cut()), JPEG + "A" * live.MAX_PICTURE),
+        *(jpeg(huge()), jpeg(huge_header()), jpeg(cut()), JPEG + "A" * live.MAX_PICTURE),
     ],
     ids=str.__len__,
 )

@@ -178,13 +178,13 @@ def test_a_path_with_the_form_of_an_address_is_reached(
     [
         (
             "ftp://host/clips",
-            "is in no store that is known: give s3:// or gs://, or put ./ in front",
+            "names an unknown kind of store: give s3:// or gs://, or put ./ in front",
         ),
-        ("S3://bucket/clips", "is in no store that is known"),
+        ("S3://bucket/clips", "names an unknown kind of store"),
         ("memory://", "names no bucket"),
         ("memory:///", "names no bucket"),
         ("memory:///lab/results", "names no bucket"),
-        ("https://a:secret@host:80/a.jpg", "an address https://... is in no store"),
+        ("https://a:secret@host:80/a.jpg", "an address https://... names an unknown kind of store"),
         ("memory://none", "memory://none does not exist and matches no file"),
         ("memory://archive/*.xyz", "does not exist and matches no file"),
         ("memory://archive/night/none.txt/x", "does not exist and matches no file"),
@@ -208,7 +208,7 @@ def test_what_stands_for_nothing_is_one_sentence(word: str, sentence: str, archi
     ],
 )
 def test_a_password_is_refused_and_not_repeated(address: str) -> None:
-    with pytest.raises(UserError, match=r"holds a key|in no store") as caught:
+    with pytest.raises(UserError, match=r"holds a key|unknown kind of store") as caught:
         find_sources([address])
     for word in ("secret", "AKIA", "anna"):
         assert word not in str(caught.value)

@@ -54,6 +54,14 @@ def test_videos_keep_pictures_and_times_at_any_size(size: tuple[int, int], tmp_p
             assert np.median(difference) < 8
 
 
+def test_a_folder_may_be_named_by_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is before a colon is a protocol to FFmpeg."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("2026-05-01T10:30")
+    folder.mkdir()
+    assert len(list(VideoFrames(write(folder / "film.mp4", picture())))) == len(SECONDS)
+
+
 def test_browsers_play_it(tmp_path: Path) -> None:
     path = write(tmp_path / "film.mp4", picture(47, 81))
     content = path.read_bytes()

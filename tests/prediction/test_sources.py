@@ -128,7 +128,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> 
             for kind, data in chunks
         )
     )
-    with pytest.raises(UserError, match=r"bomb\.png"):
+    with pytest.raises(UserError, match=r"bomb\.png has far too many pixels, more than"):
         read_photo(path)
     Image.new("RGB", (11, 10)).save(path)
     with pytest.raises(UserError, match="11x10 pixels, more than 100"):

@@ -10,9 +10,7 @@ Result = TypeVar("Result")
 
 
 def asked_cluster(options: dict[str, Any]) -> Cluster | None:
-    """`Cluster.asked`; one that shall be there already is joined for a moment.
-
-    So a wrong address is told before anything is loaded or written.
+    """`Cluster.asked`; an existing cluster is joined briefly, so that a wrong address fails early.
 
     Raises:
         UserError: of `Cluster.asked`, or there is no such cluster.

@@ -93,8 +93,9 @@ def onset_agreement(
     video = _onsets(repetitions, lag)
     video = video[(video >= first) & (video <= last)]
     measured = _onsets(emg_repetitions(emg), 0.0)
-    apart = np.minimum(np.abs(np.subtract.outer(video, measured)), 10 * REACH)
-    rows, columns = linear_sum_assignment(apart)
+    apart = np.abs(np.subtract.outer(video, measured))
+    # One cost for all that is too far apart: no such pair may be chosen for its small difference.
+    rows, columns = linear_sum_assignment(np.where(apart <= REACH, apart, 10 * REACH))
     near = apart[rows, columns] <= REACH
     rows, columns = rows[near], columns[near]
     alone = np.delete(measured, columns)

@@ -113,8 +113,9 @@ def beside_emg(
         told = own[best]
         if told is None:
             raise NoLagError(
-                f"no lag can be told from {names}: the muscle is never seen in the video, or the "
-                "video or the EMG is shorter than a second"
+                f"no lag can be told from {names}: the muscle is never seen in the video, the "
+                "video or the EMG is shorter than a second, or the area grows at no lag when the "
+                "EMG does"
             )
         lag = told.seconds
     pairs = [_pair(video, *one, told, lag) for one, told in zip(matched, own, strict=True)]

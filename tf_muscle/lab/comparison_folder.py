@@ -5,7 +5,6 @@ differences.csv    the numbers of its tables
 curves.csv         the curves of its figures
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from tf_muscle.atomic import refuse_folder, replacing
 from tf_muscle.lab.comparison import PHASES, Comparison, compare_sessions, spread
 from tf_muscle.lab.comparison_page import write_page
 from tf_muscle.lab.session import find_session
+from tf_muscle.report.csv_file import csv_writer
 
 DIFFERENCE_COLUMNS = (
     *("muscle", "side", "measure", "unit", "repetitions_a", "repetitions_b", "mean_a", "mean_b"),
@@ -48,13 +48,11 @@ def write_comparison(a: str, b: str, out: Path) -> Comparison:
 
 def _write_differences(path: Path, found: Comparison) -> None:
     """A row for each measure of each muscle that could be compared."""
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(DIFFERENCE_COLUMNS)
+    with csv_writer(path, DIFFERENCE_COLUMNS) as write_row:
         for muscle in found.both:
             for one in muscle.differences:
                 numbers = (one.mean_a, one.mean_b, one.difference, one.low, one.high)
-                writer.writerow(
+                write_row(
                     (
                         *(muscle.muscle, muscle.side, one.measure.name, one.measure.unit),
                         *(one.count_a, one.count_b),
@@ -65,9 +63,7 @@ def _write_differences(path: Path, found: Comparison) -> None:
 
 def _write_curves(path: Path, found: Comparison) -> None:
     """A row for each phase of each muscle, empty where there is no number."""
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(CURVE_COLUMNS)
+    with csv_writer(path, CURVE_COLUMNS) as write_row:
         for muscle in found.muscles:
             columns: list[np.ndarray | None] = []
             for curves in (muscle.curves_a, muscle.curves_b):
@@ -77,7 +73,7 @@ def _write_curves(path: Path, found: Comparison) -> None:
             counts = (len(muscle.curves_a), len(muscle.curves_b))
             for phase in range(PHASES):
                 cells = [_cell(None if one is None else float(one[phase])) for one in columns]
-                writer.writerow((muscle.muscle, muscle.side, phase, *counts, *cells))
+                write_row((muscle.muscle, muscle.side, phase, *counts, *cells))
 
 
 def _cell(number: float | None) -> str:

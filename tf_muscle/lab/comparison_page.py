@@ -1,7 +1,6 @@
 """The page of a comparison: one HTML file that needs no network and runs no script."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -12,47 +11,6 @@ from tf_muscle.lab.session import Session
 from tf_muscle.report.html_page import data_uri, rendered
 
 NOTHING = "none"
-
-
-@dataclass(frozen=True)
-class ShownSession:
-    """A session as the page tells of it, all as text.
-
-    Attributes:
-        letter: "A" or "B".
-        color: of its curves.
-    """
-
-    letter: str
-    color: str
-    video: str
-    folder: str
-    seconds: str
-    frames: str
-    person: int | None
-
-
-@dataclass(frozen=True)
-class ShownDifference:
-    """A row of a muscle's table, all as text."""
-
-    label: str
-    mean_a: str
-    mean_b: str
-    difference: str
-    interval: str
-
-
-@dataclass(frozen=True)
-class ShownMuscle:
-    """A muscle on the page; the figure is an address for <img>."""
-
-    name: str
-    count_a: int
-    count_b: int
-    figure: str
-    notes: tuple[str, ...]
-    differences: tuple[ShownDifference, ...]
 
 
 def write_page(path: Path, found: Comparison) -> None:
@@ -81,32 +39,32 @@ def write_page(path: Path, found: Comparison) -> None:
     path.write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
-def _session(letter: str, color: str, session: Session) -> ShownSession:
-    return ShownSession(
-        letter,
-        color,
-        session.video,
-        str(session.folder),
-        f"{session.seconds[-1] - session.seconds[0]:.1f}",
-        f"{len(session.seconds):,}",
-        session.person,
-    )
+def _session(letter: str, color: str, session: Session) -> dict[str, object]:
+    return {
+        "letter": letter,
+        "color": color,
+        "video": session.video,
+        "folder": str(session.folder),
+        "seconds": f"{session.seconds[-1] - session.seconds[0]:.1f}",
+        "frames": f"{len(session.seconds):,}",
+        "person": session.person,
+    }
 
 
-def _muscle(compared: Compared, picture: Path) -> ShownMuscle:
+def _muscle(compared: Compared, picture: Path) -> dict[str, object]:
     with Image.open(draw_compared(compared, picture)) as image:
         figure = data_uri(image.convert("RGB"), "PNG")
-    return ShownMuscle(
-        compared.name,
-        len(compared.curves_a),
-        len(compared.curves_b),
-        figure,
-        compared.notes,
-        tuple(_row(one) for one in compared.differences),
-    )
+    return {
+        "name": compared.name,
+        "count_a": len(compared.curves_a),
+        "count_b": len(compared.curves_b),
+        "figure": figure,
+        "notes": compared.notes,
+        "differences": [_row(one) for one in compared.differences],
+    }
 
 
-def _row(one: Difference) -> ShownDifference:
+def _row(one: Difference) -> dict[str, str]:
     seconds = one.measure.unit == "s"
     unit = "s" if seconds else "pp"  # "+3 %" would be read as a part of A
     difference = interval = NOTHING
@@ -114,13 +72,13 @@ def _row(one: Difference) -> ShownDifference:
         difference = f"{_digits(one.difference, seconds, '+')} {unit}"
     if one.low is not None and one.high is not None:
         interval = f"{_digits(one.low, seconds, '+')} to {_digits(one.high, seconds, '+')} {unit}"
-    return ShownDifference(
-        one.measure.label,
-        _mean(one.mean_a, one.count_a, seconds),
-        _mean(one.mean_b, one.count_b, seconds),
-        difference,
-        interval,
-    )
+    return {
+        "label": one.measure.label,
+        "mean_a": _mean(one.mean_a, one.count_a, seconds),
+        "mean_b": _mean(one.mean_b, one.count_b, seconds),
+        "difference": difference,
+        "interval": interval,
+    }
 
 
 def _mean(value: float | None, count: int, seconds: bool) -> str:

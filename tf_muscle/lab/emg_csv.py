@@ -142,11 +142,14 @@ def _columns(path: Path, rows: Iterable[list[str]], comma: bool) -> list[_Column
 
 def _seconds(path: Path, columns: Sequence[_Column], times: Sequence[_Column]) -> np.ndarray:
     """The times of the samples, float [N], in seconds."""
-    mend = 'call one column "time (s)", or give the samples a second by --emg_rate HZ'
-    if len(times) != 1:
-        found = listed([one.name for one in times or columns])
-        which = "several columns of times" if times else "no column of times among"
-        raise UserError(f"{path} has {which} {found}: {mend}")
+    rate = "give the samples a second by --emg_rate HZ"
+    found = listed([one.name for one in times or columns])
+    if not times:
+        raise UserError(
+            f'{path} has no column of times among {found}: call one "time (s)", or {rate}'
+        )
+    if len(times) > 1:
+        raise UserError(f"{path} has several columns of times {found}: keep one of them, or {rate}")
     (time,) = times
     match = TIME.fullmatch(time.name.casefold())
     unit = (match["unit"] if match else "") or "s"
@@ -156,6 +159,6 @@ def _seconds(path: Path, columns: Sequence[_Column], times: Sequence[_Column]) -
     if len(wrong):
         raise UserError(
             f"{path}: sample {wrong[0] + 1} has no time, or none after the one before it, in "
-            f'"{time.name}": mend it, or give the samples a second by --emg_rate HZ'
+            f'"{time.name}": mend it, or {rate}'
         )
     return seconds

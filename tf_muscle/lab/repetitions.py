@@ -3,7 +3,6 @@
 Arithmetic on arrays alone; docs/predict.md has the formulas.
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,8 @@ import numpy as np
 from scipy.integrate import trapezoid
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import find_peaks
+
+from tf_muscle.report.csv_file import csv_writer
 
 SAMPLING = 100.0  # samples a second that a signal is brought to, whatever the frame rate
 LONGEST_FLICKER = 0.1  # seconds; a median over so long takes out masks that come or go for a frame
@@ -239,16 +240,14 @@ def write_repetitions(path: Path, video: str, series: Iterable[RepetitionSeries]
         video: name of the video, in each row.
         series: what was found in it.
     """
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+    with csv_writer(path, COLUMNS) as write_row:
         for one in series:
             for number, repetition in enumerate(one.repetitions, start=1):
                 times = (
                     *(repetition.start, repetition.peak, repetition.end, repetition.duration),
                     *(repetition.rise_time, repetition.fall_time, repetition.rest_before),
                 )
-                writer.writerow(
+                write_row(
                     (
                         *(video, one.person, one.muscle, one.side, number),
                         *("" if time is None else f"{time:.4f}" for time in times),

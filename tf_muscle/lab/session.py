@@ -231,7 +231,7 @@ def _repetition(row: Row, last: float) -> SessionRepetition:
     cut_off = row.text("cut_off")
     if cut_off not in CUT_OFF:
         raise UserError(
-            f"{row.place}: cut_off is {shortened(cut_off)}, which is none of start, end and both: "
+            f"{row.place}: cut_off is {shortened(cut_off)} and must be empty, start, end or both: "
             "predict the video again"
         )
     return SessionRepetition(

@@ -48,7 +48,8 @@ def find_lag(seconds: np.ndarray, area: np.ndarray, emg: Envelope) -> Lag | None
         emg: its envelope.
 
     Returns:
-        None if one of the signals is constant, or they are too short.
+        None if one of the signals is constant, if they are too short, or if they correlate
+        positively at no lag.
     """
     even = np.arange(seconds[0], seconds[-1] + 0.5 / SAMPLING, 1 / SAMPLING)
     video = np.interp(even, seconds, area)
@@ -62,6 +63,8 @@ def find_lag(seconds: np.ndarray, area: np.ndarray, emg: Envelope) -> Lag | None
     score = r * np.sqrt(overlap / overlap.max())
     reach = round(SHORTEST_REPETITION * SAMPLING)
     best = int(score.argmax())
+    if score[best] <= 0:
+        return None
     near = max(0, best - reach)
     best = near + int(r[near : best + reach + 1].argmax())
     start = emg.seconds[0] - seconds[0]

@@ -1,11 +1,11 @@
 """A video's signals as a tidy table: one value a row, in CSV or Parquet."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from tf_muscle.lab.signals import UNIT, VideoSignals
+from tf_muscle.report.csv_file import csv_writer
 
 COLUMNS = ("video", "time", "lab_time", "person", "muscle", "side", "variable", "value", "unit")
 
@@ -19,15 +19,13 @@ def write_csv(path: Path, video: VideoSignals) -> None:
     """
     times = [f"{second:.4f}" for second in video.seconds]
     lab_times = [""] * len(times) if video.lag is None else [f"{one:.4f}" for one in video.clock]
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+    with csv_writer(path, COLUMNS) as write_row:
         for channel in video.channels:
             signal = channel.signal
             before = (video.person, signal.muscle, signal.side, channel.variable)
             for time, lab_time, value in zip(times, lab_times, channel.values, strict=True):
                 shown = "" if np.isnan(value) else f"{value:.6f}"
-                writer.writerow((video.video, time, lab_time, *before, shown, UNIT))
+                write_row((video.video, time, lab_time, *before, shown, UNIT))
 
 
 def write_parquet(path: Path, video: VideoSignals) -> None:

@@ -38,9 +38,6 @@ class Networks:
         self._first = _compiled(_with_features(first, files[0]))
         self._others = [_compiled(network) for network in others]
 
-    def __len__(self) -> int:
-        return 1 + len(self._others)
-
     def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predicts photos.
 

@@ -23,7 +23,7 @@ from tf_muscle.runs.folds import read_folds, trained_runs
 
 
 @contextmanager
-def opened(
+def opened_export(
     run: RunFolder, path: Path, reading: DataConfig
 ) -> Iterator[tuple[Export, dict[str, Example], dict[str, str]]]:
     """Opens the export of a run for the length of the block, and says what has to be known of it.
@@ -99,7 +99,7 @@ def _fault(example: Example, class_count: int) -> str | None:
     except UserError as error:
         return str(error)
     unknown = ids[(ids >= class_count) & (ids != VOID)].tolist()
-    return f"its mask has class ids that are none ({listed(unknown)})" if unknown else None
+    return f"its mask contains unknown class ids ({listed(unknown)})" if unknown else None
 
 
 def _names(run: RunFolder) -> tuple[str, ...] | None:

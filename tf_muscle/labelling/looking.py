@@ -1,12 +1,10 @@
 """The photos and videos of a piece looked at, in this process or in a worker of a cluster."""
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
@@ -23,9 +21,10 @@ from tf_muscle.labelling.candidates import (
     sampled_frames,
 )
 from tf_muscle.prediction.addresses import File, fetched
-from tf_muscle.prediction.into_folder import opened
+from tf_muscle.prediction.into_folder import opened_photos
 from tf_muscle.prediction.pieces import Piece
 from tf_muscle.prediction.predictor import Predictor, load_predictor
+from tf_muscle.prediction.sentences import KeptSentences
 from tf_muscle.prediction.stream import open_frames
 
 
@@ -60,11 +59,9 @@ def in_worker(model: str, batch_size: int, every: float) -> Callable[[Piece], Lo
 
 
 def _look_and_tell(networks: Looks, predictor: Predictor, every: float, piece: Piece) -> Looked:
-    sentences = io.StringIO()
-    console = Console(file=sentences, soft_wrap=True, markup=False, highlight=False)
-    with Progress(console=console, disable=True) as progress:
-        looked = look_at(networks, predictor, every, progress, piece)
-    return replace(looked, sentences=tuple(sentences.getvalue().splitlines()))
+    sentences = KeptSentences()
+    looked = look_at(networks, predictor, every, sentences.progress, piece)
+    return replace(looked, sentences=sentences.kept)
 
 
 def look_at(
@@ -103,7 +100,7 @@ class _Reading:
 
     def samples(self) -> Iterator[Sample]:
         """All photos, then the frames of all videos."""
-        for photo in opened(self._piece.photos, self._progress):
+        for photo in opened_photos(self._piece.photos, self._progress):
             if photo is None:
                 self.failures += 1
             else:

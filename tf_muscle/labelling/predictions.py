@@ -85,15 +85,15 @@ def predictions(
 
 
 def with_predictions(
-    examples: Mapping[str, Example], predicted: Predictions, skipped: dict[str, str]
-) -> dict[str, Example]:
-    """The photos whose probabilities can be read; adds the others to the skipped ones."""
-    kept = {}
+    examples: Mapping[str, Example], predicted: Predictions
+) -> tuple[dict[str, Example], dict[str, str]]:
+    """The photos whose probabilities can be read, and by the names of the others, why not."""
+    kept, unread = {}, {}
     for name, example in examples.items():
         try:
             predicted.read(name)
         except UserError as error:
-            skipped[name] = str(error)
+            unread[name] = str(error)
         else:
             kept[name] = example
-    return kept
+    return kept, unread

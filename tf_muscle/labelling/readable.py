@@ -10,7 +10,13 @@ from pathlib import Path
 from tf_muscle.errors import UserError
 from tf_muscle.roboflow.coco_export import photo_paths, read_annotations
 from tf_muscle.roboflow.export_layout import split_folders
-from tf_muscle.roboflow.image_files import UnreadableImageError, decode_photo, open_image
+from tf_muscle.roboflow.image_files import (
+    MAX_PIXELS,
+    LargeImageError,
+    UnreadableImageError,
+    decode_photo,
+    open_image,
+)
 from tf_muscle.roboflow.mask_export import is_mask, pairing_stem
 from tf_muscle.roboflow.readme import README
 from tf_muscle.roboflow.records import Export
@@ -111,6 +117,8 @@ def fault(path: Path) -> str | None:
                 image.load()
         else:
             decode_photo(path)
+    except LargeImageError as error:
+        return f"{path.name} has {error}, more than {MAX_PIXELS:,}"
     except UnreadableImageError as error:
         return f"{path.name} is damaged ({error})"
     return None

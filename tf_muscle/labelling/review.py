@@ -6,7 +6,6 @@ to_correct/     the most doubtful photos with their annotation, an export like t
 predicted/      the same photos with the predicted masks in place of the annotation
 """
 
-import csv
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -17,12 +16,13 @@ from tf_muscle.data.geometry import Geometry
 from tf_muscle.data.marking import likeliest
 from tf_muscle.errors import UserError, at_least, listed
 from tf_muscle.inspection.resplit import write_resplit
-from tf_muscle.labelling.held_out import opened
+from tf_muscle.labelling.held_out import opened_export
 from tf_muscle.labelling.predictions import Predictions, predictions, with_predictions
 from tf_muscle.labelling.ranking import DoubtfulPhoto, Review, rank
 from tf_muscle.labelling.review_page import Pictured, picture, write_page
 from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
 from tf_muscle.prediction.photos import open_photo
+from tf_muscle.report.csv_file import csv_writer
 from tf_muscle.roboflow.archive import export_path
 from tf_muscle.roboflow.pixels import read_mask
 from tf_muscle.roboflow.records import Export
@@ -62,10 +62,11 @@ def review(
     class_names = environment.info.class_names
     geometry = Geometry.from_record(trained)
     with (
-        opened(run, path, reading) as (export, examples, skipped),
+        opened_export(run, path, reading) as (export, examples, skipped),
         predictions(run, examples, geometry, len(class_names)) as predicted,
     ):
-        readable = with_predictions(examples, predicted, skipped)
+        readable, unread = with_predictions(examples, predicted)
+        skipped |= unread
         if not readable:
             raise UserError(
                 f"none of the photos that {run.path} was not fitted to can be reviewed in {place}"
@@ -102,14 +103,14 @@ def _write(
     names = UniqueNames()
     pictured = []
     for photo in chosen:
-        opened = open_photo(photo.example.image_path)
-        height, width = opened.image.shape[:2]
+        decoded = open_photo(photo.example.image_path)
+        height, width = decoded.image.shape[:2]
         square = predicted.read(photo.name)
         class_ids = likeliest(predicted.geometry.restore(square, height, width))
         name = names.add(photo.example.image_path.stem)
-        datasets[_folder(photo)].add(name, opened.image, class_ids, opened.original)
+        datasets[_folder(photo)].add(name, decoded.image, class_ids, decoded.original)
         mask = read_mask(photo.example)
-        pictured.append(picture(photo, opened.image, mask, class_ids, found.class_names))
+        pictured.append(picture(photo, decoded.image, mask, class_ids, found.class_names))
     for dataset in datasets.values():
         dataset.close()
     return pictured
@@ -121,16 +122,13 @@ def _folder(photo: DoubtfulPhoto) -> str:
 
 
 def _write_table(path: Path, found: Review) -> None:
-    """A line a region."""
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        box = ("left", "top", "width", "height", "pixels")
-        writer.writerow(["rank", "photo", "score", "kind", "class", "annotated", "predicted", *box])
+    """Writes one row per region."""
+    box = ("left", "top", "width", "height", "pixels")
+    columns = ("rank", "photo", "score", "kind", "class", "annotated", "predicted", *box)
+    with csv_writer(path, columns) as write_row:
         for number, photo in enumerate(found.photos, 1):
             for region in photo.regions:
                 about = (region.class_id, region.annotated, region.predicted)
                 names = [found.class_names[class_id] for class_id in about]
                 place = [getattr(region, name) for name in box]
-                writer.writerow(
-                    [number, photo.name, f"{region.score:.4f}", region.kind, *names, *place]
-                )
+                write_row([number, photo.name, f"{region.score:.4f}", region.kind, *names, *place])

@@ -26,7 +26,7 @@ SENTENCES: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Told:
+class RegionText:
     """A region as the page tells of it: a sentence, its size and score as text, its colour."""
 
     sentence: str
@@ -46,7 +46,7 @@ class Pictured:
     photo: str
     annotated: str
     predicted: str
-    regions: tuple[Told, ...]
+    regions: tuple[RegionText, ...]
     more: int
 
 
@@ -78,17 +78,17 @@ def picture(
         photo=photo_thumbnail(framed),
         annotated=photo_thumbnail(image, mask),
         predicted=photo_thumbnail(image, class_ids),
-        regions=tuple(_told(region, class_names) for region in named),
+        regions=tuple(_region_text(region, class_names) for region in named),
         more=len(photo.regions) - len(named),
     )
 
 
-def _told(region: Region, class_names: Sequence[str]) -> Told:
+def _region_text(region: Region, class_names: Sequence[str]) -> RegionText:
     sentence = SENTENCES[region.kind].format(
         annotated=class_names[region.annotated], predicted=class_names[region.predicted]
     )
     color = css_colors(len(class_names))[region.class_id]
-    return Told(sentence, f"{region.pixels:,}", f"{region.score:.2f}", color)
+    return RegionText(sentence, f"{region.pixels:,}", f"{region.score:.2f}", color)
 
 
 def _framed(image: np.ndarray, regions: Sequence[Region]) -> np.ndarray:

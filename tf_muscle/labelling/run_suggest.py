@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
 from tf_muscle.atomic import refuse_folder, replacing
@@ -21,6 +20,7 @@ from tf_muscle.labelling.suggested_folder import Format, write_photos, write_tab
 from tf_muscle.labelling.suggestions import suggest
 from tf_muscle.prediction.pieces import Piece, divide
 from tf_muscle.prediction.predict_pieces import leave_gpus
+from tf_muscle.prediction.sentences import sentence_console
 from tf_muscle.prediction.sources import find_sources
 
 
@@ -69,7 +69,7 @@ def suggest_from_sources(
     if cluster:
         leave_gpus()
     networks, predictor = load_networks(model, batch_size)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = sentence_console()
     if sources.passed_over:
         console.print(sources.passed_over)
     labelled = look_at_labelled(networks, predictor, model, data)
@@ -110,7 +110,10 @@ def suggest_from_sources(
             lambda sentence: console.print(f"skipped: {sentence}"),
         )
         if not written:
-            raise UserError(f"none of the {len(suggestions)} chosen could be read a second time")
+            raise UserError(
+                f"none of the {len(suggestions)} chosen pictures could be read a second time: give "
+                "the command again, and leave its sources as they are until it is done"
+            )
         write_table(unfinished / "suggested.csv", written, predictor.class_names)
         sentences = [labelled.sentence, *told]
         page = unfinished / "index.html"

@@ -1,6 +1,5 @@
 """The folder of suggestions: an export with masks to correct, suggested.csv and index.html."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,16 +12,12 @@ import numpy as np
 from tf_muscle.errors import UserError
 from tf_muscle.labelling.suggestions import Suggestion
 from tf_muscle.prediction.addresses import File, fetched
-from tf_muscle.prediction.dataset_folders import (
-    LONGEST_STEM,
-    CocoFolder,
-    MaskFolder,
-    UniqueNames,
-)
-from tf_muscle.prediction.output_names import frame_name
+from tf_muscle.prediction.dataset_folders import CocoFolder, MaskFolder, UniqueNames
+from tf_muscle.prediction.output_names import frame_name, video_name
 from tf_muscle.prediction.photos import open_photo
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.stream import open_frames
+from tf_muscle.report.csv_file import csv_writer
 from tf_muscle.report.html_page import photo_thumbnail
 
 Format = Literal["mask", "coco"]
@@ -75,13 +70,11 @@ def write_photos(
     predicted = predictor.stream(image for _, image, _ in seen)
     for (suggestion, image, original), probabilities in zip(read, predicted, strict=True):
         place = suggestion.candidate.place
-        stem = place.path.stem
         if place.frame is None:
-            name = names.add(stem)
+            name = names.add(place.path.stem)
         else:
-            if place.path not in videos:  # each frame's name is longer, and must not be cut off
-                room = LONGEST_STEM - len(frame_name("", place.path, 0))
-                videos[place.path] = names.add(stem, longest=room)
+            if place.path not in videos:
+                videos[place.path] = video_name(place.path, names)
             name = names.add(frame_name(videos[place.path], place.path, place.frame))
         class_ids = predictor.class_ids(probabilities)
         dataset.add(name, image, class_ids, original)
@@ -131,13 +124,11 @@ def write_table(path: Path, written: Sequence[Written], class_names: Sequence[st
         *(f"{name} area_share" for name in class_names[1:]),
         "reason",
     ]
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
+    with csv_writer(path, columns) as write_row:
         for one in written:
             suggestion, candidate = one.suggestion, one.suggestion.candidate
             place, uncertainty = candidate.place, candidate.uncertainty
-            writer.writerow(
+            write_row(
                 [
                     *(suggestion.rank, one.name, place.path),
                     "" if place.frame is None else place.frame,

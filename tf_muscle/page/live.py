@@ -1,7 +1,6 @@
 """What the page answers to a webcam, picture by picture; without anything of the page itself."""
 
 import base64
-import binascii
 import io
 import time
 from collections import deque
@@ -22,6 +21,7 @@ from tf_muscle.prediction.smoothing import SMOOTH, smoothed
 from tf_muscle.prediction.stream import predicted_frame
 from tf_muscle.prediction.tracks import Tracker
 from tf_muscle.report.lettering import percent
+from tf_muscle.roboflow.image_files import UnreadableImageError, open_image
 
 PAUSE = 3.0  # seconds without a picture, after which the counting begins anew
 RECENT = 20  # pictures that rate and latency are of
@@ -110,11 +110,11 @@ def decoded(address: str) -> np.ndarray:
         raise refused
     try:
         content = base64.b64decode(address.removeprefix(JPEG), validate=True)
-        with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
-            if picture.width * picture.height > MAX_FRAME_PIXELS:
+        with open_image(io.BytesIO(content), MAX_FRAME_PIXELS) as picture:
+            if picture.format != "JPEG":
                 raise refused
             return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, binascii.Error) as error:
+    except (ValueError, UnreadableImageError) as error:
         raise refused from error
 
 

@@ -89,8 +89,8 @@ def refuse_unusable(address: str) -> None:
     scheme, bucket = ADDRESS.match(address).groups()  # type: ignore[union-attr]
     if scheme not in PACKAGES:  # whose address may hold a password, so that it is not repeated
         raise UserError(
-            f"an address {scheme}://... is in no store that is known: give s3:// or gs://, or put "
-            "./ in front of a path"
+            f"an address {scheme}://... names an unknown kind of store: give s3:// or gs://, or "
+            "put ./ in front of a path"
         )
     # A secret may hold slashes, so that its @ may not lie in what looks like the bucket.
     if "@" in bucket or (":" in bucket and not bucket.startswith("arn:")):

@@ -53,7 +53,7 @@ class AnimationFrames:
         try:
             self._image = self._open.enter_context(open_image(path, max_pixels))
             if max(self._image.size) > MAX_SIDE:
-                raise LargeImageError("{}x{}".format(*self._image.size))
+                raise LargeImageError("{}x{} pixels".format(*self._image.size))
             self.frame_bytes = 3 * self._image.width * self._image.height
             # An APNG may begin with a picture that is not among its frames.
             self._first = int(bool(self._image.info.get("default_image")))
@@ -65,7 +65,7 @@ class AnimationFrames:
         except LargeImageError as error:
             self.close()
             raise UserError(
-                f"{path} has frames of {error}, more than {max_pixels:,} pixels or more than "
+                f"{path} has frames of {error}, more than {max_pixels:,} or more than "
                 f"{MAX_SIDE:,} on a side: make them smaller"
             ) from error
         except Exception as error:  # what a damaged file happens to lead Pillow to

@@ -152,7 +152,11 @@ class VideoWriter:
         height, width = frame.image.shape[:2]
         if self._container is None:
             self._container = av.open(
-                str(self.path), "w", format="mp4", options={"movflags": "+faststart"}
+                # A relative path like 10:30/overlay.mp4 would be taken for a protocol.
+                f"file:{self.path}",
+                "w",
+                format="mp4",
+                options={"movflags": "+faststart"},
             )
             self._stream = self._container.add_stream("libx264", self._rate, options=QUALITY)
             # Colours are stored for each 2x2 pixels, so an odd size gets another row or column.

@@ -30,7 +30,7 @@ def add_photos(
         return 0
     task = progress.add_task("photos", total=len(paths))
     read = 0
-    with closing(ahead(opened(paths, progress), OPENED)) as photos:
+    with closing(ahead(opened_photos(paths, progress), OPENED)) as photos:
         # A photo that cannot be read leaves its place in the batch empty, so that what another one
         # is predicted with does not depend on it, nor on where a piece of the work begins.
         while batch := list(islice(photos, predictor.batch_size)):
@@ -42,7 +42,7 @@ def add_photos(
     return len(paths) - read
 
 
-def opened(paths: Sequence[File], progress: Progress) -> Iterator[Photo | None]:
+def opened_photos(paths: Sequence[File], progress: Progress) -> Iterator[Photo | None]:
     """Opens photos, and tells which cannot be read, None, and which hold several pictures.
 
     Raises:
@@ -89,8 +89,9 @@ def add_videos(
         task = progress.add_task(escape(name) + until, total=None)
         with nullcontext(source) if isinstance(source, int) else fetched(source) as place:
             try:
-                opened = VideoPredictions(predictor, place, smooth=smooth, time_range=time_range)
-                with closing(opened) as predictions:
+                with closing(
+                    VideoPredictions(predictor, place, smooth=smooth, time_range=time_range)
+                ) as predictions:
                     show = partial(_show_frame, progress, task, name, predictions.live)
                     video = results.add_video(predictions, show)
             except UserError as error:

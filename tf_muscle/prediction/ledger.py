@@ -30,11 +30,12 @@ FOLDER = ".pieces"
 PLAN = "plan.json"
 TOLD = "told.json"
 TABLE = "predictions.csv"
+OUTLINES = f"train/{COCO_FILE}"
 OF_THE_WHOLE = (TABLE, COCO_FILE, TOLD)  # files that every piece has a part of
 
 
 @dataclass(frozen=True)
-class Told:
+class PieceReport:
     """What is to be told of a piece.
 
     Attributes:
@@ -97,16 +98,16 @@ class Ledger:
                 shutil.rmtree(left, ignore_errors=True)
             yield
 
-    def done(self, count: int) -> dict[int, Told]:
-        """What is told of the pieces that are done, by their numbers below `count`."""
+    def done(self, count: int) -> dict[int, PieceReport]:
+        """The reports of the pieces that are done, by their numbers below `count`."""
         files = ((number, self._record(number) / TOLD) for number in range(count))
-        return {number: told_of(file.read_bytes()) for number, file in files if file.is_file()}
+        return {number: piece_report(file.read_bytes()) for number, file in files if file.is_file()}
 
     def scratch(self) -> Path:
         """A new folder for a worker to write a piece's outputs to, as if it were OUT."""
         return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder))
 
-    def keep(self, number: int, scratch: Path, told: Told) -> None:
+    def keep(self, number: int, scratch: Path, report: PieceReport) -> None:
         """Moves the outputs of a piece to their places, and then counts it as done."""
         folders = {self.out}
         for path in sorted(scratch.rglob("*")):
@@ -116,8 +117,8 @@ class Ledger:
                 folders.add(place)
             elif path.name not in OF_THE_WHOLE:
                 synced(path).replace(place)
-        write_json(scratch / TOLD, asdict(told))
-        for name in (TABLE, f"train/{COCO_FILE}"):
+        write_json(scratch / TOLD, asdict(report))
+        for name in (TABLE, OUTLINES):
             if (scratch / name).is_file():
                 synced(scratch / name)
         for folder in folders:  # the new names reach the disk before the record that counts them
@@ -138,10 +139,10 @@ class Ledger:
         records = [self._record(number) for number in range(count)]
         with replacing(self.out / TABLE) as unfinished, unfinished.open("wb") as table:
             join_tables(((record / TABLE).read_bytes() for record in records), table)
-        outlines = [record / "train" / COCO_FILE for record in records]
+        outlines = [record / OUTLINES for record in records]
         if outlines[0].is_file():
             parts = (path.read_bytes() for path in outlines)
-            write_json(self.out / "train" / COCO_FILE, join_outlines(map(json.loads, parts)))
+            write_json(self.out / OUTLINES, join_outlines(map(json.loads, parts)))
         (self.folder / PLAN).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -170,10 +171,10 @@ def refuse_other_plan(out: object, plan: Mapping[str, str], content: bytes) -> N
         )
 
 
-def told_of(content: bytes) -> Told:
-    """What is told of a piece by its file."""
+def piece_report(content: bytes) -> PieceReport:
+    """The report of a piece out of its file."""
     told = json.loads(content)
-    return Told(told["failures"], tuple(told["sentences"]))
+    return PieceReport(told["failures"], tuple(told["sentences"]))
 
 
 def join_tables(parts: Iterable[bytes], table: BinaryIO) -> None:

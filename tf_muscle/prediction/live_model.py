@@ -66,8 +66,8 @@ def live_model(
         return LiveModel(model, f"without {file}: {reason}")
     return LiveModel(
         str(file),
-        f"the camera is predicted by {file}, which is faster than {model}: give a .keras file, or "
-        "move that folder away, to do without it",
+        f"the camera is predicted by {file}, which is faster than {model}: to avoid it, give a "
+        ".keras file or move that folder away",
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-DEFAULT_IMAGE_SIZE = 256  # the report's, where nothing tells what a model was trained at
+DEFAULT_IMAGE_SIZE = 256  # of the original work, where nothing tells what a model was trained at
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,25 @@ def no_model(path: Path) -> UserError:
 
 
 def is_model(word: str) -> bool:
-    """Whether a word of a command line names a model, complete or not."""
+    """Whether a word of a command line names a model, complete or not.
+
+    Raises:
+        UserError: it names a run in runs/ and something else beside it.
+    """
     path = Path(word)
     if word.startswith(PREFIX):
         return True
     if path.suffix in (".keras", ".tflite") or (path / "saved_model.pb").is_file():
         return True
     try:
-        find_run(path)
+        run = find_run(path)
     except UserError:
         return False
+    if path.exists() and run.path != path:
+        raise UserError(
+            f"{word} may be a source or the run {run.path}: give {run.path} for the run, "
+            f"{path.resolve()} for the source"
+        )
     return True
 
 
@@ -237,7 +246,7 @@ def _load_saved_model(path: Path, image_size: int | None, calibrated: bool, sing
         class_names = tuple(name.decode() for name in servable.labels.numpy())
         if "probabilities" not in signature.structured_outputs:
             raise KeyError("no output called probabilities")
-    except Exception as error:  # as above
+    except Exception as error:  # whatever a damaged or foreign file leads TensorFlow to
         reason = shortened(one_line(error))
         raise UserError(
             f"{path} is no SavedModel of tf_muscle ({reason}): write it again by "

@@ -18,6 +18,8 @@ from tf_muscle.roboflow.image_files import (
 )
 from tf_muscle.roboflow.photo_pixels import to_rgb
 
+MAX_SIDE = 60_000  # pixels; a JPEG takes 65,535, and the legend stands below the photo
+
 PhotoLike = str | os.PathLike[str] | Image.Image | np.ndarray
 
 
@@ -53,11 +55,14 @@ def open_photo(path: File, *, max_pixels: int = MAX_PIXELS) -> Photo:
         max_pixels: height times width that is still decoded.
 
     Raises:
-        UserError: the file is no photo, is damaged, or has too many pixels.
+        UserError: the file is no photo, is damaged, or has too many pixels, also on one side.
     """
     try:
         with Path(path).open("rb") as file:
             decoded = decode(file, max_pixels)
+            height, width = decoded.pixels.shape[:2]
+            if max(height, width) > MAX_SIDE:
+                raise LargeImageError(f"{width}x{height} pixels")
             original = None
             if decoded.upright and decoded.format in ("JPEG", "PNG"):
                 file.seek(0)
@@ -65,7 +70,8 @@ def open_photo(path: File, *, max_pixels: int = MAX_PIXELS) -> Photo:
         return Photo(path, decoded.pixels, decoded.has_more, original)
     except LargeImageError as error:
         raise UserError(
-            f"{path} has {error} pixels, more than {max_pixels:,}: make it smaller"
+            f"{path} has {error}, more than {max_pixels:,} or more than {MAX_SIDE:,} on a side: "
+            "make it smaller"
         ) from error
     except (OSError, UnreadableImageError) as error:
         content = content_of(path)

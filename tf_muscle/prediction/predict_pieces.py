@@ -1,23 +1,22 @@
 """Predictions in pieces, by a loop or the workers of a cluster: outputs are those of the whole."""
 
-import io
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from rich.console import Console
 from rich.progress import Progress
 
 from tf_muscle.cluster.address import Cluster
 from tf_muscle.cluster.pieces import results
 from tf_muscle.lab.outputs import LabOutputs
 from tf_muscle.prediction.into_folder import add_photos, add_videos
-from tf_muscle.prediction.ledger import Ledger, Told
+from tf_muscle.prediction.ledger import Ledger, PieceReport
 from tf_muscle.prediction.pieces import Piece
 from tf_muscle.prediction.predictor import Predictor
 from tf_muscle.prediction.remote_ledger import RemoteLedger
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
+from tf_muscle.prediction.sentences import KeptSentences
 from tf_muscle.prediction.time_range import TimeRange
 from tf_muscle.tensorflow_log import has_gpu
 
@@ -73,27 +72,27 @@ def predict_pieces(
     task = progress.add_task("pieces", total=len(pieces))
     failures = 0
 
-    def add(told: Told) -> None:
+    def add(report: PieceReport) -> None:
         nonlocal failures
-        failures += told.failures
-        for sentence in told.sentences:
+        failures += report.failures
+        for sentence in report.sentences:
             progress.console.print(sentence)
         progress.advance(task)
 
     done = ledger.done(len(pieces))
-    for told in done.values():
-        add(told)
+    for report in done.values():
+        add(report)
     numbered = [(number, pieces[number]) for number in range(len(pieces)) if number not in done]
     make = partial(_worker, load, wanted, ledger)
-    for _, told in results(numbered, make, cluster, lambda numbered: str(numbered[1])):
-        add(told)
+    for _, report in results(numbered, make, cluster, lambda numbered: str(numbered[1])):
+        add(report)
     ledger.join(len(pieces))
     return failures
 
 
 def _worker(
     load: Callable[[], Predictor], wanted: Wanted, ledger: Ledger | RemoteLedger
-) -> Callable[[tuple[int, Piece]], Told]:
+) -> Callable[[tuple[int, Piece]], PieceReport]:
     return partial(_predict, load(), wanted, ledger)
 
 
@@ -102,31 +101,28 @@ def _predict(
     wanted: Wanted,
     ledger: Ledger | RemoteLedger,
     numbered: tuple[int, Piece],
-) -> Told:
+) -> PieceReport:
     """Predicts a piece."""
     number, piece = numbered
-    sentences = io.StringIO()
-    console = Console(file=sentences, soft_wrap=True, markup=False, highlight=False)
+    sentences = KeptSentences()
+    progress = sentences.progress
     scratch = ledger.scratch()
     try:
-        with (
-            ResultsFolder(
-                scratch,
-                predictor.class_names,
-                wanted.output_format,
-                person=wanted.person,
-                lab=wanted.lab,
-                names=piece.names,
-                tell=console.print,
-            ) as folder,
-            Progress(console=console, disable=True) as progress,
-        ):
+        with ResultsFolder(
+            scratch,
+            predictor.class_names,
+            wanted.output_format,
+            person=wanted.person,
+            lab=wanted.lab,
+            names=piece.names,
+            tell=progress.console.print,
+        ) as folder:
             failures = add_photos(folder, predictor, piece.photos, progress)
             failures += add_videos(
                 folder, predictor, piece.videos, wanted.smooth, progress, wanted.time_range
             )
-        told = Told(failures, tuple(sentences.getvalue().splitlines()))
-        ledger.keep(number, scratch, told)
+        report = PieceReport(failures, sentences.kept)
+        ledger.keep(number, scratch, report)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return told
+    return report

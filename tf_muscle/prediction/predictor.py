@@ -82,7 +82,8 @@ class Predictor:
             in_square: leave the probabilities at the size that the network sees a photo at.
 
         Yields:
-            The probability of each class, float32 [H, W, K], at each photo's own size.
+            The probability of each class, float32 [H, W, K], at each photo's own size; [h, w, K]
+            with `in_square`.
         """
         geometries = [self.geometry]
         if self.calibration.tta == "mirror_scale":

@@ -23,21 +23,21 @@ from tf_muscle.prediction.dataset_folders import join_outlines
 from tf_muscle.prediction.ledger import (
     FOLDER,
     OF_THE_WHOLE,
+    OUTLINES,
     PLAN,
     TABLE,
     TOLD,
-    Told,
+    PieceReport,
     join_tables,
+    piece_report,
     planned,
     refuse_other_plan,
-    told_of,
 )
 from tf_muscle.prediction.pieces import Piece
 from tf_muscle.roboflow.split_folder import COCO_FILE
 from tf_muscle.runs.folder import write_json
 
 AT_A_TIME = 500  # records that are fetched, each of some kilobytes
-OUTLINES = f"train/{COCO_FILE}"
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,18 @@ class RemoteLedger:
         refuse_other_plan(self.out, plan, content)
         yield
 
-    def done(self, count: int) -> dict[int, Told]:
+    def done(self, count: int) -> dict[int, PieceReport]:
         """See `Ledger.done`."""
         files = self._files(self.folder)
         numbers = [number for number in range(count) if f"{self._record(number)}/{TOLD}" in files]
-        told = self._contents([f"{self._record(number)}/{TOLD}" for number in numbers])
-        return {number: told_of(one) for number, one in zip(numbers, told, strict=True)}
+        reports = self._contents([f"{self._record(number)}/{TOLD}" for number in numbers])
+        return {number: piece_report(one) for number, one in zip(numbers, reports, strict=True)}
 
     def scratch(self) -> Path:
         """A new folder of this machine for a worker to write a piece's outputs to."""
         return Path(tempfile.mkdtemp(prefix="tf_muscle_"))
 
-    def keep(self, number: int, scratch: Path, told: Told) -> None:
+    def keep(self, number: int, scratch: Path, report: PieceReport) -> None:
         """Puts the outputs of a piece to their places, and then counts it as done."""
         outputs, parts = {}, {}
         for path in (path for path in scratch.rglob("*") if path.is_file()):
@@ -100,7 +100,7 @@ class RemoteLedger:
             else:
                 outputs[path] = f"{self.out}/{name}"
         record = scratch / TOLD
-        write_json(record, asdict(told))
+        write_json(record, asdict(report))
         for files in (outputs | parts, {record: f"{self._record(number)}/{TOLD}"}):
             self._put(files)
 

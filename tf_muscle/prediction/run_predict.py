@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from glob import has_magic
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from tf_muscle.cluster.address import Cluster
@@ -27,7 +27,8 @@ from tf_muscle.prediction.predict_pieces import Wanted, leave_gpus, predict_piec
 from tf_muscle.prediction.predictor import load_predictor
 from tf_muscle.prediction.remote_ledger import RemoteLedger
 from tf_muscle.prediction.results_folder import Format, ResultsFolder
-from tf_muscle.prediction.sources import Sources, find_sources
+from tf_muscle.prediction.sentences import sentence_console
+from tf_muscle.prediction.sources import Source, Sources, find_sources
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 from tf_muscle.runs.folder import default_name
 
@@ -115,6 +116,9 @@ def predict_sources(
         KeyboardInterrupt: ctrl-C; what was predicted until then is complete.
     """
     sources = find_sources(words)
+    ledger = ledger_at(out)
+    if ledger.begun:
+        sources = outside(out, sources)
     part = TimeRange(*time_range) if time_range else WHOLE
     if time_range:
         refuse_unless_one_file("time_range", sources)
@@ -122,16 +126,13 @@ def predict_sources(
         refuse_unless_one_file("sync", sources)
     if lab_formats and not sources.videos:
         raise UserError("--lab_formats is for videos, got photos only: leave it out")
-    ledger = ledger_at(out)
     remote = isinstance(ledger, RemoteLedger) or any(
         isinstance(one, RemoteFile) for one in (*sources.photos, *sources.videos)
     )
     in_pieces = remote or cluster is not None  # so that a lost connection loses a piece at most
-    if in_pieces:
-        refuse_inside(out, words)
     pieces = divide(sources, options["batch_size"]) if in_pieces else []
     refuse_taken(ledger, in_pieces)
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    console = sentence_console()
     if not sources.photos and all(isinstance(one, int) for one in sources.videos):
         options["batch_size"] = 1  # a camera's frames come one at a time
         asked = {name: options.get(name) for name in ("image_size", "tta")}
@@ -221,15 +222,24 @@ def ledger_at(out: str | Path) -> Ledger | RemoteLedger:
     return RemoteLedger(out.rstrip("/"))
 
 
-def refuse_inside(out: str | Path, words: Sequence[str]) -> None:
-    """Refuses a results folder inside a source: what is in it would be a source when it goes on."""
-    for word in words:
-        if is_address(word) or is_address(str(out)):
-            inside = str(out).startswith(f"{word.rstrip('/')}/")
-        else:
-            inside = Path(out).resolve().is_relative_to(Path(word).resolve())
-        if inside:
-            raise UserError(f"--out {out} lies inside the source {word}: choose another --out")
+def outside(out: str | Path, sources: Sources) -> Sources:
+    """The sources without those in a results folder, which the command itself has put there.
+
+    Raises:
+        UserError: all are in it.
+    """
+    address, folder = f"{str(out).rstrip('/')}/", Path(out).resolve()
+
+    def inside(source: Source) -> bool:
+        if isinstance(source, RemoteFile):
+            return source.address.startswith(address)
+        return isinstance(source, Path) and source.resolve().is_relative_to(folder)
+
+    photos = tuple(one for one in sources.photos if not inside(one))
+    videos = tuple(one for one in sources.videos if not inside(one))
+    if not photos and not videos:
+        raise UserError(f"--out {out} holds all sources: choose another --out")
+    return replace(sources, photos=photos, videos=videos)
 
 
 def refuse_taken(ledger: Ledger | RemoteLedger, in_pieces: bool) -> None:

@@ -24,7 +24,8 @@ from tf_muscle.prediction.file_kinds import (
     is_readable,
 )
 
-# Files whose content tells nothing are damaged if they are called so, and else something else.
+# A file of unrecognised content counts as a damaged photo or video if it has one of these suffixes;
+# otherwise it is passed over.
 PHOTO_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
     *(".heic", ".heif", ".avif"),

@@ -1,4 +1,4 @@
-"""Stages that work at the same time: what comes before taken ahead, what comes after done behind.
+"""Stages at the same time: `ahead` prefetches from the previous, `Behind` hands work to the next.
 
 Decoding, OpenCV, Pillow, the network and encoding all leave Python's lock alone while they
 calculate, so that threads are enough. Each stage has one, so the order stays.
@@ -22,8 +22,8 @@ def room_for(frame_bytes: int, most: int) -> int:
 def ahead(items: Iterable[Item], most: int) -> Generator[Item, None, None]:
     """Takes items in a thread before they are asked for.
 
-    What taking one raises, ctrl-C too, is raised here behind the items before it. To be closed (or
-    used up) before what the items come from is: then the thread is done.
+    What taking one raises, ctrl-C too, is raised here behind the items before it. Close or exhaust
+    it before closing the source of `items`; its thread has then ended.
 
     Args:
         items: only this thread takes them.

@@ -1,6 +1,5 @@
 """When each muscle works in a video: its area and probability over time, and its repetitions."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from tf_muscle.lab.repetitions import RepetitionSeries, find_repetitions
 from tf_muscle.lab.signals import Signal
 from tf_muscle.prediction.outputs import MuscleRow
 from tf_muscle.prediction.tracks import Track
+from tf_muscle.report.csv_file import csv_writer
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,7 @@ def write_timeline(timeline: Timeline, path: Path) -> None:
         columns += [f"{muscle} area_share", f"{muscle} mean_probability", f"{muscle} repetitions"]
     relative = [signal.relative_area for signal in timeline.signals]
     columns += [f"{signal.name} relative_area" for signal in timeline.signals]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
+    with csv_writer(path, columns) as write_row:
         for frame, seconds in enumerate(timeline.seconds):
             row = [str(timeline.first_frame + frame), f"{seconds:.4f}"]
             for i, muscle in enumerate(timeline.muscles):
@@ -145,4 +143,4 @@ def write_timeline(timeline: Timeline, path: Path) -> None:
                     "" if np.isnan(probability) else f"{probability:.4f}",
                     str(np.count_nonzero(repetitions[muscle] <= seconds)),
                 ]
-            writer.writerow(row + [f"{area[frame]:.4f}" for area in relative])
+            write_row(row + [f"{area[frame]:.4f}" for area in relative])

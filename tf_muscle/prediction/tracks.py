@@ -175,7 +175,7 @@ class Tracker:
         self._count += 1
 
     def newest(self) -> dict[int, float]:
-        """Number and area of each region that is followed; 0 where the last frame has it not."""
+        """Number and area of each region that is followed; 0 if the last frame lacks it."""
         return {
             track.number: track.values[-4] if track.frames[-1] == self._count - 1 else 0.0
             for track in self._open

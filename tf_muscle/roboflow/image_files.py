@@ -68,7 +68,7 @@ class UnreadableImageError(Exception):
 
 
 class LargeImageError(UnreadableImageError):
-    """A file has more pixels than are decoded; the message is their number."""
+    """A file has more pixels than are decoded; the message is how many, as "20000x9000 pixels"."""
 
 
 @contextmanager
@@ -89,13 +89,13 @@ def open_image(
         with Image.open(file, formats=readable_formats()) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise LargeImageError(f"{width}x{height}")
+                raise LargeImageError(f"{width}x{height} pixels")
             _check_scans(image)
             yield image
     except UnreadableImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise LargeImageError("a multiple of them") from error
+        raise LargeImageError("far too many pixels") from error
     except UnidentifiedImageError as error:  # names an opened file by its address
         raise UnreadableImageError("cannot identify image file") from error
     # Pillow's readers check little, so that a damaged file raises what its bytes happen to lead to.
