@@ -69,6 +69,7 @@ def test_scores_are_those_of_the_saved_model(straight: Path, small_export: Path)
     assert record["mean_iou"] == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_augmentation_on_the_device(small_export: Path, training_folder: Path) -> None:
     """The other backend trains to a complete run, on crops too."""
     words = small_run(
@@ -79,6 +80,7 @@ def test_augmentation_on_the_device(small_export: Path, training_folder: Path) -
     assert (training_folder / "runs" / "on_device" / "metrics.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stood(
     small_export: Path, training_folder: Path, straight: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

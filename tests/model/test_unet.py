@@ -206,7 +206,9 @@ np.savez(sys.argv[3], square=model(photos[:, :64, :64]), other=model(photos[:, :
 """
 
 
-@pytest.mark.parametrize("which", ["stock_unet", "stock_efficientnet"])
+@pytest.mark.parametrize(
+    "which", ["stock_unet", pytest.param("stock_efficientnet", marks=pytest.mark.slow)]
+)
 def test_saved_network_loads_where_only_keras_is(
     which: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

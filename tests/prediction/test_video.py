@@ -187,6 +187,7 @@ predict_video(predictor, source, out, each=each)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     pytest.importorskip("resource", reason="the system does not tell a process's memory")
     image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)

@@ -18,7 +18,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Muscle pixels of each mask that is shown."""
     found: list[int] = []
 
-    def keep(images: np.ndarray, masks: np.ndarray, names: Any, path: Path) -> None:
+    def keep(images: Any, masks: np.ndarray, names: Any, path: Path, aspect: float) -> None:
         found.extend(np.count_nonzero(masks, axis=(1, 2)).tolist())
         path.touch()
 

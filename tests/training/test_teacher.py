@@ -27,6 +27,7 @@ def options(export: Path, folder: Path, data_dir: Path, **more: object) -> dict[
     } | more  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_the_mean_of_folds_and_says_what_that_means(
     folds: RunFolder,
     small_export: Path,
