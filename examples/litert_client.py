@@ -18,7 +18,7 @@ with zipfile.ZipFile(file) as packed:  # behind the model lies what belongs to i
     preprocessing = json.loads(packed.read("preprocessing.json"))
     calibration = json.loads(packed.read("calibration.json"))
 size, resize = preprocessing["image_size"], preprocessing["resize"]
-aspect = preprocessing.get("aspect", 1)  # width over height of that shape
+aspect = preprocessing.get("aspect", 1)  # width over height of what photos are padded to
 padding = tuple(preprocessing["padding"])
 thresholds = list(calibration["thresholds"].values())
 

@@ -14,7 +14,7 @@ model = onnxruntime.InferenceSession(file)
 properties = model.get_modelmeta().custom_metadata_map
 names = properties["labels"].split("\n")
 size, resize = int(properties["image_size"]), properties["resize"]
-aspect = float(properties.get("aspect", 1))  # width over height of that shape
+aspect = float(properties.get("aspect", 1))  # width over height of what photos are padded to
 padding = tuple(map(int, properties["padding"].split()))
 thresholds = list(map(float, properties["thresholds"].split()))
 

@@ -15,7 +15,7 @@ with contextlib.chdir(folder):  # TensorFlow takes [ ] * ? in a path for a patte
     model = tf.saved_model.load(".")
 names = [name.decode() for name in model.labels.numpy()]
 size, resize = int(model.image_size), model.resize.numpy().decode()
-aspect = float(getattr(model, "aspect", 1))  # width over height of that shape
+aspect = float(getattr(model, "aspect", 1))  # width over height of what photos are padded to
 padding = tuple(model.padding.numpy().tolist())
 thresholds = model.thresholds.numpy().tolist()
 

@@ -20,10 +20,11 @@ def one_layer(size: int | None = None, classes: int = 3) -> keras.Model:
     return model
 
 
-def one_layer_run(folder: Path, image_size: int = 48) -> Path:
+def one_layer_run(folder: Path, image_size: int = 48, aspect: float = 1.0) -> Path:
     """What `predict` needs of a run, in a folder that does not exist."""
     folder.mkdir(parents=True)
     one_layer().save(folder / "best.keras")
-    (folder / "config.yaml").write_text(f"image_size: {image_size}\nresize: pad\n")
+    options = f"image_size: {image_size}\nresize: pad\naspect: {aspect}\n"
+    (folder / "config.yaml").write_text(options)
     (folder / "environment.json").write_text(json.dumps({"data": {"class_names": NAMES}}))
     return folder

@@ -8,14 +8,19 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import jaccard_score
+from train_options import small_run
 
 from tf_muscle.command import run_command
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.evaluate import main as evaluate
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.unet import CORE, HEAD, build_unet
 from tf_muscle.predict import main as predict
+from tf_muscle.prediction.predictor import load_predictor
+from tf_muscle.train import main as train
 
 NAMES = ["background", "biceps", "triceps", "calf"]
 SHAPES = [(96, 60), (60, 96), (64, 64), (40, 150), (33, 47)]  # height, width
@@ -60,6 +65,27 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("network") / "best.keras"
     model.save(path)
     return path
+
+
+def test_photos_of_one_shape_fill_the_square(
+    small_export: Path, tmp_path: Path, drawn_figures: list[Figure]
+) -> None:
+    """With `aspect: 0` their shape reaches all that a training writes."""
+    export = Path(shutil.copytree(small_export, tmp_path / "export"))
+    for path in [*export.rglob("*.jpg"), *export.rglob("*.png")]:
+        with Image.open(path) as image:
+            wide = image.resize((96, 64), Image.Resampling.NEAREST)
+        wide.save(path)
+    assert run_command(train, small_run(export, tmp_path, run_name="wide", epochs=1, aspect=0)) == 0
+    run, exported = tmp_path / "runs" / "wide", tmp_path / "saved_models" / "wide"
+    options = yaml.safe_load((run / "config.yaml").read_text())
+    assert (options["resize"], options["aspect"]) == ("pad", 1.5)
+    expected = Geometry("pad", 32, 1.5)
+    for model in (run, run / "best.keras", exported):
+        assert load_predictor(model).geometry == expected
+    assert "they were 1.5 times as wide as high" in (exported / "README.md").read_text()
+    photos = [axes for figure in drawn_figures for axes in figure.axes if axes.images]
+    assert [a for a in photos if a.bbox.width / a.bbox.height == pytest.approx(1.5, rel=0.01)]
 
 
 @pytest.mark.parametrize(("resize", "aspect"), [("pad", 1.0), ("pad", 0.7), ("stretch", 1.0)])

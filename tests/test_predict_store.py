@@ -126,7 +126,8 @@ def test_results_inside_a_source_are_no_sources(
     assert run_command(main, ["mine", out, "--out", out]) == 2
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    assert run_command(main, [*words, out]) == 1
+    expanded = [] if "://" in out else [out]  # a shell that goes through photos/* finds it now
+    assert run_command(main, ["mine", *expanded, *words[1:], out]) == 1
     results = stored(out.rstrip("/")) if "://" in out else on_disk(folder / out)
     assert without_films(results) == without_films(on_disk(folder / "one"))
     assert set(results) == set(on_disk(folder / "one"))

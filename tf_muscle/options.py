@@ -35,14 +35,13 @@ class DataConfig:
     image_size: int = 256
     """Height and width, in pixels, of the square that photos become; 256 as in the report."""
     resize: Literal["auto", "pad", "stretch"] = "auto"
-    """How a photo becomes a square. pad fills it up to the shape that aspect names and brings that
-    to the square, so that photos of all shapes are distorted alike; stretch brings each photo to
-    the square as it is, as the report did; auto stretches if the export's README says that Roboflow
-    did, else it pads."""
-    aspect: float = 0.0
-    """Width over height, from 0.1 to 10, of the shape that pad fills photos up to. 0 takes the
-    middle of the export's photos, so that photos of one shape lose no pixel to a border; 1 keeps
-    their proportions."""
+    """How a photo becomes a square. pad fills it up to the shape that aspect names and resizes
+    that; stretch resizes each photo as it is, as the report did; auto stretches if the export's
+    README says that Roboflow did, else it pads."""
+    aspect: float = 1.0
+    """Width over height, from 0.1 to 10, of the shape that pad fills photos up to: 1 keeps their
+    proportions. 0 takes the shape of the export's photos, which then lose no pixel to a border, but
+    much of a photo of another shape."""
     ignore: int | None = None
     """Value of mask pixels that nobody labelled, such as 255, or id of the COCO category that marks
     them. They are left out of the loss and the scores."""

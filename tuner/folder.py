@@ -16,7 +16,7 @@ import yaml
 
 from tf_muscle.atomic import UNFINISHED, only_process, write_text
 from tf_muscle.errors import UserError
-from tf_muscle.runs.folder import RunFolder, read_json
+from tf_muscle.runs.folder import OLDER_GEOMETRY, RunFolder, read_json
 
 from .options import Search, is_loss
 
@@ -179,7 +179,7 @@ def refuse_other_options(folder: SearchFolder, identity: dict[str, Any]) -> None
         UserError: they differ, or the folder's options cannot be read.
     """
     try:
-        there = dict(yaml.safe_load(folder.options.read_text(encoding="utf-8")))
+        there = OLDER_GEOMETRY | dict(yaml.safe_load(folder.options.read_text("utf-8")))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(
             f"{folder.options} cannot be read ({error}): choose another --name"

@@ -101,7 +101,8 @@ def test_auto_follows_the_export() -> None:
 
     assert found(True) == found(True, resize="stretch") == Geometry("stretch", 64)
     assert found(False, resize="stretch", aspect=0.7) == Geometry("stretch", 64)
-    assert found(False) == found(True, resize="pad") == Geometry("pad", 64, 1.5)
+    assert found(False) == found(True, resize="pad") == Geometry("pad", 64, 1.0)
+    assert found(False, aspect=0) == Geometry("pad", 64, 1.5)
     assert found(False, aspect=0.7) == Geometry("pad", 64, 0.7)
 
 

@@ -18,6 +18,9 @@ def test_model_card(environment: dict[str, Any], metrics: dict[str, dict[str, An
     assert "longer side was resized to 128 pixels" in card
     stretched = model_card("c", OPTIONS | {"resize": "stretch"}, record, metrics)
     assert "photos stretched to 128x128" in stretched
+    framed = model_card("c", OPTIONS | {"aspect": 0.6635}, record, metrics)
+    assert "until they were 0.6635 times as wide as high" in framed
+    assert "`image_size`, `resize`, `aspect` and `padding`" in framed
     assert "| mIoU | 0.427 | 0.427 | 0.427 (0.312 to 0.488) |" in card
     assert "`my_export.zip`" in card
     assert "**Every photo is synthetic**" in card

@@ -39,6 +39,7 @@ def export_of(folder: Path, sizes: list[tuple[int, int]], orientation: int = 1) 
         ([(200, 100), (100, 50), (50, 100)], 1.0),
         ([(160, 120), (160, 90)], 1.5396),  # the root of 4/3 x 16/9
         ([(160, 90)] * 39 + [(90, 160)], 1.7778),  # an odd one does not decide
+        ([(1200, 96)] * 2, 10.0),  # the most that --aspect takes
     ],
 )
 def test_middle(sizes: list[tuple[int, int]], aspect: float, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
 
     def keep(images: Any, masks: np.ndarray, names: Any, path: Path, aspect: float) -> None:
+        assert aspect == 1  # these photos are squares
         found.extend(np.count_nonzero(masks, axis=(1, 2)).tolist())
         path.touch()
 

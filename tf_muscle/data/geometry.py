@@ -88,6 +88,11 @@ class Geometry:
         height, width = max(1, round(height * scale)), max(1, round(scaled_width * scale))
         return Box((self.size - height) // 2, (self.size - width) // 2, height, width)
 
+    def share(self, height: int, width: int) -> float:
+        """The part of the square, 0 to 1, that shows a photo of `height` and `width` pixels."""
+        box = self.box(height, width)
+        return box.height * box.width / self.size**2
+
     def fit(self, image: np.ndarray) -> np.ndarray:
         """Brings a photo into the square, bilinear, antialiased where it shrinks.
 
@@ -170,7 +175,7 @@ def resolve(config: DataConfig, *, stretched: bool, aspect: float) -> Geometry:
     Args:
         config: its `resize`, `aspect` and `image_size`.
         stretched: the export's photos were stretched to a square before, as new ones have to be.
-        aspect: width over height, the middle of the export's photos.
+        aspect: width over height of the export's photos.
     """
     resize = config.resize
     if resize == "auto":

@@ -5,6 +5,7 @@ from contextlib import closing, nullcontext
 from functools import partial
 from itertools import islice
 
+import numpy as np
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
@@ -19,6 +20,7 @@ from tf_muscle.prediction.stream import PredictedFrame, VideoPredictions, predic
 from tf_muscle.prediction.threads import ahead
 from tf_muscle.prediction.time_range import WHOLE, TimeRange
 
+ODD_SHAPE = 0.6  # of the network's square: photos that fill less are marked far worse
 OPENED = 2  # photos that wait for the model; those of 12 megapixels take 36 MB each
 
 
@@ -30,11 +32,15 @@ def add_photos(
         return 0
     task = progress.add_task("photos", total=len(paths))
     read = 0
+    told: set[str] = set()
     with closing(ahead(opened_photos(paths, progress), OPENED)) as photos:
         # A photo that cannot be read leaves its place in the batch empty, so that what another one
         # is predicted with does not depend on it, nor on where a piece of the work begins.
         while batch := list(islice(photos, predictor.batch_size)):
-            for prediction in predict_photos(predictor, [photo for photo in batch if photo]):
+            opened = [photo for photo in batch if photo]
+            for photo in opened:
+                _tell_odd_shape(predictor, photo.image, progress, told)
+            for prediction in predict_photos(predictor, opened):
                 results.add_photo(prediction)
                 read += 1
                 progress.advance(task)
@@ -83,6 +89,7 @@ def add_videos(
             is how a camera's recording ends and then stops nothing.
     """
     failures = 0
+    told: set[str] = set()
     for source in videos:
         name = f"camera {source}" if isinstance(source, int) else printable(source.name)
         until = ", until ctrl-C" if isinstance(source, int) else ""
@@ -92,7 +99,9 @@ def add_videos(
                 with closing(
                     VideoPredictions(predictor, place, smooth=smooth, time_range=time_range)
                 ) as predictions:
-                    show = partial(_show_frame, progress, task, name, predictions.live)
+                    show = partial(
+                        _show_frame, predictor, progress, task, name, predictions.live, told
+                    )
                     video = results.add_video(predictions, show)
             except UserError as error:
                 failures += 1
@@ -113,8 +122,36 @@ def add_videos(
 
 
 def _show_frame(
-    progress: Progress, task: TaskID, name: str, live: LiveMeter | None, frame: PredictedFrame
+    predictor: Predictor,
+    progress: Progress,
+    task: TaskID,
+    name: str,
+    live: LiveMeter | None,
+    told: set[str],
+    frame: PredictedFrame,
 ) -> None:
+    _tell_odd_shape(predictor, frame.image, progress, told)
     progress.update(task, completed=frame.number + 1, total=frame.count or None)
     if live:
         progress.update(task, description=escape(f"{name}: {live.now}"))
+
+
+def _tell_odd_shape(
+    predictor: Predictor, image: np.ndarray, progress: Progress, told: set[str]
+) -> None:
+    """Says, once for all that share `told`, that a picture has another shape than the training's.
+
+    A model with a square frame was trained on shapes that nobody knows, and nothing is said.
+    """
+    height, width = image.shape[:2]
+    geometry = predictor.geometry
+    share = geometry.share(height, width)
+    if told or geometry.aspect == 1 or share >= ODD_SHAPE:
+        return
+    sentence = (
+        f"note: the model was trained on photos {geometry.aspect:.2f} times as wide as high. What "
+        f"is {width / height:.2f} times as wide as high fills {share:.0%} of its view and is "
+        "marked worse: train on such photos, too, or with --aspect 1"
+    )
+    told.add(sentence)
+    progress.console.print(sentence)

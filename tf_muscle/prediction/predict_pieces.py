@@ -71,12 +71,15 @@ def predict_pieces(
     """
     task = progress.add_task("pieces", total=len(pieces))
     failures = 0
+    told: set[str] = set()
 
     def add(report: PieceReport) -> None:
         nonlocal failures
         failures += report.failures
         for sentence in report.sentences:
-            progress.console.print(sentence)
+            if sentence not in told:  # what holds for several pieces is said once
+                progress.console.print(sentence)
+        told.update(report.sentences)
         progress.advance(task)
 
     done = ledger.done(len(pieces))

@@ -115,8 +115,12 @@ def predict_sources(
         UserError: before any work, an option or a source is wrong.
         KeyboardInterrupt: ctrl-C; what was predicted until then is complete.
     """
-    sources = find_sources(words)
     ledger = ledger_at(out)
+    if ledger.begun:  # a shell that goes through `photos/*` again finds the results there, too
+        words = [word for word in words if is_address(word) or not within(Path(out), Path(word))]
+        if not words:
+            raise _all_inside(out)
+    sources = find_sources(words)
     if ledger.begun:
         sources = outside(out, sources)
     part = TimeRange(*time_range) if time_range else WHOLE
@@ -228,18 +232,27 @@ def outside(out: str | Path, sources: Sources) -> Sources:
     Raises:
         UserError: all are in it.
     """
-    address, folder = f"{str(out).rstrip('/')}/", Path(out).resolve()
+    address = f"{str(out).rstrip('/')}/"
 
     def inside(source: Source) -> bool:
         if isinstance(source, RemoteFile):
             return source.address.startswith(address)
-        return isinstance(source, Path) and source.resolve().is_relative_to(folder)
+        return isinstance(source, Path) and within(Path(out), source)
 
     photos = tuple(one for one in sources.photos if not inside(one))
     videos = tuple(one for one in sources.videos if not inside(one))
     if not photos and not videos:
-        raise UserError(f"--out {out} holds all sources: choose another --out")
+        raise _all_inside(out)
     return replace(sources, photos=photos, videos=videos)
+
+
+def _all_inside(out: str | Path) -> UserError:
+    return UserError(f"--out {out} holds all sources: choose another --out")
+
+
+def within(folder: Path, path: Path) -> bool:
+    """Whether a path is a folder or lies in it."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def refuse_taken(ledger: Ledger | RemoteLedger, in_pieces: bool) -> None:

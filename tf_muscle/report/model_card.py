@@ -21,8 +21,8 @@ result = model.signatures["serving_default"](images=photos)
 ```
 
 `photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. {preparation} The \
-variables `image_size`, `resize` and `padding` of `model` tell it; other sizes are taken, too. \
-{result} The signature `encoded` takes the `bytes` of JPEG or PNG files instead. \
+variables `image_size`, `resize`, `aspect` and `padding` of `model` tell it; other sizes are \
+taken, too. {result} The signature `encoded` takes the `bytes` of JPEG or PNG files instead. \
 `examples/tensorflow_client.py` in the project does all of it.
 
 TensorFlow takes `*`, `?`, `[`, `]` and `\\` in a path for a pattern: where a folder is called so, \
@@ -47,8 +47,8 @@ class_ids, probabilities = model.run(["class_ids", "probabilities"], {{"images":
 ```
 
 `photos` is uint8 RGB [B, H, W, 3]: the model scales the values itself. {preparation} The \
-properties `image_size`, `resize` and `padding` of the file tell it; other sizes are taken, too. \
-{result} `labels.txt` has the names of the classes, one a line.""",
+properties `image_size`, `resize`, `aspect` and `padding` of the file tell it; other sizes are \
+taken, too. {result} `labels.txt` has the names of the classes, one a line.""",
     "hub": """```python
 import tf_muscle
 

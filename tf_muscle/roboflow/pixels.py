@@ -132,24 +132,26 @@ def check_pixels(export: Export) -> dict[str, np.ndarray]:
 
 
 def middle_aspect(export: Export) -> float:
-    """Width over height half-way between the narrowest and the widest photos of an export.
+    """Width over height half-way (in logarithms) between the narrowest and the widest photos.
 
-    That frame wastes least on the photo that fits it worst: photos of one shape fill it, portraits
-    and landscapes together give about 1. The outermost twentieth on either side is left out, so
-    that an odd photo does not decide.
+    The frame of this shape wastes least on the photo that fits it worst: photos of one shape fill
+    it, and portraits together with landscapes give about 1, whichever are more. The twentieth that
+    is narrowest and the one that is widest are left out, so that an odd photo among 20 or more does
+    not decide.
 
     Args:
         export: that passed `read_export`.
 
     Returns:
-        Of the upright photos, rounded to four digits.
+        0.1 to 10, of the upright photos, rounded to four digits.
     """
     logs = [
         math.log(width / height)
         for examples in export.splits.values()
         for width, height in map(_upright_size, examples)
     ]
-    return round(math.exp(np.quantile(logs, (0.05, 0.95)).mean()), 4)
+    middle = math.exp(np.quantile(logs, (0.05, 0.95)).mean())
+    return round(min(max(middle, 0.1), 10.0), 4)
 
 
 def _upright_size(example: Example) -> tuple[int, int]:

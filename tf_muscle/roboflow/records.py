@@ -112,8 +112,8 @@ class DataInfo:
         pixel_counts: pixels of each of the K classes by split, as exported.
         baked_augmentation: as of `Export`.
         stretched: as of `Export`.
-        aspect: width over height, the middle of all photos, of `pixels.middle_aspect`; 1 in records
-            from before it was measured.
+        aspect: width over height of its photos, by `pixels.middle_aspect`; 1 in records from before
+            it was measured.
         notes: sentences that the user should read before trusting a score.
     """
 

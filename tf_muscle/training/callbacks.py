@@ -176,6 +176,8 @@ class FinishEpochOnInterrupt(keras.callbacks.Callback):
 class TensorBoardImages(keras.callbacks.Callback):
     """Writes predictions and the confusion matrix of a few validation photos to TensorBoard.
 
+    The photos are shown as the network sees them, in its square.
+
     Args:
         folder: where the event files go.
         images: uint8 [N, S, S, 3].

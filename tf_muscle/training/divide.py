@@ -203,8 +203,8 @@ def _refuse_single(left: np.ndarray, groups: np.ndarray, config: DataConfig) -> 
     largest = np.unique(groups, return_counts=True)[1].max()
     more = "--folds 3, or " if largest <= -(-len(groups) // 3) else ""
     raise UserError(
-        f"--folds {config.folds} would test all groups of photos but {left[0]} "
-        f"({_source(config)}) at once, and two have to be left, one to train on and one to choose "
+        f"--folds {config.folds} would test all groups of photos but one, {left[0]}, at once "
+        f"({_source(config)}), and two have to be left, one to train on and one to choose "
         f"the epoch by: give {more}smaller groups by --groups"
     )
 

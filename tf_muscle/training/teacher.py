@@ -48,7 +48,8 @@ def load_teacher(config: Config, data: Data) -> Teach:
         print(
             f"WARNING: --distill {name} was trained on photos of {loaded.geometry.size} pixels "
             f"({loaded.geometry.described}) and sees those of this run, {data.geometry.size} "
-            f"({data.geometry.described}), at which it is not at its best",
+            f"({data.geometry.described}), at which it is not at its best: --image_size, --resize "
+            "and --aspect of its config.yaml would suit it",
             file=sys.stderr,
         )
     return loaded.forward
