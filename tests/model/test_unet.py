@@ -3,12 +3,12 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import keras
 import numpy as np
 import pytest
 
+from tf_muscle.encoders import LABELS
 from tf_muscle.exporting.inference import rebuild
 from tf_muscle.model.unet import (
     CORE,
@@ -18,7 +18,6 @@ from tf_muscle.model.unet import (
     pad_to_stride,
     set_prior_bias,
 )
-from tf_muscle.options import ModelConfig
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
 ODD_SIZES = [(64, 64), (32, 96), (45, 71), (33, 64), (1, 31)]
@@ -128,7 +127,7 @@ MEAN_AND_STD = {
 }
 
 
-@pytest.mark.parametrize("encoder", get_args(get_type_hints(ModelConfig)["encoder"]))
+@pytest.mark.parametrize("encoder", LABELS)
 def test_photos_are_normalized_inside(encoder: str) -> None:
     model = build_unet(2, 64, encoder=encoder)
     normalize = keras.Model(model.input, model.get_layer("normalize").output)
