@@ -144,7 +144,7 @@ def test_groups_that_do_not_fit(groups: list[str], folds: int, told: str) -> Non
     ("groups", "told"),
     [
         (list("abc") * 4, "give --folds 3, or smaller groups by --groups"),
-        (["a"] * 5 + ["b", "c", "d", "d"], "(--groups x) at once, and "
+        (["a"] * 5 + ["b", "c", "d", "d"], "at once (--groups x), and "
          "two have to be left, one to train on and one to choose the epoch by: give smaller"),
     ],
 )  # fmt: skip
