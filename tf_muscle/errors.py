@@ -1,11 +1,13 @@
 """The one exception that a command shows to its user without a traceback."""
 
+import dataclasses
 import errno
 import importlib.util
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 LISTED = 10  # enough to see the pattern, few enough to read
 LONGEST = 200  # characters of a name that a message quotes
@@ -46,10 +48,15 @@ def between(name: str, value: float, lowest: float, highest: float) -> None:
         raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
 
 
-def one_of(name: str, value: object, choices: Sequence[object]) -> None:
-    """Refuses an option that is none of its choices."""
-    if value not in choices:
-        raise UserError(f"--{name} must be one of {listed(choices)}, got {value}")
+def refuse_other_choices(options: Any) -> None:
+    """Refuses a dataclass of options with a value that its field's `Literal` does not have.
+
+    Parsers refuse it too, but Python and the config.yaml of a resumed run come by none.
+    """
+    for field in dataclasses.fields(options):
+        value, choices = getattr(options, field.name), get_args(field.type)
+        if get_origin(field.type) is Literal and value not in choices:
+            raise UserError(f"--{field.name} must be one of {listed(choices)}, got {value}")
 
 
 def plain_name(option: str, name: str) -> None:

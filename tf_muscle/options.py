@@ -5,24 +5,21 @@ text below it is its help. The defaults are the published recipe. Needs no Tenso
 """
 
 import dataclasses
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args
 
 from tf_muscle import encoders
 from tf_muscle.atomic import UNFINISHED
-from tf_muscle.errors import UserError, at_least, between, listed, one_of, plain_name
+from tf_muscle.errors import (
+    UserError,
+    at_least,
+    between,
+    listed,
+    plain_name,
+    refuse_other_choices,
+)
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
 Log = Literal["tensorboard", "mlflow", "wandb"]
-
-
-def refuse_other_choices(concern: Any) -> None:
-    """Refuses a value that is none of its option's `Literal`, whoever made the dataclass.
-
-    Parsers refuse it too, but Python and the config.yaml of a resumed run come by none.
-    """
-    for field in dataclasses.fields(concern):
-        if get_origin(field.type) is Literal:
-            one_of(field.name, getattr(concern, field.name), get_args(field.type))
 
 
 @dataclasses.dataclass(frozen=True)

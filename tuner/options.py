@@ -15,8 +15,7 @@ import jsonargparse
 
 from tf_muscle.command import add_cluster, add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
-from tf_muscle.errors import UserError, at_least, plain_name
-from tf_muscle.options import refuse_other_choices
+from tf_muscle.errors import UserError, at_least, plain_name, refuse_other_choices
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.

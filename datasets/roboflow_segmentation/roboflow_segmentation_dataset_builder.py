@@ -79,7 +79,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("2.1.0")  # raise it when the same export is read differently
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
-        "2.1.0": "The metadata tell the middle shape of the photos.",
+        "2.1.0": "The metadata have the shape of the photos, `aspect`.",
         "2.0.0": "Photos upright and without alpha as every decoder sees them; unlabelled pixels; "
         "frames of a video stay together; more names of folders and files.",
         "1.0.0": "Initial release.",

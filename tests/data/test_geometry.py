@@ -9,6 +9,7 @@ from PIL import Image
 from tf_muscle.data.geometry import Box, Geometry, resized, resolve
 from tf_muscle.data.marking import likeliest
 from tf_muscle.options import DataConfig
+from tf_muscle.roboflow.records import DataInfo
 
 SHAPES = [(416, 276), (276, 416), (96, 96), (40, 41), (1, 300), (1080, 1920)]
 
@@ -95,9 +96,13 @@ def test_stretching_is_pillows() -> None:
     np.testing.assert_array_equal(Geometry("stretch", 32).fit(image), np.asarray(expected))
 
 
+def info(stretched: bool) -> DataInfo:
+    return DataInfo("0" * 16, stretched=stretched, aspect=1.5)
+
+
 def test_auto_follows_the_export() -> None:
     def found(stretched: bool, **options: object) -> Geometry:
-        return resolve(DataConfig(image_size=64, **options), stretched=stretched, aspect=1.5)
+        return resolve(DataConfig(image_size=64, **options), info(stretched))
 
     assert found(True) == found(True, resize="stretch") == Geometry("stretch", 64)
     assert found(False, resize="stretch", aspect=0.7) == Geometry("stretch", 64)
@@ -110,7 +115,7 @@ def test_auto_follows_the_export() -> None:
 def test_the_options_of_a_run_give_its_geometry_again(geometry: Geometry) -> None:
     options = geometry.resolved(DataConfig(image_size=64))
     for stretched in (True, False):  # whatever the export
-        assert resolve(options, stretched=stretched, aspect=1.5) == geometry
+        assert resolve(options, info(stretched)) == geometry
     assert Geometry.from_record(dataclasses.asdict(options)) == geometry
     assert Geometry.from_record(dataclasses.asdict(options), 96) == dataclasses.replace(
         geometry, size=96

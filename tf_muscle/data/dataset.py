@@ -51,23 +51,13 @@ def load_data(
     if assignment:
         counts = {split: len(assignment.photos[split]) for split in SPLITS}
         info = replace(info, num_examples=counts, pixel_counts=assignment.pixel_counts)
-    geometry = data_geometry(config, info)
+    geometry = resolve(config, info)
     return Data(
         splits={split: load_split(builder, split, geometry, assignment) for split in splits},
         info=info,
         geometry=geometry,
         masks={split: load_masks(builder, split, assignment) for split in splits},
     )
-
-
-def data_geometry(config: DataConfig, info: DataInfo) -> Geometry:
-    """How photos of this export reach the network.
-
-    Args:
-        config: with `resize`, `aspect` and `image_size`.
-        info: of the export.
-    """
-    return resolve(config, stretched=info.stretched, aspect=info.aspect)
 
 
 def print_notes(config: Config, data: Data) -> list[str]:

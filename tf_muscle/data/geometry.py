@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tf_muscle.options import DataConfig
-from tf_muscle.roboflow.records import VOID
+from tf_muscle.roboflow.records import VOID, DataInfo
 
 # The mean of ImageNet, RGB, which the normalization inside the model turns into zeros. On test
 # photos of the sample, cut to portrait, foreground mIoU was 0.279 with it, 0.263 with white and
@@ -169,17 +169,17 @@ def resized(channel: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.array(picture)
 
 
-def resolve(config: DataConfig, *, stretched: bool, aspect: float) -> Geometry:
+def resolve(config: DataConfig, info: DataInfo) -> Geometry:
     """How the photos of an export reach the network.
 
     Args:
         config: its `resize`, `aspect` and `image_size`.
-        stretched: the export's photos were stretched to a square before, as new ones have to be.
-        aspect: width over height of the export's photos.
+        info: whether the export's photos were stretched to a square before, as new ones have to be,
+            and their `aspect`.
     """
     resize = config.resize
     if resize == "auto":
-        resize = "stretch" if stretched else "pad"
+        resize = "stretch" if info.stretched else "pad"
     if resize == "stretch":
         return Geometry(resize, config.image_size)
-    return Geometry(resize, config.image_size, config.aspect or aspect)
+    return Geometry(resize, config.image_size, config.aspect or info.aspect)

@@ -13,8 +13,7 @@ import numpy as np
 
 from tf_muscle.atomic import UNFINISHED, replacing
 from tf_muscle.config import from_options
-from tf_muscle.data.dataset import data_geometry
-from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.geometry import Geometry, resolve
 from tf_muscle.data.pipeline import as_arrays, load_split
 from tf_muscle.data.prepare import load_divided, refuse_other_classes
 from tf_muscle.errors import UserError, listed, refuse_missing
@@ -211,7 +210,7 @@ def _load_photos(
     builder = load_divided(data, assignment)
     info = DataInfo.from_json(builder.info.metadata)
     refuse_other_classes(info.class_names, data.data, class_names)
-    geometry = data_geometry(data, info)
+    geometry = resolve(data, info)
     train = load_split(builder, "train", geometry, assignment)
     every = max(1, int(train.cardinality()) // litert.CALIBRATION_IMAGES)
     calibration, _, _ = as_arrays(train.shard(every, 0), litert.CALIBRATION_IMAGES)

@@ -9,6 +9,7 @@ import numpy as np
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
+from tf_muscle.data.geometry import Geometry
 from tf_muscle.errors import UserError, printable
 from tf_muscle.prediction.addresses import File, fetched
 from tf_muscle.prediction.live_meter import LiveMeter
@@ -32,14 +33,14 @@ def add_photos(
         return 0
     task = progress.add_task("photos", total=len(paths))
     read = 0
-    told: set[str] = set()
+    odd_shapes = _OddShapes(predictor.geometry, progress)
     with closing(ahead(opened_photos(paths, progress), OPENED)) as photos:
         # A photo that cannot be read leaves its place in the batch empty, so that what another one
         # is predicted with does not depend on it, nor on where a piece of the work begins.
         while batch := list(islice(photos, predictor.batch_size)):
             opened = [photo for photo in batch if photo]
             for photo in opened:
-                _tell_odd_shape(predictor, photo.image, progress, told)
+                odd_shapes.look_at(photo.image)
             for prediction in predict_photos(predictor, opened):
                 results.add_photo(prediction)
                 read += 1
@@ -89,7 +90,7 @@ def add_videos(
             is how a camera's recording ends and then stops nothing.
     """
     failures = 0
-    told: set[str] = set()
+    odd_shapes = _OddShapes(predictor.geometry, progress)
     for source in videos:
         name = f"camera {source}" if isinstance(source, int) else printable(source.name)
         until = ", until ctrl-C" if isinstance(source, int) else ""
@@ -99,9 +100,7 @@ def add_videos(
                 with closing(
                     VideoPredictions(predictor, place, smooth=smooth, time_range=time_range)
                 ) as predictions:
-                    show = partial(
-                        _show_frame, predictor, progress, task, name, predictions.live, told
-                    )
+                    show = partial(_show_frame, progress, task, name, predictions.live, odd_shapes)
                     video = results.add_video(predictions, show)
             except UserError as error:
                 failures += 1
@@ -122,36 +121,39 @@ def add_videos(
 
 
 def _show_frame(
-    predictor: Predictor,
     progress: Progress,
     task: TaskID,
     name: str,
     live: LiveMeter | None,
-    told: set[str],
+    odd_shapes: "_OddShapes",
     frame: PredictedFrame,
 ) -> None:
-    _tell_odd_shape(predictor, frame.image, progress, told)
+    odd_shapes.look_at(frame.image)
     progress.update(task, completed=frame.number + 1, total=frame.count or None)
     if live:
         progress.update(task, description=escape(f"{name}: {live.now}"))
 
 
-def _tell_odd_shape(
-    predictor: Predictor, image: np.ndarray, progress: Progress, told: set[str]
-) -> None:
-    """Says, once for all that share `told`, that a picture has another shape than the training's.
+class _OddShapes:
+    """Says once that a picture has another shape than those that the model was trained on.
 
-    A model with a square frame was trained on shapes that nobody knows, and nothing is said.
+    A model whose frame is a square was trained on shapes that nobody knows, and nothing is said.
     """
-    height, width = image.shape[:2]
-    geometry = predictor.geometry
-    share = geometry.share(height, width)
-    if told or geometry.aspect == 1 or share >= ODD_SHAPE:
-        return
-    sentence = (
-        f"note: the model was trained on photos {geometry.aspect:.2f} times as wide as high. What "
-        f"is {width / height:.2f} times as wide as high fills {share:.0%} of its view and is "
-        "marked worse: train on such photos, too, or with --aspect 1"
-    )
-    told.add(sentence)
-    progress.console.print(sentence)
+
+    def __init__(self, geometry: Geometry, progress: Progress) -> None:
+        self._geometry = geometry
+        self._progress = progress
+        self._silent = geometry.aspect == 1
+
+    def look_at(self, image: np.ndarray) -> None:
+        """Looks at a picture, RGB, uint8 [H, W, 3]."""
+        height, width = image.shape[:2]
+        share = self._geometry.share(height, width)
+        if self._silent or share >= ODD_SHAPE:
+            return
+        self._silent = True
+        self._progress.console.print(
+            f"note: the model was trained on photos {self._geometry.aspect:.2f} times as wide as "
+            f"high. What is {width / height:.2f} times as wide as high fills {share:.0%} of its "
+            "view and is marked worse: train on such photos, too, or with --aspect 1"
+        )

@@ -116,13 +116,7 @@ def predict_sources(
         KeyboardInterrupt: ctrl-C; what was predicted until then is complete.
     """
     ledger = ledger_at(out)
-    if ledger.begun:  # a shell that goes through `photos/*` again finds the results there, too
-        words = [word for word in words if is_address(word) or not within(Path(out), Path(word))]
-        if not words:
-            raise _all_inside(out)
-    sources = find_sources(words)
-    if ledger.begun:
-        sources = outside(out, sources)
+    sources = find_outside(out, words) if ledger.begun else find_sources(words)
     part = TimeRange(*time_range) if time_range else WHOLE
     if time_range:
         refuse_unless_one_file("time_range", sources)
@@ -226,33 +220,27 @@ def ledger_at(out: str | Path) -> Ledger | RemoteLedger:
     return RemoteLedger(out.rstrip("/"))
 
 
-def outside(out: str | Path, sources: Sources) -> Sources:
-    """The sources without those in a results folder, which the command itself has put there.
+def find_outside(out: str | Path, words: Sequence[str]) -> Sources:
+    """`find_sources` without what lies in a results folder, which the command itself has put there.
 
     Raises:
-        UserError: all are in it.
+        UserError: all sources lie in it; as `find_sources`.
     """
-    address = f"{str(out).rstrip('/')}/"
+    address, folder = f"{str(out).rstrip('/')}/", Path(out).resolve()
 
     def inside(source: Source) -> bool:
         if isinstance(source, RemoteFile):
             return source.address.startswith(address)
-        return isinstance(source, Path) and within(Path(out), source)
+        return isinstance(source, Path) and source.resolve().is_relative_to(folder)
 
+    # A shell that goes through `photos/*` again finds photos/OUT, too.
+    outside = [word for word in words if is_address(word) or not inside(Path(word))]
+    sources = find_sources(outside) if outside else Sources((), (), None)
     photos = tuple(one for one in sources.photos if not inside(one))
     videos = tuple(one for one in sources.videos if not inside(one))
     if not photos and not videos:
-        raise _all_inside(out)
+        raise UserError(f"--out {out} holds all sources: choose another --out")
     return replace(sources, photos=photos, videos=videos)
-
-
-def _all_inside(out: str | Path) -> UserError:
-    return UserError(f"--out {out} holds all sources: choose another --out")
-
-
-def within(folder: Path, path: Path) -> bool:
-    """Whether a path is a folder or lies in it."""
-    return path.resolve().is_relative_to(folder.resolve())
 
 
 def refuse_taken(ledger: Ledger | RemoteLedger, in_pieces: bool) -> None:

@@ -55,6 +55,11 @@ class _Header:
     kind: bytes  # of a PNG, bit depth and colour type
     orientation: int  # EXIF's
 
+    @property
+    def upright(self) -> tuple[int, int]:
+        """(width, height) as viewers show it."""
+        return self.size[::-1] if self.orientation in SIDEWAYS else self.size
+
 
 def read_mask(example: Example) -> np.ndarray:
     """Reads or draws the mask of an example from an export that passed `read_export`.
@@ -148,16 +153,10 @@ def middle_aspect(export: Export) -> float:
     logs = [
         math.log(width / height)
         for examples in export.splits.values()
-        for width, height in map(_upright_size, examples)
+        for width, height in (_read_header(example.image_path).upright for example in examples)
     ]
     middle = math.exp(np.quantile(logs, (0.05, 0.95)).mean())
     return round(min(max(middle, 0.1), 10.0), 4)
-
-
-def _upright_size(example: Example) -> tuple[int, int]:
-    photo = _read_header(example.image_path)
-    width, height = photo.size
-    return (height, width) if photo.orientation in SIDEWAYS else (width, height)
 
 
 def _check_header(example: Example) -> Example:
@@ -168,13 +167,12 @@ def _check_header(example: Example) -> Example:
         mask_size = example.mask.width, example.mask.height
     else:
         mask_size = _mask_size(example.mask)
-    width, height = photo.size
-    upright = (height, width) if photo.orientation in SIDEWAYS else (width, height)
-    as_shown, as_stored = mask_size == upright, mask_size == photo.size
+    as_shown, as_stored = mask_size == photo.upright, mask_size == photo.size
     if as_shown and photo.orientation == 1:
         return example
     if (as_shown or as_stored or isinstance(example.mask, Path)) and _is_blank(example):
-        blank = Outlines(height=upright[1], width=upright[0], segments=())
+        width, height = photo.upright
+        blank = Outlines(height=height, width=width, segments=())
         return example if as_shown else replace(example, mask=blank)
     if as_shown and as_stored:
         told = f"{shown(example.image_path)} (orientation {photo.orientation})"

@@ -15,7 +15,7 @@ from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.archive import export_path, fingerprint, open_export, split_names
 from tf_muscle.roboflow.groups import named_groups
 from tf_muscle.roboflow.reader import check_pixels, middle_aspect, read_export
-from tf_muscle.roboflow.records import ALL, SPLITS
+from tf_muscle.roboflow.records import ALL, SPLITS, DataInfo
 from tf_muscle.runs.assignment import Assignment
 from tf_muscle.runs.folds import FoldPhoto, Folds
 
@@ -61,13 +61,14 @@ def survey_photos(config: DataConfig) -> Photos:
         named = None if config.groups is None else named_groups(config.groups, examples)
         check_pixels(export)
         images = survey(export).images
+        info = DataInfo(fingerprint(path), stretched=export.stretched, aspect=middle_aspect(export))
         return Photos(
             images,
             find_links(images),
             named,
             export.class_names,
-            fingerprint(path),
-            resolve(config, stretched=export.stretched, aspect=middle_aspect(export)),
+            info.fingerprint,
+            resolve(config, info),
         )
 
 

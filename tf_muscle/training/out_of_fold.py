@@ -1,6 +1,5 @@
 """The folds put together: every photo as the model saw it that had not been trained on it."""
 
-import csv
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tf_muscle.model.loading import load_network
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import scores
 from tf_muscle.model.score_records import mean_and_spread
+from tf_muscle.report.csv_file import csv_writer
 from tf_muscle.report.fold_plots import fold_scores
 from tf_muscle.report.fold_report import fold_table, write_fold_report
 from tf_muscle.report.photo_sheets import best_and_worst
@@ -128,20 +128,17 @@ def summarize_folds(
 
 
 def _write_table(path: Path, tested: Sequence[TestedPhoto], class_names: Sequence[str]) -> None:
-    """A line a photo: where it is from, its loss, and its IoU at its own size."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        ious = [f"{name} IoU" for name in class_names]
-        writer.writerow(
-            ["split", "file_name", "group", "fold", "loss", "foreground_mean_iou", *ious]
-        )
+    """Writes one row per photo: where it is from, its loss, and its IoU at its own size."""
+    ious = [f"{name} IoU" for name in class_names]
+    columns = ("split", "file_name", "group", "fold", "loss", "foreground_mean_iou", *ious)
+    with csv_writer(path, columns) as write_row:
         for one in tested:
             photo, found = one.photo, scores(np.asarray(one.score.own_confusion, float))
             places = [photo.split, photo.file_name, photo.group, photo.fold]
             foreground = found["foreground_mean_iou"] if found["present"][1:].any() else ""
             values = zip(found["iou"], found["present"], strict=True)
             cells = [value if present else "" for value, present in values]
-            writer.writerow([*places, one.score.loss, foreground, *cells])
+            write_row([*places, one.score.loss, foreground, *cells])
 
 
 def _draw_figures(
