@@ -165,9 +165,8 @@ print(this_processor().kernels.name, _pywrap_util_port.IsMklEnabled(), set_by, s
     ("imports", "asked", "told"),
     [
         ("import tf_muscle", None, "oneDNN|True|1"),
-        ("import tf_muscle", "0", "Eigen|False|0"),
+        pytest.param("import tf_muscle", "0", "Eigen|False|0", marks=pytest.mark.slow),
         ("import tensorflow, tf_muscle", "0", "TensorFlow's own|False|0"),
-        ("import tf_muscle.roboflow_segmentation", None, "oneDNN|True|1"),
     ],
 )
 def test_tensorflow_does_as_it_is_told(imports: str, asked: str | None, told: str) -> None:

@@ -42,7 +42,7 @@ def server(weights_file: Path, tmp_path: Path) -> Iterator[Server]:
     folder.mkdir()
     shutil.copy(weights_file, folder / NAME)
     with Server(folder) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
+        threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
         yield served
         served.shutdown()
 

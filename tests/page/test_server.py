@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 httpx = pytest.importorskip("httpx", reason='comes with: pip install -e ".[demo]"')
 
 
-@pytest.fixture
-def client(served: "Served", tmp_path: Path) -> Iterator["Client"]:
-    """A visitor of its own."""
+@pytest.fixture(scope="module")
+def client(served: "Served", tmp_path_factory: pytest.TempPathFactory) -> Iterator["Client"]:
+    """A visitor, who takes a second to leave."""
     from gradio_client import Client
 
-    visitor = Client(served.url, verbose=False, download_files=str(tmp_path / "got"))
+    got = tmp_path_factory.mktemp("got")
+    visitor = Client(served.url, verbose=False, download_files=str(got))
     yield visitor
     visitor.close()
 

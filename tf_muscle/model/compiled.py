@@ -89,6 +89,9 @@ def compiled_model(
         loss=SegmentationLoss(choice.loss, weights, choice.ignore_background),
         metrics=[SegmentationScores(data.class_names)],
     )
+    # Else Keras makes the optimizer's variables while it traces the first step, and TensorFlow
+    # traces a function that makes variables twice: seconds before every training, fold and trial.
+    model.optimizer.build(model.trainable_variables)
     return model, encoder_start
 
 
