@@ -15,7 +15,7 @@ from tf_muscle.data.pipeline import (
     as_arrays,
     batches_per_epoch,
     evaluation_batches,
-    load_masks,
+    load_own_sizes,
     load_split,
     training_batches,
 )
@@ -199,10 +199,12 @@ def test_masks_come_at_their_own_size_in_the_order_of_the_photos(
     export: Path, builder: tfds.core.DatasetBuilder
 ) -> None:
     _, _, names = as_arrays(load_split(builder, "train", GEOMETRY))
-    for name, mask in zip(names, load_masks(builder, "train").as_numpy_iterator(), strict=True):
+    own_sizes = load_own_sizes(builder, "train", GEOMETRY).as_numpy_iterator()
+    for name, own in zip(names, own_sizes, strict=True):
         path = export / "train" / name
         with Image.open(path.with_name(f"{path.stem}_mask.png")) as stored:
-            np.testing.assert_array_equal(mask, np.array(stored))
+            np.testing.assert_array_equal(own["mask"], np.array(stored))
+        assert len(own["windows"]) == 0
 
 
 def test_order_is_fixed(builder: tfds.core.DatasetBuilder) -> None:

@@ -18,7 +18,8 @@ NOTE = "note: the model was trained on photos"
     ("aspect", "shapes", "told"),
     [
         (0.5, [(32, 64), (30, 64)], None),  # width, height
-        (0.5, [(32, 64), (64, 64), (64, 32)], "1.00 times as wide as high fills 50% of its view"),
+        (0.5, [(32, 64), (64, 64), (64, 32)], "1.00 times as wide as high is seen in 3 parts"),
+        (0.5, [(64, 4)], "16.00 times as wide as high fills 4% of its view"),
         (1.0, [(64, 16)], None),  # nobody knows what shapes that model was trained on
         (2.0, [(32, 64)], "0.50 times as wide as high fills 25% of its view"),
     ],

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_muscle.config import Config
 from tf_muscle.data.augment import without_baked
 from tf_muscle.data.geometry import Geometry, resolve
-from tf_muscle.data.pipeline import load_masks, load_split
+from tf_muscle.data.pipeline import load_own_sizes, load_split
 from tf_muscle.data.prepare import load_divided
 from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.records import SPLITS, DataInfo
@@ -22,7 +22,7 @@ class Data:
     splits: dict[str, tf.data.Dataset]  # by name: examples of pipeline.load_split
     info: DataInfo
     geometry: Geometry
-    masks: dict[str, tf.data.Dataset]  # by split, of pipeline.load_masks
+    own_sizes: dict[str, tf.data.Dataset]  # by split, of pipeline.load_own_sizes
 
     @property
     def class_names(self) -> list[str]:
@@ -56,7 +56,7 @@ def load_data(
         splits={split: load_split(builder, split, geometry, assignment) for split in splits},
         info=info,
         geometry=geometry,
-        masks={split: load_masks(builder, split, assignment) for split in splits},
+        own_sizes={split: load_own_sizes(builder, split, geometry, assignment) for split in splits},
     )
 
 

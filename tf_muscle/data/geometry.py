@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from tf_muscle.data.windows import Windows
 from tf_muscle.options import DataConfig
 from tf_muscle.roboflow.records import VOID, DataInfo
 
@@ -19,6 +20,11 @@ from tf_muscle.roboflow.records import VOID, DataInfo
 # photos of the sample, cut to portrait, foreground mIoU was 0.279 with it, 0.263 with white and
 # 0.116 with black.
 PADDING = (124, 116, 104)
+
+# Photos that much wider than the frame are seen in windows, up to a limit that a forged file of one
+# row of pixels would pass by far. Where the frame is a square nobody knows how the photos of the
+# training filled it, and every photo is seen as a whole.
+WIDE, WIDEST = 1.6, 12.0
 
 Resize = Literal["pad", "stretch"]
 
@@ -93,6 +99,42 @@ class Geometry:
         box = self.box(height, width)
         return box.height * box.width / self.size**2
 
+    def windows(self, height: int, width: int) -> Windows | None:
+        """The squares of a photo that is far wider than the frame; None if one is enough."""
+        wider = width / height / self.aspect
+        if self.resize == "stretch" or self.aspect == 1 or not WIDE <= wider <= WIDEST:
+            return None
+        return Windows(self.size, round(self.size * wider))
+
+    def squares(self, image: np.ndarray) -> np.ndarray:
+        """A photo as the network sees it for a prediction: RGB, uint8 [H, W, 3] to [N, S, S, 3].
+
+        N is 1 but for photos that are seen in `windows`.
+        """
+        windows = self.windows(*image.shape[:2])
+        return windows.cut(image) if windows else self.fit(image)[None]
+
+    def seen(self, predicted: np.ndarray, height: int, width: int) -> np.ndarray:
+        """What the network says of a photo, from what it says of its `squares`.
+
+        Args:
+            predicted: probabilities, float [N, S, S, K].
+            height: the photo's, in pixels.
+            width: the photo's, in pixels.
+
+        Returns:
+            float [h, w, K], at the size at which the network sees the photo.
+        """
+        if windows := self.windows(height, width):
+            return windows.join(predicted)
+        return predicted[0][self.box(height, width).content]
+
+    def seen_mask(self, mask: np.ndarray) -> np.ndarray:
+        """A mask, uint8 [H, W], at the size of `seen`; the nearest pixel's class."""
+        if windows := self.windows(*mask.shape):
+            return windows.cut_mask(mask)
+        return self.fit_mask(mask)[self.box(*mask.shape).content]
+
     def fit(self, image: np.ndarray) -> np.ndarray:
         """Brings a photo into the square, bilinear, antialiased where it shrinks.
 
@@ -124,26 +166,26 @@ class Geometry:
         square[box.content] = np.asarray(resized)
         return square
 
-    def restore(
-        self, predicted: np.ndarray, height: int, width: int, at: tuple[int, int] | None = None
-    ) -> np.ndarray:
+    def restore(self, predicted: np.ndarray, height: int, width: int) -> np.ndarray:
         """Brings what the network says of a square back to the photo's own size, bilinear.
 
         Args:
             predicted: probabilities, float [S, S, K].
             height: the photo's, in pixels.
             width: the photo's, in pixels.
-            at: another height and width to bring it to.
 
         Returns:
             float32 [height, width, K].
         """
-        content = predicted[self.box(height, width).content]
-        height, width = at or (height, width)
-        restored = np.empty((height, width, predicted.shape[-1]), np.float32)
-        for class_id in range(predicted.shape[-1]):
-            restored[..., class_id] = resized(content[..., class_id], height, width)
-        return restored
+        return enlarged(predicted[self.box(height, width).content], height, width)
+
+
+def enlarged(predicted: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Brings each channel of probabilities, float [h, w, K], to another size, as `resized` does."""
+    channels = np.empty((height, width, predicted.shape[-1]), np.float32)
+    for class_id in range(predicted.shape[-1]):
+        channels[..., class_id] = resized(predicted[..., class_id], height, width)
+    return channels
 
 
 def resized(channel: np.ndarray, height: int, width: int) -> np.ndarray:

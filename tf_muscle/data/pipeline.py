@@ -86,15 +86,30 @@ def load_split(
     return _without_autotune(_cache(dataset, byte_count))
 
 
-def load_masks(
-    builder: tfds.core.DatasetBuilder, split: str, assignment: Assignment | None = None
+def load_own_sizes(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    geometry: Geometry,
+    assignment: Assignment | None = None,
 ) -> tf.data.Dataset:
-    """The masks of one split at the photos' own sizes: uint8 [H, W], in the order of `load_split`.
+    """What it takes to score one split at the photos' own sizes, in the order of `load_split`.
 
-    Read anew each time, since those of large photos would fill the memory.
+    Read anew each time, since the masks of large photos would fill the memory.
+
+    Returns:
+        Examples: `mask` uint8 [H, W], and `windows` uint8 [N, S, S, 3], the squares of a photo that
+        prediction sees in windows; N is 0 for others, whose square `load_split` gives.
     """
-    encoded = _records(builder, split, assignment)
-    return _without_autotune(encoded.map(lambda example: example["segmentation_mask"][..., 0]))
+
+    def own(example: Example) -> Example:
+        mask = example["segmentation_mask"][..., 0]
+        windows = tf.numpy_function(
+            functools.partial(_windows, geometry), (example["image"], mask), tf.uint8
+        )
+        size = geometry.size
+        return {"mask": mask, "windows": tf.ensure_shape(windows, (None, size, size, 3))}
+
+    return _without_autotune(_records(builder, split, assignment).map(own))
 
 
 def load_names(
@@ -172,6 +187,12 @@ def _folder(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
 
 def _fit(geometry: Geometry, encoded: bytes, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return geometry.fit(decode_photo(io.BytesIO(encoded))), geometry.fit_mask(mask)
+
+
+def _windows(geometry: Geometry, encoded: bytes, mask: np.ndarray) -> np.ndarray:
+    if geometry.windows(*mask.shape):
+        return geometry.squares(decode_photo(io.BytesIO(encoded)))
+    return np.zeros((0, geometry.size, geometry.size, 3), np.uint8)
 
 
 def _cache(dataset: tf.data.Dataset, byte_count: int) -> tf.data.Dataset:

@@ -149,11 +149,18 @@ class _OddShapes:
         """Looks at a picture, RGB, uint8 [H, W, 3]."""
         height, width = image.shape[:2]
         share = self._geometry.share(height, width)
-        if self._silent or share >= ODD_SHAPE:
+        windows = self._geometry.windows(height, width)
+        if self._silent or (share >= ODD_SHAPE and not windows):
             return
         self._silent = True
+        if windows:
+            outcome = f"is seen in {len(windows.columns)} parts"
+        else:
+            outcome = (
+                f"fills {share:.0%} of its view and is marked worse: train on such photos, too, or "
+                "with --aspect 1"
+            )
         self._progress.console.print(
             f"note: the model was trained on photos {self._geometry.aspect:.2f} times as wide as "
-            f"high. What is {width / height:.2f} times as wide as high fills {share:.0%} of its "
-            "view and is marked worse: train on such photos, too, or with --aspect 1"
+            f"high. What is {width / height:.2f} times as wide as high {outcome}"
         )

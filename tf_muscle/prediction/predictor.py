@@ -13,7 +13,7 @@ from typing import get_args
 
 import numpy as np
 
-from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.geometry import Geometry, enlarged
 from tf_muscle.data.marking import mark, mark_enlarged
 from tf_muscle.errors import UserError, at_least, between
 from tf_muscle.exporting.hub import local_model
@@ -91,19 +91,13 @@ class Predictor:
             geometries.append(replace(self.geometry, size=larger))
         remaining = iter(images)
         while batch := list(islice(remaining, self.batch_size)):
-            passes = [self._squares(batch, geometry) for geometry in geometries]
-            for image, *predicted in zip(batch, *passes, strict=True):
-                height, width = image.shape[:2]
-                box = self.geometry.box(height, width)
-                at = (box.height, box.width) if in_square else None
-                restored = [
-                    geometry.restore(square, height, width, at)
-                    for geometry, square in zip(geometries, predicted, strict=True)
-                ]
-                mean = restored[0]
-                for other in restored[1:]:
-                    mean += other
-                yield mean / len(restored) if len(restored) > 1 else mean
+            passes = [self._seen(batch, geometry) for geometry in geometries]
+            for image, *seen in zip(batch, *passes, strict=True):
+                size = seen[0].shape[:2] if in_square else image.shape[:2]
+                mean = enlarged(seen[0], *size)
+                for other in seen[1:]:
+                    mean += enlarged(other, *size)
+                yield mean / len(seen) if len(seen) > 1 else mean
 
     def stream_as_seen(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """`stream` for `marked`: a photo's probabilities before they are enlarged.
@@ -143,9 +137,21 @@ class Predictor:
         """
         return mark(probabilities, self.calibration)
 
-    def _squares(self, images: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
-        """Probabilities float32 [B, S, S, K] of photos brought to S pixels."""
-        squares = np.stack([geometry.fit(image) for image in images])
+    def _seen(self, images: Sequence[np.ndarray], geometry: Geometry) -> list[np.ndarray]:
+        """Probabilities of photos, float [h, w, K] each, as `Geometry.seen` gives them."""
+        squares = [geometry.squares(image) for image in images]
+        every = np.concatenate(squares)
+        predicted = np.concatenate(
+            [self._mirrored(every[i : i + self.batch_size])
+             for i in range(0, len(every), self.batch_size)]
+        )  # fmt: skip
+        parts = np.split(predicted, np.cumsum([len(one) for one in squares])[:-1])
+        return [
+            geometry.seen(part, *image.shape[:2]) for part, image in zip(parts, images, strict=True)
+        ]
+
+    def _mirrored(self, squares: np.ndarray) -> np.ndarray:
+        """Probabilities float32 [B, S, S, K]; with `tta` the mean with those of mirror images."""
         predicted = self.forward(squares)
         if self.calibration.tta != "none":
             predicted = (predicted + self.forward(squares[:, :, ::-1])[:, :, ::-1]) / 2

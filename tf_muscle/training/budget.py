@@ -208,7 +208,7 @@ def _judging(model: keras.Model, data: Data, *, own_size: bool) -> float:
         data.class_names,
         model.loss,
         geometry=data.geometry,
-        masks=data.masks["valid"].take(JUDGED) if own_size else None,
+        own_sizes=data.own_sizes["valid"].take(JUDGED) if own_size else None,
     )
     return time.monotonic() - started
 

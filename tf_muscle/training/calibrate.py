@@ -113,8 +113,7 @@ def calibrate(
     every = -(-sum(map(len, deciding)) // PHOTOS)
     masks = []
     for _, mask in chain.from_iterable(one.photos(every) for one in deciding):
-        box = predictor.geometry.box(*mask.shape)
-        masks.append(predictor.geometry.fit_mask(mask)[box.content])
+        masks.append(predictor.geometry.seen_mask(mask))
     kind = "annotated" if run.fold_runs else "validation"
     if not any(((mask > 0) & (mask != VOID)).any() for mask in masks):
         raise UserError(

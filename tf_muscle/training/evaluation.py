@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from tf_muscle.data.geometry import Geometry
+from tf_muscle.data.geometry import Geometry, enlarged
 from tf_muscle.data.marking import likeliest
-from tf_muscle.data.pipeline import evaluation_batches, load_masks, load_split
+from tf_muscle.data.pipeline import evaluation_batches, load_own_sizes, load_split
 from tf_muscle.model.ensemble import averaged, load_networks
 from tf_muscle.model.losses import SegmentationLoss
 from tf_muscle.model.metrics import background_only_sentence, confusion_matrix
@@ -110,7 +110,7 @@ def scored_photos(
     batch_size: int = 16,
     *,
     geometry: Geometry | None = None,
-    masks: tf.data.Dataset | None = None,
+    own_sizes: tf.data.Dataset | None = None,
 ) -> Iterator[ScoredPhoto]:
     """Scores a model photo by photo, in the order of the examples.
 
@@ -121,26 +121,29 @@ def scored_photos(
         class_count: K.
         loss: takes masks [1, S, S] and logits [1, S, S, K]; called for each image by itself.
         batch_size: images at a time; it does not change the scores.
-        geometry: how the examples were brought to S pixels; needed with `masks`.
-        masks: uint8 [H, W] at the photos' own sizes, in the order of the examples. With them the
-            predictions are scored at these sizes too, as `predict` writes them.
+        geometry: how the examples were brought to S pixels; needed with `own_sizes`.
+        own_sizes: `pipeline.load_own_sizes`, in the order of the examples. With it the predictions
+            are scored at the photos' own sizes too, as `predict` writes them.
     """
     forward = tf.function(
         functools.partial(model, training=False),
         autograph=False,
         input_signature=[tf.TensorSpec(model.input_shape, tf.uint8)],
     )
-    own_masks = None if masks is None else masks.as_numpy_iterator()
+    own = None if own_sizes is None else own_sizes.as_numpy_iterator()
     for images, truths in evaluation_batches(examples, batch_size):
         logits = forward(images)
         predicted = np.argmax(logits, axis=-1).astype(np.uint8)
         probabilities = tf.nn.softmax(logits).numpy()
         for i, truth in enumerate(truths.numpy()):
             marked = own_confusion = None
-            if geometry is not None and own_masks is not None:
-                own = next(own_masks)
-                marked = likeliest(geometry.restore(probabilities[i], *own.shape))
-                own_confusion = confusion_matrix(own, marked, class_count)
+            if geometry is not None and own is not None:
+                example = next(own)
+                mask, squares = example["mask"], probabilities[i : i + 1]
+                if len(example["windows"]):
+                    squares = tf.nn.softmax(forward(example["windows"])).numpy()
+                marked = likeliest(enlarged(geometry.seen(squares, *mask.shape), *mask.shape))
+                own_confusion = confusion_matrix(mask, marked, class_count)
             score = PhotoScore(
                 confusion_matrix(truth, predicted[i], class_count),
                 float(loss(truths[i : i + 1], logits[i : i + 1])),
@@ -158,12 +161,12 @@ def evaluate_model(
     batch_size: int = 16,
     *,
     geometry: Geometry | None = None,
-    masks: tf.data.Dataset | None = None,
+    own_sizes: tf.data.Dataset | None = None,
 ) -> Evaluation:
     """Scores a model on one split; the arguments are those of `scored_photos`, by K names."""
     predictions, reliabilities, found = [], [], []
     for photo in scored_photos(
-        model, examples, len(class_names), loss, batch_size, geometry=geometry, masks=masks
+        model, examples, len(class_names), loss, batch_size, geometry=geometry, own_sizes=own_sizes
     ):
         predictions.append(photo.class_ids)
         reliabilities.append(photo.reliability)
@@ -214,7 +217,7 @@ def score_run(run: RunFolder, photos: ChosenPhotos, batch_size: int = 16) -> lis
         SegmentationLoss.from_config(read_environment(one).loss),
         batch_size,
         geometry=geometry,
-        masks=load_masks(photos.builder, photos.split, photos.assignment),
+        own_sizes=load_own_sizes(photos.builder, photos.split, geometry, photos.assignment),
     )
     return [photo.score for photo in scored]
 

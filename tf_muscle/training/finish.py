@@ -111,7 +111,7 @@ def finish(run: RunFolder, config: Config, data: Data) -> None:
             loss,
             geometry=data.geometry,
             # Of photos that were trained on, nobody needs to know what `predict` gives.
-            masks=None if split == "train" else data.masks[split],
+            own_sizes=None if split == "train" else data.own_sizes[split],
         )
         for split, examples in data.splits.items()
     }

@@ -88,7 +88,7 @@ def _test_fold(
         len(data.class_names),
         SegmentationLoss.from_config(read_environment(fold).loss),
         geometry=data.geometry,
-        masks=data.masks["test"],
+        own_sizes=data.own_sizes["test"],
     )
     for name, one in zip(names, scored, strict=True):
         assert one.own_class_ids is not None  # there are masks
