@@ -145,11 +145,11 @@ def model_rows(
     """The stages around the network, and what `answer` takes in its place."""
     fitted = timed(
         "to the model's size",
-        lambda: [predictor.geometry.fit(image) for image in images],
+        lambda: [predictor.geometry.squares(image) for image in images],
         len(images),
         rounds,
     )
-    squares = np.stack([predictor.geometry.fit(image) for image in images])
+    squares = np.concatenate([predictor.geometry.squares(image) for image in images])
     predictor.forward(squares)  # traces
     model = timed("model", lambda: predictor.forward(squares), len(images), rounds)
     return [fitted, model], timed("", lambda: answer(squares), len(images), rounds)

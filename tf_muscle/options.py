@@ -37,8 +37,8 @@ class DataConfig:
     README says that Roboflow did, else it pads."""
     aspect: float = 1.0
     """Width over height, from 0.1 to 10, of the shape that pad fills photos up to: 1 keeps their
-    proportions. 0 takes the shape of the export's photos, which then lose no pixel to a border, but
-    much of a photo of another shape."""
+    proportions. 0 takes the shape of the export's photos, which then lose no pixel to a border;
+    photos that are far wider are predicted in parts of that shape."""
     ignore: int | None = None
     """Value of mask pixels that nobody labelled, such as 255, or id of the COCO category that marks
     them. They are left out of the loss and the scores."""

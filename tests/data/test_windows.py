@@ -53,11 +53,12 @@ def test_the_nearer_middle_counts_more() -> None:
 @pytest.mark.parametrize(
     ("geometry", "shape", "width"),
     [
-        (Geometry("pad", 64, 0.5), (100, 79), None),  # 1.58 times as wide as the frame
-        (Geometry("pad", 64, 0.5), (100, 80), 102),
+        (Geometry("pad", 64, 0.5), (100, 84), None),  # 1.68 times as wide as the frame
+        (Geometry("pad", 64, 0.5), (100, 85), 109),
         (Geometry("pad", 64, 0.5), (90, 160), 228),
         (Geometry("pad", 64, 1.5), (160, 90), None),  # a high photo fills the height as it is
         (Geometry("pad", 64, 1.0), (90, 160), None),  # nobody knows what the training saw
+        (Geometry("pad", 64, 0.9963), (1080, 1920), None),  # likewise: portraits and landscapes
         (Geometry("stretch", 64), (90, 160), None),
         (Geometry("pad", 64, 0.5), (1, 50_000), None),
     ],
@@ -102,3 +103,18 @@ def test_a_mask_lies_where_its_photo_is_seen() -> None:
     expected = np.zeros((64, 320), np.uint8)
     expected[16:32, 200:240] = 2
     np.testing.assert_array_equal(seen, expected)
+
+
+def test_the_whole_is_where_the_square_has_the_photo() -> None:
+    """White on the right half of a photo four times as wide as the frame."""
+    geometry = Geometry("pad", 64, 0.5)
+    image = np.zeros((64, 128, 3), np.uint8)
+    image[:, 64:] = 255
+    red = geometry.squares(image)[..., :1].astype(np.float32) / 255
+    whole = geometry.whole(np.concatenate([1 - red, red], axis=-1), 64, 128)
+    assert whole.shape == (64, 64, 2)
+    np.testing.assert_allclose(whole.sum(axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(whole[:24], 0.5)  # the border: 16 of 64 rows show the photo
+    np.testing.assert_allclose(whole[40:], 0.5)
+    fitted = geometry.fit(image)[24:40, :, 0] / 255
+    np.testing.assert_allclose(whole[24:40, :, 1], fitted, atol=0.02)

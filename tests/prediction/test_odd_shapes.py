@@ -17,17 +17,25 @@ NOTE = "note: the model was trained on photos"
 @pytest.mark.parametrize(
     ("aspect", "shapes", "told"),
     [
-        (0.5, [(32, 64), (30, 64)], None),  # width, height
-        (0.5, [(32, 64), (64, 64), (64, 32)], "1.00 times as wide as high is seen in 3 parts"),
-        (0.5, [(64, 4)], "16.00 times as wide as high fills 4% of its view"),
-        (1.0, [(64, 16)], None),  # nobody knows what shapes that model was trained on
-        (2.0, [(32, 64)], "0.50 times as wide as high fills 25% of its view"),
+        (0.5, [(32, 64), (30, 64)], []),  # width, height
+        (
+            0.5,
+            [(32, 64), (64, 64), (64, 32)],
+            ["1.00 times as wide as high is seen in 3 parts, which takes 3 times"],
+        ),
+        (
+            0.5,
+            [(64, 32), (64, 4), (64, 64)],
+            ["2.00 times as wide as high is seen in 5", "16.00 times as wide as high fills 4% of"],
+        ),
+        (1.0, [(64, 16)], []),  # nobody knows what shapes that model was trained on
+        (2.0, [(32, 64)], ["0.50 times as wide as high fills 25% of its view"]),
     ],
 )
 def test_photos(
     aspect: float,
     shapes: list[tuple[int, int]],
-    told: str | None,
+    told: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -39,8 +47,8 @@ def test_photos(
         Image.new("RGB", size, "red").save(f"photos/{number}.png")
     assert run_command(main, ["mine", "photos", "--out", "out"]) == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count(NOTE) == (told is not None)
-    assert (told or "") in said
+    assert said.count(NOTE) == len(told)
+    assert all(sentence in said for sentence in told)
     for number, (width, height) in enumerate(shapes):
         mask = np.asarray(Image.open(f"out/train/{number}_mask.png"))
         assert mask.shape == (height, width)

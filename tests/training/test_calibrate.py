@@ -101,6 +101,14 @@ def test_an_encoder_of_one_size_is_calibrated_at_that_size(tmp_path: Path) -> No
     assert json.loads(run.calibration.read_text())["temperature"] == pytest.approx(3, rel=0.1)
 
 
+def test_photos_that_are_seen_in_windows(tmp_path: Path) -> None:
+    """Their resizing smooths the noise, and the planted temperature with it."""
+    run = write_run(tmp_path, write_export(tmp_path / "export"))
+    run.config.write_text(run.config.read_text() + "aspect: 0.5\n")
+    assert run_command(evaluate, [str(run.path), "--calibrate"]) == 0
+    assert 1 < json.loads(run.calibration.read_text())["temperature"] < 6
+
+
 def test_the_scores_are_those_of_what_predict_writes(
     calibrated: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

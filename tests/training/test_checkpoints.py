@@ -203,3 +203,18 @@ def test_steps_left_out_by_float16_do_not_lose_an_epoch(tmp_path: Path) -> None:
     backup.set_model(model)
     backup.on_epoch_end(1, {"loss": 1.0})
     assert backup.restore(network()) == 2
+
+
+def test_the_loss_scale_of_float16_goes_on(tmp_path: Path) -> None:
+    """Keras adds the scale's variables again where a built optimizer is built."""
+    model, again = network(), network()
+    for one in (model, again):
+        one.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)), "mse")
+        one.optimizer.build(one.trainable_variables)
+    fit(model, 1)
+    model.optimizer.dynamic_scale.assign(1024.0)
+    backup = Backup(tmp_path, STEPS)
+    backup.set_model(model)
+    backup.on_epoch_end(0, {"loss": 1.0})
+    assert backup.restore(again) == 1
+    assert_same_state(again, state(model))

@@ -21,10 +21,13 @@ from tf_muscle.roboflow.records import VOID, DataInfo
 # 0.116 with black.
 PADDING = (124, 116, 104)
 
-# Photos that much wider than the frame are seen in windows, up to a limit that a forged file of one
-# row of pixels would pass by far. Where the frame is a square nobody knows how the photos of the
-# training filled it, and every photo is seen as a whole.
-WIDE, WIDEST = 1.6, 12.0
+# Photos that many times wider than the frame are seen in windows. The least is above what a
+# training on portraits and landscapes, whose frame lies between them, has seen as a whole; the most
+# keeps a forged file of one row of pixels from filling the memory.
+WIDE, WIDEST = 1.7, 12.0
+# A frame that near to a square is padding's default, or that of portraits and landscapes alike:
+# nobody knows how photos filled it, and every photo is seen as a whole.
+SQUARE = 0.1
 
 Resize = Literal["pad", "stretch"]
 
@@ -102,7 +105,8 @@ class Geometry:
     def windows(self, height: int, width: int) -> Windows | None:
         """The squares of a photo that is far wider than the frame; None if one is enough."""
         wider = width / height / self.aspect
-        if self.resize == "stretch" or self.aspect == 1 or not WIDE <= wider <= WIDEST:
+        square = self.resize == "stretch" or abs(self.aspect - 1) < SQUARE
+        if square or not WIDE <= wider <= WIDEST:
             return None
         return Windows(self.size, round(self.size * wider))
 
@@ -128,6 +132,25 @@ class Geometry:
         if windows := self.windows(height, width):
             return windows.join(predicted)
         return predicted[0][self.box(height, width).content]
+
+    def whole(self, predicted: np.ndarray, height: int, width: int) -> np.ndarray:
+        """What the network says of a photo's `squares`, where `fit` has the photo.
+
+        Args:
+            predicted: probabilities, float [N, S, S, K].
+            height: the photo's, in pixels.
+            width: the photo's, in pixels.
+
+        Returns:
+            float [S, S, K]; around a photo that is seen in windows every class is as likely.
+        """
+        if not self.windows(height, width):
+            return predicted[0]
+        box = self.box(height, width)
+        square = np.full(predicted.shape[1:], 1 / predicted.shape[-1], np.float32)
+        seen = self.seen(predicted, height, width)
+        square[box.content] = brought_to(seen, box.height, box.width)
+        return square
 
     def seen_mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask, uint8 [H, W], at the size of `seen`; the nearest pixel's class."""
@@ -177,10 +200,10 @@ class Geometry:
         Returns:
             float32 [height, width, K].
         """
-        return enlarged(predicted[self.box(height, width).content], height, width)
+        return brought_to(predicted[self.box(height, width).content], height, width)
 
 
-def enlarged(predicted: np.ndarray, height: int, width: int) -> np.ndarray:
+def brought_to(predicted: np.ndarray, height: int, width: int) -> np.ndarray:
     """Brings each channel of probabilities, float [h, w, K], to another size, as `resized` does."""
     channels = np.empty((height, width, predicted.shape[-1]), np.float32)
     for class_id in range(predicted.shape[-1]):

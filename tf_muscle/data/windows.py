@@ -1,7 +1,8 @@
 """Photos far wider than those of the training, seen in overlapping squares. Needs no TensorFlow.
 
-Filmed upright or lying, a camera shows a person as high as before; what is wider is the room. So a
-wide photo fills the square's height, as those of the training did, and the square moves across it.
+Whether a camera stands upright or lies on its side, who stands before it is about as high in its
+picture; what becomes wider is the room. So a wide photo fills the square's height, as those of the
+training did, and the square moves across it.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-OVERLAP = 0.25  # of a square at least, so that what one of them cuts is whole in the next
+OVERLAP = 0.25  # of a square at least: what is narrower is whole in one of them
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Windows:
         """The first column of each square, evenly from the left to the right edge."""
         overlap = round(self.size * OVERLAP)
         count = math.ceil((self.width - overlap) / (self.size - overlap))
-        return [round(i * (self.width - self.size) / max(count - 1, 1)) for i in range(count)]
+        return [round(i * (self.width - self.size) / (count - 1)) for i in range(count)]
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """The squares of a photo.

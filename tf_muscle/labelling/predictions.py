@@ -76,10 +76,11 @@ def predictions(
     predictor = load_predictor(run, calibrated=False)
     with tempfile.TemporaryDirectory(prefix="tf_muscle_") as folder:
         for name, example in examples.items():
-            square = geometry.fit(decode_photo(example.image_path))
+            image = decode_photo(example.image_path)
             path = Path(folder) / f"{name}.npz"
             path.parent.mkdir(parents=True, exist_ok=True)
-            probabilities = predictor.forward(square[None])[0]
+            squares = predictor.forward(geometry.squares(image))
+            probabilities = geometry.whole(squares, *image.shape[:2])
             np.savez(path, probabilities=probabilities.astype(np.float16))
         yield Predictions(Path(folder), geometry, class_count)
 

@@ -13,7 +13,7 @@ from typing import get_args
 
 import numpy as np
 
-from tf_muscle.data.geometry import Geometry, enlarged
+from tf_muscle.data.geometry import Geometry, brought_to
 from tf_muscle.data.marking import mark, mark_enlarged
 from tf_muscle.errors import UserError, at_least, between
 from tf_muscle.exporting.hub import local_model
@@ -89,14 +89,13 @@ class Predictor:
         if self.calibration.tta == "mirror_scale":
             larger = round(self.geometry.size * TTA_SCALE)
             geometries.append(replace(self.geometry, size=larger))
-        remaining = iter(images)
-        while batch := list(islice(remaining, self.batch_size)):
+        for batch in self._batches(images):
             passes = [self._seen(batch, geometry) for geometry in geometries]
             for image, *seen in zip(batch, *passes, strict=True):
                 size = seen[0].shape[:2] if in_square else image.shape[:2]
-                mean = enlarged(seen[0], *size)
+                mean = brought_to(seen[0], *size)
                 for other in seen[1:]:
-                    mean += enlarged(other, *size)
+                    mean += brought_to(other, *size)
                 yield mean / len(seen) if len(seen) > 1 else mean
 
     def stream_as_seen(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -136,6 +135,20 @@ class Predictor:
             uint8 [H, W].
         """
         return mark(probabilities, self.calibration)
+
+    def _batches(self, images: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Photos that have about `batch_size` squares together."""
+        batch: list[np.ndarray] = []
+        count = 0
+        for image in images:
+            windows = self.geometry.windows(*image.shape[:2])
+            batch.append(image)
+            count += len(windows.columns) if windows else 1
+            if count >= self.batch_size:
+                yield batch
+                batch, count = [], 0
+        if batch:
+            yield batch
 
     def _seen(self, images: Sequence[np.ndarray], geometry: Geometry) -> list[np.ndarray]:
         """Probabilities of photos, float [h, w, K] each, as `Geometry.seen` gives them."""

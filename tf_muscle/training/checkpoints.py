@@ -127,7 +127,8 @@ class Backup(keras.callbacks.Callback):
             if reason := corruption_reason(path):
                 damaged.append(f"{path} ({reason})")
                 continue
-            model.optimizer.build(model.trainable_variables)
+            if not model.optimizer.built:  # float16's would add its variables a second time
+                model.optimizer.build(model.trainable_variables)
             model.load_weights(path)
             if path == self.previous:
                 # Else the next checkpoint would push this one out and keep the damaged one.

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from tf_muscle.data.geometry import Geometry, enlarged
+from tf_muscle.data.geometry import Geometry, brought_to
 from tf_muscle.data.marking import likeliest
 from tf_muscle.data.pipeline import evaluation_batches, load_own_sizes, load_split
 from tf_muscle.model.ensemble import averaged, load_networks
@@ -137,16 +137,23 @@ def scored_photos(
         probabilities = tf.nn.softmax(logits).numpy()
         for i, truth in enumerate(truths.numpy()):
             marked = own_confusion = None
+            logit = logits[i : i + 1]
             if geometry is not None and own is not None:
                 example = next(own)
-                mask, squares = example["mask"], probabilities[i : i + 1]
-                if len(example["windows"]):
-                    squares = tf.nn.softmax(forward(example["windows"])).numpy()
-                marked = likeliest(enlarged(geometry.seen(squares, *mask.shape), *mask.shape))
+                mask, windows = example["mask"], example["windows"]
+                squares = probabilities[i : i + 1]
+                if len(windows):  # scored at both sizes as it is predicted
+                    parts = range(0, len(windows), batch_size)
+                    of_parts = [forward(windows[at : at + batch_size]) for at in parts]
+                    squares = tf.nn.softmax(tf.concat(of_parts, axis=0)).numpy()
+                    probabilities[i] = geometry.whole(squares, *mask.shape)
+                    predicted[i] = likeliest(probabilities[i])
+                    logit = tf.math.log(probabilities[i : i + 1])
+                marked = likeliest(brought_to(geometry.seen(squares, *mask.shape), *mask.shape))
                 own_confusion = confusion_matrix(mask, marked, class_count)
             score = PhotoScore(
                 confusion_matrix(truth, predicted[i], class_count),
-                float(loss(truths[i : i + 1], logits[i : i + 1])),
+                float(loss(truths[i : i + 1], logit)),
                 own_confusion,
             )
             its_reliability = reliability(truth[None], probabilities[i : i + 1])
