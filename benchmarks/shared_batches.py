@@ -82,8 +82,16 @@ class SharedModel(keras.Model):
     It is no mean of the parts' losses: Dice and the weighted mean divide by sums over the batch.
     """
 
-    def compute_loss(self, x: Any, y: tf.Tensor, y_pred: tf.Tensor, **others: Any) -> tf.Tensor:
-        return super().compute_loss(x, whole(tf.cast(y, tf.int32)), whole(y_pred), **others)
+    def compute_loss(
+        self,
+        x: Any,
+        y: tf.Tensor,
+        y_pred: tf.Tensor,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        masks, logits = whole(tf.cast(y, tf.int32)), whole(y_pred)
+        return super().compute_loss(x, masks, logits, sample_weight, training)
 
 
 def summing(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optimizers.Optimizer:
