@@ -51,8 +51,8 @@ def train(way: str, optimizer: str, steps: int, more: Sequence[str]) -> dict[str
     from benchmarks import shared_batches as sharing
     from tf_muscle.data.dataset import load_data
     from tf_muscle.data.pipeline import training_batches
-    from tf_muscle.model import optimizers
     from tf_muscle.model.compiled import compiled_model
+    from tf_muscle.model.optimizers import optimizer as rule_of
 
     if way in TWO:
         sharing.join()
@@ -60,7 +60,7 @@ def train(way: str, optimizer: str, steps: int, more: Sequence[str]) -> dict[str
     keras.utils.set_random_seed(0)  # only now: what prepares the photos draws too
     model, _ = compiled_model(config, data, "float32", steps)
     loss = model.loss
-    rule = optimizers.optimizer(config.optimization, steps)  # the model's own is built for it
+    rule = rule_of(config.optimization, steps)  # the model's own is built for it
     norms = {"keras": keras.layers.BatchNormalization, "shared": sharing.SharedBatchNormalization}
     model = sharing.copy_of(model, norms.get(way))
     batches = training_batches(data.splits["train"], BATCH, 0, None, drop_remainder=True)

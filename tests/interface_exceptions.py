@@ -102,6 +102,7 @@ EXCEPTIONS = {
         "tf_muscle.data.dataset",
         "tf_muscle.data.pipeline",
         "tf_muscle.model.compiled",
+        "tf_muscle.model.optimizers",
     },
     # A video's averages and repetitions one by one.
     "benchmarks/video_masks.py": {

@@ -65,6 +65,7 @@ def test_a_failed_import_shows_everything(stand_in: dict[str, str]) -> None:
     assert "ImportError: libcudart.so.12 is missing" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs /bin/sh")
 def test_a_gpu_that_is_not_used_is_called_out(stand_in: dict[str, str], tmp_path: Path) -> None:
     probe = tmp_path / "nvidia-smi"
     probe.write_text("#!/bin/sh\n")
@@ -76,6 +77,7 @@ def test_a_gpu_that_is_not_used_is_called_out(stand_in: dict[str, str], tmp_path
     assert NOISE not in stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs /bin/sh")
 def test_a_closed_standard_error_is_no_fault(stand_in: dict[str, str]) -> None:
     words = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', sys.executable, "-c", COMMAND, "a"]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, env=stand_in)

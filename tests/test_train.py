@@ -164,10 +164,13 @@ def test_missing_encoder_weights_leave_no_run(
 
 
 def test_preview_writes_a_sheet_and_trains_nothing(
-    small_export: Path, training_folder: Path
+    small_export: Path, training_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = small_run(small_export, training_folder, run_name="look")
     assert run_command(main, [*words, "--preview"]) == 0
+    assert (
+        "note: without --config the options are those of configs/sample" in capsys.readouterr().out
+    )
     assert (training_folder / "runs" / "look-preview.png").stat().st_size > 10_000
     assert not (training_folder / "runs" / "look").exists()
     assert run_command(main, [*words, "--preview"]) == 2  # never overwritten

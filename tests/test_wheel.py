@@ -37,6 +37,7 @@ reveal_type(tf_muscle.Config.of(data="EXPORT.zip").optimization.epochs)
 predictor = tf_muscle.load_predictor("runs/one")
 reveal_type(predictor.predict("photo.jpg").mask)
 predictor.predict(3)
+tf_muscle.load_predcitor()
 """
 
 
@@ -145,6 +146,9 @@ def test_the_sdist_has_what_a_packager_needs(built: Path) -> None:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert {
         "LICENSE",
+        "mkdocs.yml",
+        "Dockerfile",
+        ".dockerignore",
         "CHANGELOG.md",
         "CITATION.cff",
         "constraints.txt",
@@ -245,4 +249,5 @@ def test_a_users_types_are_checked(installed: Installed) -> None:
     assert lines[1].startswith("mine.py:5: note: Revealed type is")
     assert "ndarray" in lines[1]
     assert lines[2].startswith('mine.py:6: error: Argument 1 to "predict" of "Predictor"')
-    assert lines[-1].startswith("Found 1 error in 1 file")
+    assert lines[3].startswith('mine.py:7: error: Module has no attribute "load_predcitor"')
+    assert lines[-1].startswith("Found 2 errors in 1 file")

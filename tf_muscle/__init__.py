@@ -2,7 +2,7 @@
 
     import tf_muscle
 
-    config = tf_muscle.Config.of(data="EXPORT.zip", epochs=30)
+    config = tf_muscle.Config.from_preset("muscles", data="EXPORT.zip")
     run = tf_muscle.train(config)
     predictor = tf_muscle.load_predictor(run)
     print(predictor.predict("photo.jpg").rows)
@@ -57,12 +57,14 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else a misspelt name would be of the type Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+from tf_muscle import __version__
 from tf_muscle.command import run_command
 
 # Command -> module; `python -m tf_muscle.train` is the same as `tf-muscle train`.
@@ -30,6 +31,9 @@ def main() -> int:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
+    if words[0] == "--version":
+        print(f"tf-muscle {__version__}")
+        return 0
     if words[0] not in COMMANDS:
         print(f"error: {words[0]} is no command of tf-muscle\n{USAGE}", file=sys.stderr)
         return 2

@@ -5,12 +5,11 @@ import dataclasses
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import jsonargparse
 
-from tf_muscle.config import REMOVED, Config, bundled, refuse_removed
+from tf_muscle.config import REMOVED, Config, preset_path, refuse_removed
 from tf_muscle.errors import UserError, one_line, system_errors
 from tf_muscle.tensorflow_log import VERBOSE, VERBOSE_HELP, set_up
 
@@ -171,7 +170,7 @@ def parse_over_preset(
         UserError: an option is unknown or no longer exists, or a preset cannot be read.
     """
     apart = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    apart.add_argument("--config", action="append", type=_preset, default=[])
+    apart.add_argument("--config", action="append", type=preset_path, default=[])
     with _parsing(parser.prog):
         named, others = apart.parse_known_args(list(argv))
     for word in others:
@@ -180,7 +179,7 @@ def parse_over_preset(
                 f"{word} is no option any more, since learning from photos without masks did not "
                 "pay (docs/recipe.md): leave it out"
             )
-    presets: list[str] = named.config or [_preset(default_preset)]
+    presets: list[str] = named.config or [preset_path(default_preset)]
     for preset in presets:
         try:
             options = parse(parser, ["--config", preset])
@@ -195,10 +194,3 @@ def parse_over_preset(
                 )
     words = [word for preset in presets for word in ("--config", preset)]
     return parse(parser, [*words, *others]) | vars(named)
-
-
-def _preset(name: str) -> str:
-    """The path of a preset; a bundled one is found by its name alone: unh_gym or unh_gym.yaml."""
-    path = bundled("configs") / f"{name.removesuffix('.yaml')}.yaml"
-    bare = Path(name).name == name and not Path(name).exists()
-    return str(path) if bare and path.is_file() else name

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tf_muscle.errors import UserError
+from tf_muscle.errors import UserError, one_line
 from tf_muscle.options import AugmentConfig, DataConfig, ModelConfig, OptimizationConfig, RunConfig
 
 PACKAGE = Path(__file__).resolve().parent
@@ -49,6 +49,9 @@ class Config:
         10
         >>> config.optimization.batch_size
         16
+        >>> config = tf_muscle.Config.from_preset("muscles", data="muscles.zip")
+        >>> config.optimization.epochs
+        40
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
@@ -89,7 +92,36 @@ class Config:
                 alike = difflib.get_close_matches(name, names, 1)
                 meant = f"; {alike[0]} is one" if alike else ""
                 raise UserError(f"{name} is no option{meant}: see python -m tf_muscle.train --help")
-        return from_options(options)
+        paths = {k: os.fspath(v) for k, v in options.items() if isinstance(v, os.PathLike)}
+        return from_options(options | paths)
+
+    @classmethod
+    def from_preset(cls, preset: str | os.PathLike[str], **options: Any) -> "Config":
+        """Builds a configuration from a preset, as `--config` does.
+
+        Args:
+            preset: name of one that comes with the package ("muscles", "sample", "unh_gym"), or
+                path of a YAML file, such as the config.yaml of a run.
+            **options: as in `Config.of`; they win over the preset's.
+
+        Raises:
+            UserError: there is no such preset, or it cannot be read; an option as in `Config.of`.
+        """
+        path = Path(preset_path(os.fspath(preset)))
+        try:
+            found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except FileNotFoundError as error:
+            raise UserError(
+                f"there is no preset {path}: give the path of a YAML file, or muscles, sample or "
+                "unh_gym"
+            ) from error
+        except (OSError, UnicodeError, yaml.YAMLError) as error:
+            raise UserError(f"the preset {path} cannot be read ({one_line(error)})") from error
+        if not isinstance(found, dict):
+            raise UserError(f"the preset {path} has no options: write lines such as epochs: 40")
+        refuse_removed(found, path)
+        kept = {str(name): value for name, value in found.items() if name not in REMOVED}
+        return cls.of(**(kept | options))
 
     def flat(self) -> dict[str, Any]:
         """All options by their names, as a preset and config.yaml hold them."""
@@ -134,6 +166,13 @@ def refuse_removed(options: Mapping[str, Any], source: str | os.PathLike[str]) -
             "out since it did not pay: start a new run without it, or use the commit that "
             "docs/recipe.md names"
         )
+
+
+def preset_path(name: str) -> str:
+    """The path of a preset; a bundled one is found by its name alone: unh_gym or unh_gym.yaml."""
+    path = bundled("configs") / f"{name.removesuffix('.yaml')}.yaml"
+    bare = Path(name).name == name and not Path(name).exists()
+    return str(path) if bare and path.is_file() else name
 
 
 def bundled(name: str) -> Path:

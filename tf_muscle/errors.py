@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import importlib.util
+import numbers
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,15 +49,35 @@ def between(name: str, value: float, lowest: float, highest: float) -> None:
         raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
 
 
-def refuse_other_choices(options: Any) -> None:
-    """Refuses a dataclass of options with a value that its field's `Literal` does not have.
+# What a field's type is called, and what is one: a whole number is a number, too, True is none.
+KINDS: dict[type, tuple[str, type]] = {
+    bool: ("True or False", bool),
+    int: ("a whole number", numbers.Integral),
+    float: ("a number", numbers.Real),
+    str: ("text", str),
+    type(None): ("None", type(None)),
+}
 
-    Parsers refuse it too, but Python and the config.yaml of a resumed run come by none.
+
+def refuse_other_values(options: Any) -> None:
+    """Refuses a dataclass of options with a value that its field's type does not have.
+
+    Parsers refuse it too, but Python and the config.yaml of a resumed run come by none. Lists are
+    left to the options that have them.
     """
     for field in dataclasses.fields(options):
-        value, choices = getattr(options, field.name), get_args(field.type)
-        if get_origin(field.type) is Literal and value not in choices:
-            raise UserError(f"--{field.name} must be one of {listed(choices)}, got {value}")
+        value, parts = getattr(options, field.name), get_args(field.type) or (field.type,)
+        if get_origin(field.type) is Literal:
+            if value not in parts:
+                raise UserError(f"--{field.name} must be one of {listed(parts)}, got {value}")
+            continue
+        if get_origin(field.type) is list or not set(parts) <= set(KINDS):
+            continue
+        kinds = [KINDS[one] for one in parts]
+        truth = isinstance(value, bool) and bool not in parts
+        if truth or not isinstance(value, tuple(kind for _, kind in kinds)):
+            wanted = " or ".join(name for name, _ in kinds)
+            raise UserError(f"--{field.name} must be {wanted}, got {value!r}")
 
 
 def plain_name(option: str, name: str) -> None:

@@ -15,7 +15,7 @@ from tf_muscle.errors import (
     between,
     listed,
     plain_name,
-    refuse_other_choices,
+    refuse_other_values,
 )
 
 SAMPLE = "sample"  # --data sample: the rendered photos that come with the project
@@ -63,7 +63,7 @@ class DataConfig:
     """Folder of the prepared photos; by default TFDS_DATA_DIR or ~/tensorflow_datasets."""
 
     def __post_init__(self) -> None:
-        refuse_other_choices(self)
+        refuse_other_values(self)
         at_least("image_size", self.image_size, 32)
         if self.aspect:
             between("aspect", self.aspect, 0.1, 10)
@@ -130,7 +130,7 @@ class AugmentConfig:
     """Make changes, too, that README.roboflow.txt says Roboflow made before the export."""
 
     def __post_init__(self) -> None:
-        refuse_other_choices(self)
+        refuse_other_values(self)
         shares = ("horizontal_flip", "vertical_flip", "grayscale", "noise", "shift", "brightness")
         for name in (*shares, "saturation", "geometry_probability", "color_probability"):
             between(name, getattr(self, name), 0.0, 1.0)
@@ -173,7 +173,7 @@ class ModelConfig:
     saves the epochs in which a new model only learns that most pixels are background."""
 
     def __post_init__(self) -> None:
-        refuse_other_choices(self)
+        refuse_other_values(self)
         at_least("decoder_filters", self.decoder_filters, 16)
         encoders.refuse_unknown(self.encoder)
 
@@ -241,7 +241,7 @@ class OptimizationConfig:
     """Epochs without a better validation mIoU after which the training stops; 0 never stops."""
 
     def __post_init__(self) -> None:
-        refuse_other_choices(self)
+        refuse_other_values(self)
         for name in ("epochs", "batch_size", "step_epochs"):
             at_least(name, getattr(self, name), 1)
         for name in ("early_stopping", "weight_decay", "distill_weight"):
@@ -288,7 +288,7 @@ class RunConfig:
     nothing."""
 
     def __post_init__(self) -> None:
-        refuse_other_choices(self)
+        refuse_other_values(self)
         between("seed", self.seed, 0, 2**32 - 1)  # numpy takes no other
         between("minutes", self.minutes, 0.0, 1e6)
         plain_name("run_name", self.run_name or "")

@@ -15,6 +15,7 @@ from tf_muscle.command import (
 )
 from tf_muscle.config import from_options
 from tf_muscle.errors import UserError, listed
+from tf_muscle.options import SAMPLE
 from tf_muscle.runs.folder import default_name, find_run
 
 WITH_RESUME = ("resume", "data", "cluster", "worker_gpus")  # options that are not the run's own
@@ -54,6 +55,11 @@ def main(argv: Sequence[str]) -> int:
         return 0
     config = from_options(options)
     preset = options["config"][0] if options["config"] else DEFAULT_PRESET
+    if not options["config"] and config.data.data != SAMPLE:
+        print(
+            f"note: without --config the options are those of configs/{DEFAULT_PRESET}, which suit "
+            "the bundled sample; --config muscles is the recipe for photos of your own"
+        )
     run_name = config.run.run_name or default_name(Path(preset).stem)
     if cluster and (config.run.preview or config.run.fold is not None):
         other = "preview" if config.run.preview else "fold"

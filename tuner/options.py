@@ -15,7 +15,7 @@ import jsonargparse
 
 from tf_muscle.command import add_cluster, add_options, command_parser, parse_over_preset
 from tf_muscle.config import Config, from_options
-from tf_muscle.errors import UserError, at_least, plain_name, refuse_other_choices
+from tf_muscle.errors import UserError, at_least, plain_name, refuse_other_values
 
 DEFAULT_PRESET = "tuner_unh_gym.yaml"
 # Without --max_trials a method that could go on for ever stops here, at KerasTuner's own default.
@@ -118,7 +118,7 @@ class SearchOptions:
     was stopped. A folder that holds another search is refused."""
 
     def __post_init__(self) -> None:
-        refuse_other_choices(self)
+        refuse_other_values(self)
         for name in SEARCHED:
             values = self.values(name)
             if not values:

@@ -12,6 +12,7 @@ from tf_muscle.cluster.pieces import results
 from tf_muscle.errors import UserError
 
 pytest.importorskip("ray", reason="needs the extra cluster")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 
 
 def maker(folder: Path) -> Callable[[], Callable[[str], dict[str, str | int]]]:

@@ -5,7 +5,6 @@ the end in any case, for whatever waits.
 """
 
 import os
-import resource
 import shutil
 import signal
 import unicodedata
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tf_muscle.data.geometry import Geometry
@@ -33,6 +33,8 @@ from tf_muscle.roboflow.reader import (
     read_export,
     read_mask,
 )
+
+resource = pytest.importorskip("resource", reason="needs Linux or macOS")
 
 SECONDS = 10
 WAITING = 60

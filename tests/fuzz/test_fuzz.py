@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("resource", reason="needs Linux or macOS")
+
 
 def run(inputs: int, *words: str) -> int:
     """How many inputs were read, none of which broke a promise."""

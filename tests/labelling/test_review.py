@@ -244,6 +244,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 def test_killed_and_started_again(drawn: Drawn, tmp_path: Path) -> None:
     spoil(drawn)
     out = tmp_path / "out"

@@ -161,7 +161,9 @@ def export(
                 )
                 refuse_drop(f"{form} in {kind}", kind, measured[kind])
             sizes = {kind: megabytes(path) for kind, (path, _) in written.items()}
-            record = tested_record(form, measured, sizes, source.data, str(this_processor()))
+            record = tested_record(
+                form, measured, sizes, Path(source.data).name, str(this_processor())
+            )
             write_json(unfinished / "export.json", record)
             shown = "float16" if "float16" in types else types[0]
             card = model_card(

@@ -26,7 +26,7 @@ def tested_record(
         form: "saved_model", "litert" or "onnx".
         measured: type of the weights -> result.
         sizes: type of the weights -> megabytes (10^6 bytes).
-        data: whose test split it was.
+        data: name of the export whose test split it was, without the user's folders.
         machine: processor and threads.
     """
     runtime = RUNTIMES[form]
