@@ -253,6 +253,9 @@ def test_a_preset_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (changed.data.data, changed.optimization.epochs) == (str(tmp_path), 3)
     changed.save(tmp_path / "config.yaml")
     assert Config.from_preset(tmp_path / "config.yaml") == changed
+    (tmp_path / "rate.yaml").write_text("learning_rate: 1e-3\nweight_decay: 2.5E-2\n")
+    rates = Config.from_preset("rate.yaml").optimization
+    assert (rates.learning_rate, rates.weight_decay) == (0.001, 0.025)
     older = (tmp_path / "config.yaml").read_text() + "unlabeled: null\nframe_step: 8\n"
     (tmp_path / "older.yaml").write_text(older)
     assert Config.from_preset("older.yaml") == changed

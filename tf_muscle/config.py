@@ -7,6 +7,7 @@ Needs no TensorFlow.
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ class Config:
         """
         path = Path(preset_path(os.fspath(preset)))
         try:
-            found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            found = yaml.load(path.read_text(encoding="utf-8"), PresetLoader) or {}
         except FileNotFoundError as error:
             raise UserError(
                 f"there is no preset {path}: give the path of a YAML file, or muscles, sample or "
@@ -166,6 +167,17 @@ def refuse_removed(options: Mapping[str, Any], source: str | os.PathLike[str]) -
             "out since it did not pay: start a new run without it, or use the commit that "
             "docs/recipe.md names"
         )
+
+
+class PresetLoader(yaml.SafeLoader):
+    """Reads 1e-3 as a number, as `--config` does; YAML 1.1 wants 1.0e-3."""
+
+
+PresetLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
 
 
 def preset_path(name: str) -> str:
