@@ -171,6 +171,15 @@ def test_a_preset_without_preprocessing_is_refused(tmp_path: Path) -> None:
         read_preset(str(tmp_path), SIDE)
 
 
+def test_a_preset_of_text_is_refused(tmp_path: Path) -> None:
+    from keras_hub.models import BertBackbone
+
+    options = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
+    BertBackbone(vocabulary_size=8, **options).save_to_preset(str(tmp_path))
+    with pytest.raises(UserError, match=r"kerashub:\S+: a BertBackbone takes no photos: "):
+        read_preset(str(tmp_path), SIDE)
+
+
 def test_a_damaged_preset_is_refused(tmp_path: Path) -> None:
     save_preset("densenet", tmp_path)
     encoder = read_preset(str(tmp_path), SIDE)
