@@ -49,7 +49,7 @@ def between(name: str, value: float, lowest: float, highest: float) -> None:
         raise UserError(f"--{name} must lie between {lowest} and {highest}, got {value}")
 
 
-# What a field's type is called, and what is one: a whole number is a number, too, True is none.
+# What a field's type is called, and which values have it. NumPy's numbers count as numbers.
 KINDS: dict[type, tuple[str, type]] = {
     bool: ("True or False", bool),
     int: ("a whole number", numbers.Integral),
@@ -74,8 +74,8 @@ def refuse_other_values(options: Any) -> None:
         if get_origin(field.type) is list or not set(parts) <= set(KINDS):
             continue
         kinds = [KINDS[one] for one in parts]
-        truth = isinstance(value, bool) and bool not in parts
-        if truth or not isinstance(value, tuple(kind for _, kind in kinds)):
+        no_number = isinstance(value, bool) and bool not in parts  # Python takes True for 1
+        if no_number or not isinstance(value, tuple(kind for _, kind in kinds)):
             wanted = " or ".join(name for name, _ in kinds)
             raise UserError(f"--{field.name} must be {wanted}, got {value!r}")
 

@@ -134,15 +134,9 @@ class Geometry:
         return predicted[0][self.box(height, width).content]
 
     def whole(self, predicted: np.ndarray, height: int, width: int) -> np.ndarray:
-        """What the network says of a photo's `squares`, where `fit` has the photo.
+        """`seen`, of the same arguments, where `fit` has the photo: float [S, S, K].
 
-        Args:
-            predicted: probabilities, float [N, S, S, K].
-            height: the photo's, in pixels.
-            width: the photo's, in pixels.
-
-        Returns:
-            float [S, S, K]; around a photo that is seen in windows every class is as likely.
+        Around a photo that is seen in windows every class is as likely.
         """
         if not self.windows(height, width):
             return predicted[0]

@@ -90,12 +90,11 @@ def read_preset(preset: str, image_size: int) -> HubEncoder:
     keras_hub = kerashub(f"--encoder {KERASHUB}{preset}")
     with loading(preset):
         backbone = keras_hub.models.Backbone.from_preset(preset, load_weights=False)
-    if not any(len(one.shape) == 4 for one in backbone.inputs):
-        raise UserError(
-            f"--encoder {KERASHUB}{preset}: a {type(backbone).__name__} takes no photos: give a "
-            f"backbone that does, such as {KERASHUB}resnet_vd_34_imagenet"
-        )
-    with loading(preset):
+        if not any(len(one.shape) == 4 for one in backbone.inputs):
+            raise UserError(
+                f"--encoder {KERASHUB}{preset}: a {type(backbone).__name__} takes no photos: give "
+                f"a backbone that does, such as {KERASHUB}resnet_vd_34_imagenet"
+            )
         _features(backbone)  # refuses a backbone without them
     with loading(preset, "image_converter.json"):
         converter = keras_hub.layers.ImageConverter.from_preset(preset)

@@ -143,27 +143,26 @@ class _OddShapes:
     def __init__(self, geometry: Geometry, progress: Progress) -> None:
         self._geometry = geometry
         self._progress = progress
-        self._told_of_parts = self._told_of_less = geometry.aspect == 1
+        self._silent = geometry.aspect == 1
+        self._told: set[str] = set()
 
     def look_at(self, image: np.ndarray) -> None:
         """Looks at a picture, RGB, uint8 [H, W, 3]."""
         height, width = image.shape[:2]
-        share = self._geometry.share(height, width)
         if windows := self._geometry.windows(height, width):
             count = len(windows.columns)
-            if not self._told_of_parts:
-                self._tell(image, f"is seen in {count} parts, which takes {count} times as long")
-            self._told_of_parts = True
-        elif share < ODD_SHAPE and not self._told_of_less:
-            self._told_of_less = True
-            self._tell(
-                image,
+            kind, outcome = "parts", f"is seen in {count} parts, which takes {count} times as long"
+        elif (share := self._geometry.share(height, width)) < ODD_SHAPE:
+            kind = "share"
+            outcome = (
                 f"fills {share:.0%} of its view and is marked worse: train on such photos, too, or "
-                "with --aspect 1",
+                "with --aspect 1"
             )
-
-    def _tell(self, image: np.ndarray, outcome: str) -> None:
-        height, width = image.shape[:2]
+        else:
+            return
+        if self._silent or kind in self._told:
+            return
+        self._told.add(kind)
         self._progress.console.print(
             f"note: the model was trained on photos {self._geometry.aspect:.2f} times as wide as "
             f"high. What is {width / height:.2f} times as wide as high {outcome}"
